@@ -1,0 +1,53 @@
+"""An event: a fact with bytes attached."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class EventState(enum.IntEnum):
+    """What matching said of an event (SEMANTICS section 1)."""
+
+    UNMATCHED = 0
+    MATCHED = 1
+    VETOED = 2
+
+
+class EventMeta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a publisher may say about an event beside its type and data; all optional."""
+
+    external_id: str | None = None
+    """The publisher's own id."""
+    application: str | None = None
+    entity: str | None = None
+    primary_key: str | int | None = None
+    changes: list[str] | None = None
+    actor_id: str | int | None = None
+    actor_name: str | None = None
+    occurred_at_ms: int | None = None
+    channels: list[str] | None = None
+    hops: int = 0
+    """How many of hookferry's own events led to this one."""
+
+
+NO_META = EventMeta()
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One accepted event. ``payload`` is the publisher's ``data``, byte for byte."""
+
+    id: int
+    tenant_id: int
+    type: str
+    payload: bytes
+    received_at_ms: int
+    state: EventState = EventState.MATCHED
+    meta: EventMeta = NO_META
+
+    @property
+    def time_ms(self) -> int:
+        """When it happened, as the publisher says, else when it was received (Unix ms)."""
+        occurred = self.meta.occurred_at_ms
+        return self.received_at_ms if occurred is None else occurred

@@ -1,0 +1,1 @@
+"""Floor 3: intake, lanes, dispatch, settling, retry, breaker, recovery, janitor."""

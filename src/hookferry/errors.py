@@ -1,0 +1,231 @@
+"""The one exception tree. Every leaf has a stable ``code`` that programs may rely on.
+
+    HookferryError
+    ├── InvalidInput                 the caller's input can't be taken as it is; nothing was stored
+    │   ├── MalformedJson            malformed_json
+    │   ├── UnknownField             unknown_field           names the nearest known one
+    │   ├── InvalidField             invalid_field           names the field and the remedy
+    │   ├── TargetRefused            target_refused          carries the guard's verdict
+    │   └── IdempotencyConflict      idempotency_conflict    same key, other body
+    ├── PayloadTooLarge              payload_too_large
+    ├── Unauthorized                 unauthorized
+    ├── Forbidden                    forbidden
+    ├── NotFound                     not_found
+    ├── MethodNotAllowed             method_not_allowed
+    ├── RequestTimeout               request_timeout
+    ├── Conflict                     conflict                the resource's state does not allow it
+    │   ├── NameTaken                name_taken
+    │   └── IdempotencyInProgress    idempotency_in_progress
+    ├── VersionMismatch              version_mismatch        somebody else saved first
+    ├── Unavailable                  try again later; nothing was accepted
+    │   ├── Overloaded               overloaded              memory for unanswered events is spent
+    │   ├── StorageFull              storage_full
+    │   ├── StorageDown              storage_down
+    │   └── Draining                 draining                the server is shutting down
+    └── StartupError                 hookferry can't start
+        ├── LedgerOwned              ledger_owned            another process owns the data folder
+        ├── LedgerDamaged            ledger_damaged
+        ├── SchemaOutdated           schema_outdated         or newer than this build
+        ├── UnsealFailed             unseal_failed           the master key is not the one that sealed
+        └── BadSettings              bad_settings
+
+A message says what to do next. Nothing in this module knows HTTP; ``hookferry.api.problems``
+maps the tree to RFC 9457 problem documents.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HookferryError(Exception):
+    """Root of the tree.
+
+    Args:
+        detail: one or two sentences for the person who reads it: what is wrong, what to do.
+        field: the offending input field as a dotted path, where there is one.
+        **extra: further machine-readable members of the problem document.
+    """
+
+    code = "error"
+
+    def __init__(self, detail: str, *, field: str | None = None, **extra: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+        self.extra = extra
+
+
+class InvalidInput(HookferryError):
+    """The caller's input can't be taken as it is; nothing was stored."""
+
+    code = "invalid_input"
+
+
+class MalformedJson(InvalidInput):
+    """The body is not the JSON that was asked for."""
+
+    code = "malformed_json"
+
+
+class UnknownField(InvalidInput):
+    """A field that does not exist; names the nearest known one."""
+
+    code = "unknown_field"
+
+    @classmethod
+    def near(cls, name: str, known: Iterable[str], *, where: str = "the body") -> UnknownField:
+        """Build the error for ``name``, pointing at the nearest of ``known``."""
+        known = sorted(known)
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else "known fields: " + ", ".join(known)
+        return cls(f"{where} has an unknown field {name!r}; {hint}", field=name)
+
+
+class InvalidField(InvalidInput):
+    """A field's value is not allowed; the detail says what is."""
+
+    code = "invalid_field"
+
+
+class TargetRefused(InvalidInput):
+    """The guard or the TLS check refused a target; ``verdict`` says why."""
+
+    code = "target_refused"
+
+
+class IdempotencyConflict(InvalidInput):
+    """An idempotency key was used before with another body."""
+
+    code = "idempotency_conflict"
+
+
+class PayloadTooLarge(HookferryError):
+    """A body exceeds its limit."""
+
+    code = "payload_too_large"
+
+
+class Unauthorized(HookferryError):
+    """No API key, or not a valid one."""
+
+    code = "unauthorized"
+
+
+class Forbidden(HookferryError):
+    """The API key is valid but not for this tenant or operation."""
+
+    code = "forbidden"
+
+
+class NotFound(HookferryError):
+    """The named thing does not exist (or not for this tenant)."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(HookferryError):
+    """The address exists, the method does not."""
+
+    code = "method_not_allowed"
+
+
+class RequestTimeout(HookferryError):
+    """The request did not arrive whole in time."""
+
+    code = "request_timeout"
+
+
+class Conflict(HookferryError):
+    """The resource's state does not allow the operation."""
+
+    code = "conflict"
+
+
+class NameTaken(Conflict):
+    """A unique name is in use."""
+
+    code = "name_taken"
+
+
+class IdempotencyInProgress(Conflict):
+    """The first request with this idempotency key has not finished."""
+
+    code = "idempotency_in_progress"
+
+
+class VersionMismatch(HookferryError):
+    """The resource was changed since the version the caller saw (RFC 9110 section 13.1.1)."""
+
+    code = "version_mismatch"
+
+
+class Unavailable(HookferryError):
+    """Nothing was accepted; the same call may succeed after ``retry_after`` seconds."""
+
+    code = "unavailable"
+
+    def __init__(self, detail: str, *, retry_after: int = 1, **extra: object) -> None:
+        super().__init__(detail, **extra)
+        self.retry_after = retry_after
+
+
+class Overloaded(Unavailable):
+    """The memory set aside for events that wait for their commit is spent."""
+
+    code = "overloaded"
+
+
+class StorageFull(Unavailable):
+    """The disk under the ledger is full."""
+
+    code = "storage_full"
+
+
+class StorageDown(Unavailable):
+    """The ledger can't be written at the moment."""
+
+    code = "storage_down"
+
+
+class Draining(Unavailable):
+    """The server is shutting down."""
+
+    code = "draining"
+
+
+class StartupError(HookferryError):
+    """hookferry can't start; the detail says what to do."""
+
+    code = "startup_error"
+
+
+class LedgerOwned(StartupError):
+    """Another process owns the data folder."""
+
+    code = "ledger_owned"
+
+
+class LedgerDamaged(StartupError):
+    """The database file is damaged."""
+
+    code = "ledger_damaged"
+
+
+class SchemaOutdated(StartupError):
+    """The ledger's schema is not the one this build speaks."""
+
+    code = "schema_outdated"
+
+
+class UnsealFailed(StartupError):
+    """A secret in the ledger can't be opened with the master key given."""
+
+    code = "unseal_failed"
+
+
+class BadSettings(StartupError):
+    """A setting is unknown or has an impossible value."""
+
+    code = "bad_settings"

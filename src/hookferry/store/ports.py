@@ -1,0 +1,399 @@
+"""What a ledger does, whichever engine is behind it.
+
+Every implementation passes ``tests/store/conformance`` whole. Nothing here knows SQL. All times
+are integers in milliseconds. Unless a method says otherwise it raises ``StorageFull`` or
+``StorageDown`` (``hookferry.errors``) when the engine can't do it now; nothing of a call that
+raised was stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
+from hookferry.domain.event import Event, EventState
+from hookferry.domain.tenant import ApiKey, EventType, Tenant
+from hookferry.domain.webhook import Health, Webhook
+
+ConfigRecord = Tenant | EventType | Webhook | ApiKey
+R = TypeVar("R", Tenant, EventType, Webhook, ApiKey)
+
+# --------------------------------------------------------------------------- the hot path
+
+
+class DedupeKey(msgspec.Struct, frozen=True):
+    """A claim that something was done once (SEMANTICS section 5)."""
+
+    tenant_id: int
+    scope: str
+    """``event`` for the publisher's id, ``key`` for an Idempotency-Key, ..."""
+    key_hash: bytes
+    body_hash: bytes
+    answer: bytes
+    """What the first was answered; given back for a repeat."""
+    expires_at_ms: int
+
+
+class Acceptance(msgspec.Struct, frozen=True):
+    """An event and everything that must be stored with it, or not at all."""
+
+    event: Event
+    deliveries: Sequence[Delivery]
+    dedupe: tuple[DedupeKey, ...] = ()
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """What became of one attempt."""
+
+    delivery_id: int
+    webhook_id: int
+    shard: int
+    epoch: int
+    """The epoch under which the settling node owns the shard; an older one is refused."""
+    state: DeliveryState
+    due_ms: int
+    attempts: int
+    last_status: int | None
+    last_error: str | None
+    at_ms: int
+    attempt: Attempt | None
+
+
+class HealthChange(msgspec.Struct, frozen=True):
+    """A webhook's health after the settlements of the same batch."""
+
+    webhook_id: int
+    shard: int
+    epoch: int
+    health: Health
+    disable: bool = False
+    """Move an active webhook to too_many_errors (and count up the configuration version)."""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What one commit stores: all of it, durably, or nothing."""
+
+    config_version: int
+    """The configuration under which ``accept`` was matched."""
+    accept: Sequence[Acceptance] = ()
+    settle: Sequence[Settlement] = ()
+    health: Sequence[HealthChange] = ()
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What a commit found out."""
+
+    config_version: int
+    """The ledger's configuration version in that transaction."""
+    stale: bool = False
+    """The ledger's configuration is newer than the batch's: ``accept`` was NOT stored and must
+    be matched again. ``settle`` and ``health`` were stored."""
+    repeated: Mapping[int, DedupeKey] = {}
+    """Acceptances (by position) that were NOT stored because a dedupe key of theirs was taken,
+    by an unexpired row of the ledger or by an earlier acceptance of the same batch; the value is
+    the first claim."""
+    refused: frozenset[int] = frozenset()
+    """Delivery ids whose settlement was NOT stored because its epoch is stale."""
+
+
+class DueDelivery(msgspec.Struct, frozen=True):
+    """A delivery that is due, with its event."""
+
+    delivery: Delivery
+    event: Event
+
+
+class DueBatch(msgspec.Struct, frozen=True):
+    """The answer to ``Ledger.read_due``."""
+
+    rows: Sequence[DueDelivery]
+    """Due deliveries by (due_ms, id)."""
+    more: bool
+    """Further deliveries are due now."""
+    next_due_ms: int | None
+    """When ``more`` is false: due time of the earliest delivery that is not due yet."""
+
+
+class Ledger(Protocol):
+    """What the engine's hot path needs."""
+
+    async def commit(self, batch: Batch) -> Committed:
+        """Store a batch in ONE durable transaction.
+
+        Returns only after the data is on stable storage. Settling does nothing to a delivery
+        that no longer owes anything (it was cancelled meanwhile), but its attempt is kept.
+
+        Raises:
+            Exception: anything but StorageFull and StorageDown means that some row of the batch
+                can't be stored at all; the caller splits the batch to find it.
+        """
+        ...
+
+    async def read_due(
+        self, webhook_id: int, now_ms: int, limit: int, max_bytes: int, skip: frozenset[int]
+    ) -> DueBatch:
+        """Read up to ``limit`` owing deliveries of a webhook that are due at ``now_ms``.
+
+        Ordered by (due_ms, id). Deliveries in ``skip`` (those the caller holds) are passed over.
+        Stops early once the payloads read exceed ``max_bytes``, but reads at least one.
+        Sees every commit that was asked for before it.
+        """
+        ...
+
+    async def owing(self) -> dict[int, int]:
+        """Return the earliest due time of every webhook that owes deliveries, by webhook id."""
+        ...
+
+
+class Ownership(Protocol):
+    """Who may dispatch which shard."""
+
+    async def claim_shards(self, node: str) -> dict[int, int]:
+        """Take over the shards that are free; return the new epoch of each shard taken.
+
+        On an embedded ledger the one process takes all, and each epoch grows by one.
+        """
+        ...
+
+    async def epochs(self) -> dict[int, int]:
+        """Return the present epoch of every shard."""
+        ...
+
+
+# --------------------------------------------------------------------------- configuration
+
+
+class ConfigChanges(msgspec.Struct, frozen=True):
+    """Configuration records changed since a version, deleted ones included (as tombstones)."""
+
+    version: int
+    tenants: Sequence[Tenant]
+    event_types: Sequence[EventType]
+    webhooks: Sequence[Webhook]
+    api_keys: Sequence[ApiKey]
+    health: Mapping[int, Health]
+    """Only of the webhooks in ``webhooks``."""
+
+
+class ConfigStore(Protocol):
+    """Tenants, event types, webhooks, API keys. Each save counts up the configuration version."""
+
+    async def changes(self, since_version: int) -> ConfigChanges:
+        """Return every record whose last save is newer than ``since_version`` (0: all)."""
+        ...
+
+    async def save(self, record: R) -> R:
+        """Insert a record (``version`` 1) or update it (``version`` one above the stored one).
+
+        A webhook inserted with ``number`` 0 gets the next free number of its tenant.
+        A webhook saved with ``deleted`` has its owing deliveries cancelled (reason
+        ``webhook_deleted``) in chunks, before the call returns.
+
+        Returns the record as stored.
+
+        Raises:
+            NameTaken: a live tenant, event type or (where the caller asks for unique names by
+                ``save_webhook_unique``) webhook has this name.
+            VersionMismatch: the stored record's version is not ``record.version - 1``.
+        """
+        ...
+
+    async def save_webhook_unique(self, record: Webhook) -> Webhook:
+        """As ``save``, and refuse a name that another live webhook of the tenant has."""
+        ...
+
+
+# --------------------------------------------------------------------------- the log
+
+
+class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events; None everywhere means all."""
+
+    tenant_id: int
+    type: str | None = None
+    state: EventState | None = None
+    external_id: str | None = None
+    after_ms: int | None = None
+    before_ms: int | None = None
+
+
+class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries; None everywhere means all. Times are those of acceptance."""
+
+    tenant_id: int
+    event_id: int | None = None
+    webhook_id: int | None = None
+    event_type: str | None = None
+    states: tuple[DeliveryState, ...] | None = None
+    status: int | None = None
+    """The last attempt's HTTP status."""
+    after_ms: int | None = None
+    before_ms: int | None = None
+    text: str | None = None
+    """A substring of the event's payload (compared as bytes) or of the last error."""
+
+
+class Log(Protocol):
+    """Search; every method is scoped to one tenant. Lists are newest first."""
+
+    async def event(self, tenant_id: int, event_id: int) -> Event | None:
+        """Return one event."""
+        ...
+
+    async def events(
+        self, where: EventFilter, *, limit: int, below_id: int | None = None
+    ) -> list[Event]:
+        """Return up to ``limit`` events with ids below ``below_id``."""
+        ...
+
+    async def delivery(self, tenant_id: int, delivery_id: int) -> Delivery | None:
+        """Return one delivery."""
+        ...
+
+    async def deliveries(
+        self, where: DeliveryFilter, *, limit: int, below_id: int | None = None
+    ) -> list[Delivery]:
+        """Return up to ``limit`` deliveries with ids below ``below_id``."""
+        ...
+
+    async def attempts(self, tenant_id: int, delivery_id: int) -> list[Attempt]:
+        """Return a delivery's attempts, first attempt first."""
+        ...
+
+    async def states(
+        self, tenant_id: int, event_ids: Sequence[int]
+    ) -> dict[int, dict[DeliveryState, int]]:
+        """Count the deliveries of each event by state."""
+        ...
+
+    async def event_types_of(self, tenant_id: int, event_ids: Sequence[int]) -> dict[int, str]:
+        """Return the type of each of the events that exists."""
+        ...
+
+    async def webhook_counts(
+        self, tenant_id: int, webhook_id: int, since_ms: int
+    ) -> dict[DeliveryState, int]:
+        """Count a webhook's deliveries accepted since ``since_ms`` by state."""
+        ...
+
+
+class Actions(Protocol):
+    """What people do to deliveries."""
+
+    async def requeue(
+        self, tenant_id: int, delivery_ids: Sequence[int], due_ms: int, at_ms: int
+    ) -> dict[int, int]:
+        """Make settled deliveries (delivered, failed, cancelled, skipped) due again: retrying.
+
+        Those of deleted webhooks and those that still owe are left as they are.
+        Returns the webhook id of each delivery changed, by delivery id.
+        """
+        ...
+
+    async def cancel(
+        self, tenant_id: int, delivery_ids: Sequence[int], reason: str, at_ms: int
+    ) -> dict[int, int]:
+        """Cancel those that owe; return the webhook id of each changed, by delivery id."""
+        ...
+
+    async def add_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        """Store further deliveries of stored events (replay to other webhooks)."""
+        ...
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A long piece of work with progress that survives a restart."""
+
+    id: int
+    tenant_id: int
+    kind: str
+    state: str
+    """``running``, ``done``, ``cancelled``."""
+    spec: bytes
+    """What to do, as its kind encodes it."""
+    cursor: int | None = None
+    done: int = 0
+    created_at_ms: int = 0
+    updated_at_ms: int = 0
+
+
+class Jobs(Protocol):
+    """Jobs, kept until retention forgets them."""
+
+    async def put_job(self, job: Job) -> None:
+        """Insert or replace a job."""
+        ...
+
+    async def job(self, tenant_id: int, job_id: int) -> Job | None:
+        """Return one job."""
+        ...
+
+    async def running_jobs(self) -> list[Job]:
+        """Return the jobs that have not ended, of every tenant."""
+        ...
+
+
+class Answers(Protocol):
+    """Idempotency keys of management calls, whose work is not an accept."""
+
+    async def claim(self, key: DedupeKey, now_ms: int) -> DedupeKey | None:
+        """Store ``key`` unless an unexpired row has it; return that row, or None if stored."""
+        ...
+
+    async def answer(self, key: DedupeKey) -> None:
+        """Put the answer and expiry of a claimed key."""
+        ...
+
+    async def release(self, key: DedupeKey) -> None:
+        """Forget a claim whose call failed, so that it may be tried again."""
+        ...
+
+
+class Upkeep(Protocol):
+    """What keeps a ledger healthy."""
+
+    async def forget(self, before_ms: int, limit: int) -> int:
+        """Delete up to ``limit`` events received before ``before_ms`` that owe nothing.
+
+        Their deliveries and attempts go with them. Returns how many events went; fewer than
+        ``limit`` means that there are no more for now.
+        """
+        ...
+
+    async def forget_keys(self, now_ms: int, limit: int) -> int:
+        """Delete up to ``limit`` expired dedupe keys; return how many went."""
+        ...
+
+    async def remember_time(self, now_ms: int) -> None:
+        """Store the engine's time, so that a clock set back during downtime is noticed."""
+        ...
+
+    async def boot(self) -> Boot:
+        """Return what a booting engine must know."""
+        ...
+
+    async def ping(self) -> None:
+        """Succeed when the ledger can be read."""
+        ...
+
+
+class Boot(msgspec.Struct, frozen=True):
+    """What a booting engine must know."""
+
+    greatest_id: int
+    """No id above it was ever stored."""
+    time_ms: int
+    """The last time remembered."""
+
+
+class Store(
+    Ledger, Ownership, ConfigStore, Log, Actions, Jobs, Answers, Upkeep, Protocol
+):
+    """A whole ledger: what ``hookferry.app`` opens and hands out port by port."""
+
+    async def aclose(self) -> None:
+        """Finish what was asked for and close."""
+        ...
