@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import Retry
@@ -55,8 +55,11 @@ class Profile(ABC):
         """Raise InvalidField unless ``secret`` can sign under this profile."""
 
     @abstractmethod
-    def prepare_secret(self, secret: str) -> object:
-        """Turn a secret into what ``headers`` wants to sign with, once, ahead of the hot path."""
+    def prepare_secret(self, secret: str) -> Any:
+        """Turn a secret into what ``headers`` signs with, once, ahead of the hot path.
+
+        Each profile has its own kind of key, which only its own ``headers`` takes.
+        """
 
     @abstractmethod
     def body(self, event: Event) -> bytes:
@@ -64,7 +67,7 @@ class Profile(ABC):
 
     @abstractmethod
     def headers(
-        self, event_id: str, body: bytes, secrets: Sequence[object], now_s: int, attempt: int
+        self, event_id: str, body: bytes, secrets: Sequence[Any], now_s: int, attempt: int
     ) -> bytes:
         """Render the headers that differ from request to request.
 
