@@ -1,0 +1,282 @@
+"""What a webhook's definition may say: its shape on the outside face and the rule of each field.
+
+Pure: nothing here reads a store or opens a connection. Saving, secrets and states are
+``hookferry.engine.webhooks``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
+from hookferry.domain.webhook import RateLimit, Retry
+from hookferry.engine.intake import explain_validation
+from hookferry.errors import InvalidField
+from hookferry.match.patterns import check_pattern
+from hookferry.wire.profiles import profile_named
+
+MAX_PATTERNS = 50
+MAX_URL = 2048
+MAX_TEXT = 2_000
+"""Characters of a description."""
+MAX_TITLE = 200
+"""Characters of a title or an application's name."""
+MAX_HEADERS = 64
+MAX_HEADER_NAME = 64
+MAX_HEADER_VALUE = 4096
+MAX_WAITS = 20
+MIN_WAIT, MAX_WAIT = 1.0, 7 * 86_400.0
+MIN_TIMEOUT, MAX_TIMEOUT = 1.0, 60.0
+MAX_FAILURES = 1_000
+MIN_WINDOW, MAX_WINDOW = 60.0, 30 * 86_400.0
+MAX_RATE = 10_000.0
+MAX_BURST = 10_000
+MAX_IN_FLIGHT = 32
+"""Also the default of a lane (SEMANTICS section 11): one receiver can lower it, not raise it."""
+MAX_PEM = 64 * 1024
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
+_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?")  # section 5.5, ASCII only
+_FORBIDDEN_HEADERS = frozenset(
+    {
+        # What frames the message or belongs to one connection (RFC 9110 section 7.6.1).
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        # What describes the body, which the profile renders.
+        "content-encoding",
+        "content-type",
+    }
+)
+_FORBIDDEN_PREFIXES = ("proxy-", "webhook-")
+
+
+class ClientCertificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A certificate that the receiver asks of hookferry (mutual TLS)."""
+
+    certificate: str
+    """PEM: the certificate, then those that lead to its authority."""
+    private_key: str
+    """PEM, not encrypted."""
+
+
+class WebhookDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A webhook as its owner writes it; what is left out is as the profile says."""
+
+    name: str
+    target_url: str
+    events: tuple[str, ...]
+    profile: str = "standard"
+    type: str = "webhook"
+    mode: str = "async"
+    payload_format: str = "json"
+    title: str = ""
+    description: str = ""
+    application: str = ""
+    secret: str | None = None
+    headers: dict[str, str] = {}
+    retry: Retry | None = None
+    timeout: float | None = None
+    failure_limit: int | None = None
+    failure_window: float | None = None
+    rate_limit: RateLimit | None = None
+    max_in_flight: int | None = None
+    ordered: bool = False
+    ca: str | None = None
+    client_certificate: ClientCertificate | None = None
+    proxy: str | None = None
+
+
+_ONLY = {"type": "webhook", "mode": "async", "payload_format": "json"}
+
+
+def merge_patch(target: object, patch: object) -> Any:
+    """Apply a JSON merge patch (RFC 7396 section 2); neither argument is changed."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def parse_definition(document: object) -> WebhookDefinition:
+    """Turn a decoded JSON document into a definition that keeps every rule.
+
+    Raises:
+        InvalidField, UnknownField: naming the field and what would be allowed.
+    """
+    try:
+        definition = msgspec.convert(document, WebhookDefinition)
+    except msgspec.ValidationError as error:
+        explain_validation(error, WebhookDefinition)
+    _check(definition)
+    return definition
+
+
+def _check(d: WebhookDefinition) -> None:
+    for field, only in _ONLY.items():
+        if getattr(d, field) != only:
+            raise InvalidField(f"{field} can only be {only!r} in this build", field=field)
+    profile_named(d.profile).check_name(d.name)
+    if not 1 <= len(d.events) <= MAX_PATTERNS:
+        raise InvalidField(
+            f"events is a list of 1 to {MAX_PATTERNS} patterns such as 'contact.created', "
+            "'contact.*' or '*'",
+            field="events",
+        )
+    for position, pattern in enumerate(d.events):
+        check_pattern(pattern, field=f"events[{position}]")
+    if len(set(d.events)) != len(d.events):
+        raise InvalidField("events names a pattern twice; once is enough", field="events")
+    if len(d.target_url) > MAX_URL:
+        raise InvalidField(f"target_url has at most {MAX_URL} characters", field="target_url")
+    _text("title", d.title, MAX_TITLE)
+    _text("application", d.application, MAX_TITLE)
+    _text("description", d.description, MAX_TEXT)
+    _check_headers(d.headers)
+    if d.retry is not None:
+        _check_retry(d.retry)
+    _within("timeout", d.timeout, MIN_TIMEOUT, MAX_TIMEOUT, "seconds")
+    _within("failure_limit", d.failure_limit, 1, MAX_FAILURES, "failed attempts in a row")
+    _within("failure_window", d.failure_window, MIN_WINDOW, MAX_WINDOW, "seconds")
+    _within("max_in_flight", d.max_in_flight, 1, MAX_IN_FLIGHT, "requests at a time")
+    if d.rate_limit is not None:
+        _within("rate_limit.per_second", d.rate_limit.per_second, 0.001, MAX_RATE, "a second")
+        _within("rate_limit.burst", d.rate_limit.burst, 1, MAX_BURST, "requests")
+    if d.ca is not None:
+        _certificates(d.ca, "ca")
+    if d.client_certificate is not None:
+        _check_pair(d.client_certificate)
+    if d.proxy is not None:
+        _check_proxy(d.proxy)
+
+
+def _text(field: str, text: str, limit: int) -> None:
+    if len(text) > limit or any(ord(c) < 32 and c not in "\n\t" for c in text):
+        raise InvalidField(
+            f"{field} has at most {limit:,} characters and no control characters", field=field
+        )
+
+
+def _within(field: str, value: float | None, low: float, high: float, unit: str) -> None:
+    if value is not None and not low <= value <= high:
+        raise InvalidField(f"{field} is {low:g} to {high:,g} {unit}", field=field)
+
+
+def _check_retry(retry: Retry) -> None:
+    if len(retry.schedule) > MAX_WAITS:
+        raise InvalidField(f"retry.schedule has at most {MAX_WAITS} waits", field="retry.schedule")
+    for position, wait in enumerate(retry.schedule):
+        _within(f"retry.schedule[{position}]", wait, MIN_WAIT, MAX_WAIT, "seconds")
+    _within("retry.jitter", retry.jitter, 0, 1, "(a share of each wait)")
+
+
+def _check_headers(headers: dict[str, str]) -> None:
+    if len(headers) > MAX_HEADERS:
+        raise InvalidField(f"headers has at most {MAX_HEADERS} entries", field="headers")
+    seen: set[str] = set()
+    for name, value in headers.items():
+        field = f"headers.{name[:MAX_HEADER_NAME]}"
+        lowered = name.lower()
+        if len(name) > MAX_HEADER_NAME or not _TOKEN.fullmatch(name):
+            raise InvalidField(
+                f"{name[:MAX_HEADER_NAME]!r} is not a header name: 1 to {MAX_HEADER_NAME} letters, "
+                "digits and !#$%&'*+-.^_`|~ (RFC 9110)",
+                field="headers",
+            )
+        if lowered in _FORBIDDEN_HEADERS or lowered.startswith(_FORBIDDEN_PREFIXES):
+            raise InvalidField(
+                f"the header {name!r} is set by hookferry or its profile and can't be yours; "
+                "choose another name, such as one that starts with 'X-'",
+                field=field,
+            )
+        if lowered in seen:
+            raise InvalidField(
+                f"the header {name!r} is given twice (names ignore case)", field=field
+            )
+        seen.add(lowered)
+        if len(value) > MAX_HEADER_VALUE or not _VALUE.fullmatch(value):
+            raise InvalidField(
+                f"the value of header {name!r} has at most {MAX_HEADER_VALUE:,} printable ASCII "
+                "characters, no line breaks, and no blanks at its ends",
+                field=field,
+            )
+
+
+def _certificates(pem: str, field: str) -> list[x509.Certificate]:
+    remedy = InvalidField(
+        f"{field} is one or more PEM certificates (-----BEGIN CERTIFICATE-----), "
+        f"{MAX_PEM // 1024} KB at most",
+        field=field,
+    )
+    if len(pem) > MAX_PEM or not pem.isascii():
+        raise remedy
+    try:
+        return x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        raise remedy from None
+
+
+def _check_pair(pair: ClientCertificate) -> None:
+    leaf = _certificates(pair.certificate, "client_certificate.certificate")[0]
+    field = "client_certificate.private_key"
+    try:
+        key = serialization.load_pem_private_key(pair.private_key.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise InvalidField(
+            "the private key is PEM and not encrypted; decrypt it with: openssl pkey -in key.pem",
+            field=field,
+        ) from None
+    if _public(key.public_key()) != _public(leaf.public_key()):
+        raise InvalidField(
+            "the private key does not belong to the first certificate; put the key's own "
+            "certificate first, then those that lead to its authority",
+            field=field,
+        )
+
+
+def _public(key: Any) -> bytes:
+    der: bytes = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return der
+
+
+def _check_proxy(proxy: str) -> None:
+    try:
+        parts = urlsplit(proxy)
+        whole = (
+            len(proxy) <= MAX_URL
+            and proxy.isascii()
+            and proxy.isprintable()
+            and " " not in proxy
+            and parts.scheme == "http"
+            and bool(parts.hostname)
+            and parts.port is not None
+            and parts.path in ("", "/")
+            and not parts.query
+            and not parts.fragment
+        )
+    except ValueError:
+        whole = False
+    if not whole:
+        raise InvalidField(
+            "proxy is http://host:port or http://user:password@host:port of an HTTP CONNECT proxy",
+            field="proxy",
+        )

@@ -1,0 +1,411 @@
+"""Webhooks as their owners manage them: saving, secrets and states.
+
+The rule of each field is ``hookferry.engine.definition``; what a lane does with a webhook is not
+decided here. Every save goes to the ledger first and is then read back into the directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Protocol
+
+import msgspec
+
+from hookferry.clock import Clock
+from hookferry.domain.webhook import SealedSecret, Webhook, WebhookState
+from hookferry.engine.definition import (
+    WebhookDefinition,
+    merge_patch,
+    parse_definition,
+)
+from hookferry.engine.directory import Directory
+from hookferry.engine.sealing import (
+    CLIENT_CERTIFICATE_FIELD,
+    PROXY_FIELD,
+    SECRET_FIELD,
+    Sealer,
+    open_client_certificate,
+    open_proxy,
+    open_secrets,
+)
+from hookferry.errors import Conflict, InvalidField, VersionMismatch
+from hookferry.ids import IdSource
+from hookferry.store.ports import ConfigStore
+from hookferry.wire.profiles import profile_named
+
+MAX_WEBHOOKS = 10_000
+"""Live webhooks of one tenant."""
+DEFAULT_OVERLAP = 24 * 3600.0
+MAX_OVERLAP = 7 * 86_400.0
+MAX_SIGNING = 5
+"""Secrets that may sign at once: the newest and those rotated away that still overlap."""
+
+_PLAIN_FIELDS = tuple(
+    name
+    for name in WebhookDefinition.__struct_fields__
+    if name in Webhook.__struct_fields__ and name not in (CLIENT_CERTIFICATE_FIELD, PROXY_FIELD)
+)
+"""Fields that a definition and a stored webhook share as they are."""
+_SEALED_FIELDS = (CLIENT_CERTIFICATE_FIELD, PROXY_FIELD)
+_WAY_FIELDS = frozenset({"target_url", "ca", *_SEALED_FIELDS})
+"""Fields after whose change the target has to be judged again."""
+
+
+class TargetCheck(Protocol):
+    """Asks the guard and the TLS layer whether a target may and can be called."""
+
+    async def __call__(
+        self,
+        url: str,
+        *,
+        ca: str | None,
+        client_certificate: bytes | None,
+        proxy: str | None,
+    ) -> None:
+        """Return when the target is fine.
+
+        Raises:
+            InvalidField: ``url`` is not one that can be called.
+            TargetRefused: it is refused, or its certificate is not valid.
+        """
+        ...
+
+
+class Webhooks:
+    """The rules for webhooks.
+
+    Args:
+        config: where webhooks are saved.
+        directory: the snapshot that is read.
+        sealer: seals secrets, client certificates and proxies.
+        ids: makes their ids.
+        clock: times of creation, change and expiry.
+        check_target: judges where a webhook wants to go, before it is saved.
+    """
+
+    def __init__(
+        self,
+        config: ConfigStore,
+        directory: Directory,
+        sealer: Sealer,
+        ids: IdSource,
+        clock: Clock,
+        check_target: TargetCheck,
+    ) -> None:
+        self._config = config
+        self._directory = directory
+        self._sealer = sealer
+        self._ids = ids
+        self._clock = clock
+        self._check_target = check_target
+
+    # ------------------------------------------------------------------ definitions
+
+    async def draft(self, tenant_id: int, document: object) -> tuple[Webhook, str | None]:
+        """Build a webhook from a definition without saving it.
+
+        Args:
+            tenant_id: whose it would be.
+            document: the decoded JSON of the definition.
+
+        Returns:
+            The webhook and its secret, if it has one.
+
+        Raises:
+            InvalidField, UnknownField, TargetRefused: the definition can't be taken.
+        """
+        definition = parse_definition(merge_patch({}, document))
+        now = self._clock.wall_ms()
+        webhook = Webhook(
+            id=self._ids.next(),
+            tenant_id=tenant_id,
+            number=0,
+            name=definition.name,
+            target_url=definition.target_url,
+            events=definition.events,
+            created_at_ms=now,
+            updated_at_ms=now,
+        )
+        webhook = self._applied(webhook, definition)
+        await self._judge(webhook)
+        profile = profile_named(definition.profile)
+        secret = definition.secret
+        if secret is None:
+            secret = profile.new_secret()
+        else:
+            profile.check_secret(secret)
+        if secret is not None:
+            webhook = msgspec.structs.replace(
+                webhook, secrets=(SealedSecret(self._seal_secret(webhook, secret)),)
+            )
+        return webhook, secret
+
+    async def create(self, tenant_id: int, document: object) -> tuple[Webhook, str | None]:
+        """Create a webhook; its secret is returned once.
+
+        Raises:
+            InvalidField, UnknownField, TargetRefused: the definition can't be taken.
+            NameTaken: the profile wants unique names and this one is in use.
+            Conflict: the tenant has too many webhooks.
+        """
+        if len(self._directory.webhooks(tenant_id)) >= MAX_WEBHOOKS:
+            raise Conflict(
+                f"this tenant has {MAX_WEBHOOKS:,} webhooks, which is the limit; delete those not "
+                "in use, or spread receivers over tenants"
+            )
+        webhook, secret = await self.draft(tenant_id, document)
+        return await self._save(webhook), secret
+
+    async def patch(
+        self, tenant_id: int, webhook_id: int, patch: object, *, version: int | None = None
+    ) -> Webhook:
+        """Change a webhook by a JSON merge patch (RFC 7396): null sets a field's default.
+
+        A client certificate is replaced whole: both of its parts are given, or null.
+
+        Args:
+            tenant_id: whose it is.
+            webhook_id: which.
+            patch: the decoded JSON.
+            version: the version that the caller saw, where that matters.
+
+        Raises:
+            NotFound: there is no such webhook.
+            InvalidField, UnknownField, TargetRefused: the result would not be allowed.
+            NameTaken, VersionMismatch: as the names say.
+        """
+        before = self._at(tenant_id, webhook_id, version)
+        if not isinstance(patch, dict):
+            raise InvalidField("a merge patch is a JSON object with the fields to change")
+        if "secret" in patch:
+            raise InvalidField(
+                "a secret is not patched, since receivers need an overlap: POST it to "
+                "/api/v1/webhooks/<id>/secret",
+                field="secret",
+            )
+        definition = parse_definition(merge_patch(self._document(before), patch))
+        cleared = {name: None for name in _SEALED_FIELDS if name in patch}
+        after = self._applied(msgspec.structs.replace(before, **cleared), definition)
+        if before.profile != after.profile:
+            after = self._under_new_profile(after)
+        if not _WAY_FIELDS.isdisjoint(patch):
+            await self._judge(after)
+        return await self._save_change(after)
+
+    async def delete(self, tenant_id: int, webhook_id: int, *, version: int | None = None) -> None:
+        """Delete a webhook: what it owes is cancelled, its log stays.
+
+        Raises:
+            NotFound, VersionMismatch: as the names say.
+        """
+        webhook = self._at(tenant_id, webhook_id, version)
+        await self._save_change(msgspec.structs.replace(webhook, deleted=True))
+
+    # ------------------------------------------------------------------ states
+
+    async def pause(self, tenant_id: int, webhook_id: int) -> Webhook:
+        """Hold back what comes in until ``resume``; raises NotFound, Conflict."""
+        return await self._move(
+            tenant_id, webhook_id, WebhookState.PAUSED, {WebhookState.ACTIVE}, "restart it first"
+        )
+
+    async def resume(self, tenant_id: int, webhook_id: int) -> Webhook:
+        """Go on where ``pause`` stopped; raises NotFound, Conflict."""
+        return await self._move(
+            tenant_id,
+            webhook_id,
+            WebhookState.ACTIVE,
+            {WebhookState.PAUSED},
+            "use restart, and recover for what was skipped meanwhile",
+        )
+
+    async def stop(self, tenant_id: int, webhook_id: int) -> Webhook:
+        """Skip new events and hold the backlog; raises NotFound."""
+        return await self._move(tenant_id, webhook_id, WebhookState.STOPPED, set(WebhookState), "")
+
+    async def restart(self, tenant_id: int, webhook_id: int) -> Webhook:
+        """Make a webhook active again: its backlog flows; raises NotFound, Conflict."""
+        return await self._move(
+            tenant_id,
+            webhook_id,
+            WebhookState.ACTIVE,
+            {WebhookState.STOPPED, WebhookState.TOO_MANY_ERRORS, WebhookState.UNKNOWN},
+            "use resume",
+        )
+
+    # ------------------------------------------------------------------ secrets
+
+    async def read_secret_once(self, tenant_id: int, webhook_id: int) -> str:
+        """Return the newest secret to a caller that could not keep it when it was made.
+
+        Raises:
+            NotFound: there is no such webhook.
+            Conflict: it has no secret, or it was read already.
+        """
+        webhook = self._directory.webhook(tenant_id, webhook_id)
+        if not webhook.secrets:
+            raise Conflict(
+                "this webhook has no secret; POST to /api/v1/webhooks/<id>/secret makes one"
+            )
+        read_already = Conflict(
+            "this secret was read already and is not shown again; if it is lost, POST to "
+            "/api/v1/webhooks/<id>/secret makes a new one while the present one still signs"
+        )
+        if webhook.secret_read:
+            raise read_already
+        secret = open_secrets(self._sealer, webhook, self._clock.wall_ms())[0]
+        try:
+            await self._save_change(msgspec.structs.replace(webhook, secret_read=True))
+        except VersionMismatch:
+            raise read_already from None
+        return secret
+
+    async def rotate_secret(
+        self,
+        tenant_id: int,
+        webhook_id: int,
+        *,
+        secret: str | None = None,
+        overlap: float = DEFAULT_OVERLAP,
+    ) -> tuple[Webhook, str]:
+        """Give a webhook a new secret; the present one signs beside it for a while.
+
+        Args:
+            tenant_id: whose it is.
+            webhook_id: which.
+            secret: the new one, or None to have it made.
+            overlap: seconds during which the present secrets go on signing, 0 to 7 days;
+                0 takes them away at once, for one that leaked.
+
+        Raises:
+            NotFound: there is no such webhook.
+            InvalidField: the secret or the overlap is not allowed.
+            Conflict: the profile makes no secrets, or too many still overlap.
+        """
+        webhook = self._directory.webhook(tenant_id, webhook_id)
+        profile = profile_named(webhook.profile)
+        if not 0 <= overlap <= MAX_OVERLAP:
+            raise InvalidField(f"overlap is 0 to {MAX_OVERLAP:,g} seconds", field="overlap")
+        if secret is None:
+            secret = profile.new_secret()
+            if secret is None:
+                raise InvalidField(
+                    f"the profile {profile.name!r} makes no secrets; give one", field="secret"
+                )
+        else:
+            profile.check_secret(secret)
+        now = self._clock.wall_ms()
+        until = now + int(overlap * 1000)
+        kept = [
+            SealedSecret(
+                s.sealed, until if s.expires_at_ms is None else min(s.expires_at_ms, until)
+            )
+            for s in webhook.secrets
+            if overlap and (s.expires_at_ms is None or s.expires_at_ms > now)
+        ]
+        if len(kept) >= MAX_SIGNING:
+            raise Conflict(
+                f"{MAX_SIGNING} secrets of this webhook still sign; wait until one expires, or "
+                "rotate with overlap 0"
+            )
+        newest = SealedSecret(self._seal_secret(webhook, secret))
+        saved = await self._save_change(
+            msgspec.structs.replace(webhook, secrets=(newest, *kept), secret_read=False)
+        )
+        return saved, secret
+
+    # ------------------------------------------------------------------ parts
+
+    def _at(self, tenant_id: int, webhook_id: int, version: int | None) -> Webhook:
+        webhook = self._directory.webhook(tenant_id, webhook_id)
+        if version is not None and webhook.version != version:
+            raise VersionMismatch(
+                f"this webhook is at version {webhook.version}, not {version}; read it again and "
+                "repeat your change"
+            )
+        return webhook
+
+    def _document(self, webhook: Webhook) -> dict[str, Any]:
+        """Return the definition behind a webhook; what is sealed is left out and stays."""
+        document = {name: getattr(webhook, name) for name in _PLAIN_FIELDS}
+        return {
+            name: value
+            for name, value in msgspec.to_builtins(document).items()
+            if value is not None
+        }
+
+    def _applied(self, webhook: Webhook, definition: WebhookDefinition) -> Webhook:
+        changed = {name: getattr(definition, name) for name in _PLAIN_FIELDS}
+        pair, proxy = definition.client_certificate, definition.proxy
+        if pair is not None:
+            changed["client_certificate"] = self._sealer.seal(
+                f"{pair.certificate.strip()}\n{pair.private_key.strip()}\n".encode(),
+                row=webhook.id,
+                field=CLIENT_CERTIFICATE_FIELD,
+            )
+        if proxy is not None:
+            changed["proxy"] = self._sealer.seal(proxy.encode(), row=webhook.id, field=PROXY_FIELD)
+        return msgspec.structs.replace(webhook, **changed)
+
+    def _under_new_profile(self, webhook: Webhook) -> Webhook:
+        """Check the present secret under a new profile, or make one where there was none."""
+        profile = profile_named(webhook.profile)
+        if webhook.secrets:
+            secret = open_secrets(self._sealer, webhook, self._clock.wall_ms())[0]
+            try:
+                profile.check_secret(secret)
+            except InvalidField as error:
+                raise InvalidField(
+                    f"the present secret does not fit the profile {profile.name!r}: "
+                    f"{error.detail}; rotate to one that does first, or make a new webhook",
+                    field="profile",
+                ) from None
+            return webhook
+        made = profile.new_secret()
+        if made is None:
+            return webhook
+        sealed = SealedSecret(self._seal_secret(webhook, made))
+        return msgspec.structs.replace(webhook, secrets=(sealed,), secret_read=False)
+
+    def _seal_secret(self, webhook: Webhook, secret: str) -> bytes:
+        return self._sealer.seal(secret.encode(), row=webhook.id, field=SECRET_FIELD)
+
+    async def _judge(self, webhook: Webhook) -> None:
+        await self._check_target(
+            webhook.target_url,
+            ca=webhook.ca,
+            client_certificate=open_client_certificate(self._sealer, webhook),
+            proxy=open_proxy(self._sealer, webhook),
+        )
+
+    async def _move(
+        self,
+        tenant_id: int,
+        webhook_id: int,
+        to: WebhookState,
+        allowed: Collection[WebhookState],
+        remedy: str,
+    ) -> Webhook:
+        webhook = self._directory.webhook(tenant_id, webhook_id)
+        if webhook.state is to:
+            return webhook  # asking twice is not an error
+        if webhook.state not in allowed:
+            raise Conflict(
+                f"this webhook is {webhook.state.label}, so it can't become {to.label} this way; "
+                f"{remedy}"
+            )
+        return await self._save_change(msgspec.structs.replace(webhook, state=to))
+
+    async def _save_change(self, webhook: Webhook) -> Webhook:
+        return await self._save(
+            msgspec.structs.replace(
+                webhook, version=webhook.version + 1, updated_at_ms=self._clock.wall_ms()
+            )
+        )
+
+    async def _save(self, webhook: Webhook) -> Webhook:
+        unique = profile_named(webhook.profile).unique_name and not webhook.deleted
+        save = self._config.save_webhook_unique if unique else self._config.save
+        saved = await save(webhook)
+        await self._directory.refresh()
+        return saved
