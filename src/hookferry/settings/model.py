@@ -10,10 +10,11 @@ import dataclasses
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from hookferry.errors import BadSettings
+from hookferry.logs import LogFormat, LogLevel
 
 ADMIN_KEY_FILE = "admin.key"
 """In the data folder: the first API key, where none was given (SEMANTICS section 12)."""
@@ -54,6 +55,15 @@ class Spec:
         """The command line flag."""
         return "--" + self.name.replace("_", "-")
 
+    @property
+    def default_text(self) -> str:
+        """The default for a person, with its unit; empty where there is none."""
+        if self.kind == "switch":
+            return "true" if self.default else "false"
+        if self.kind in ("whole", "number"):
+            return f"{_plain(self.default)} {self.unit}".strip()
+        return "" if self.default == () else str(self.default)
+
     def allowed(self) -> str:
         """Say in words what values are allowed."""
         unit = f" {self.unit}" if self.unit else ""
@@ -71,7 +81,8 @@ class Spec:
 
 
 def _plain(number: float) -> str:
-    return f"{number:,.0f}" if number == int(number) else f"{number:g}"
+    # No comma below 10,000: a port is not 8,080.
+    return f"{number:g}" if number < 10_000 else f"{number:,.0f}"
 
 
 def _setting(default: Any, text: str, **spec: Any) -> Any:
@@ -141,17 +152,17 @@ class Settings:
     hot_asgi: bool = _setting(
         False, "Serve publishing through ASGI instead of inside the HTTP protocol (slower)."
     )
-    log_level: str = _setting(
+    log_level: LogLevel = _setting(  # noqa: RUF009 - as above
         "info",
         "The least severe log records written.",
         kind="choice",
-        choices=("debug", "info", "warning", "error"),
+        choices=get_args(LogLevel),
     )
-    log_format: str = _setting(
+    log_format: LogFormat = _setting(  # noqa: RUF009 - as above
         "auto",
         "Log records as JSON lines or for reading; auto looks whether stderr is a terminal.",
         kind="choice",
-        choices=("auto", "json", "console"),
+        choices=get_args(LogFormat),
     )
 
     # ------------------------------------------------------------------ accepting

@@ -1,0 +1,55 @@
+"""The program ``hookferry``: its commands, and how their failures become exit codes.
+
+Commands are named by import path, so that ``hookferry --help`` does not load a server.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+
+from hookferry.cli.terminal import CommandError, Exit, complain
+from hookferry.errors import BadSettings, HookferryError, StartupError
+
+app = App(
+    name="hookferry",
+    help="Self-hosted webhooks: publish events, and every subscriber gets them.",
+    version=lambda: version("hookferry"),
+    default_parameter=None,
+)
+app.command("hookferry.cli.serve:serve", help="Run the server.")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code (see ``hookferry.cli.terminal.Exit``)."""
+    sys.exit(_run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        result = app(argv, exit_on_error=False, print_error=False, result_action="return_value")
+        return result if isinstance(result, int) else Exit.OK
+    except CycloptsError as error:
+        complain(str(error))
+        return Exit.USAGE
+    except BadSettings as error:
+        complain(error.detail)
+        return Exit.USAGE
+    except StartupError as error:
+        complain(error.detail)
+        return Exit.UNAVAILABLE
+    except CommandError as error:
+        complain(str(error))
+        return error.code
+    except HookferryError as error:
+        complain(error.detail)
+        return Exit.FAILED
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`hookferry tail | head`); that is no failure.
+        sys.stdout = None
+        return Exit.OK
