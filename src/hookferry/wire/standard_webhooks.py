@@ -156,7 +156,7 @@ def parse_signing_key(secret: str) -> HmacKey | Ed25519SigningKey:
         InvalidField: it is neither; the detail says what is wrong and never quotes it.
     """
     if secret.startswith(_HMAC):
-        raw = _decode(secret.removeprefix(_HMAC))
+        raw = _decode_key(secret.removeprefix(_HMAC))
         if raw is None:
             raise _refusal(f"what follows {_HMAC!r} has to be base64 (letters, digits, '+', '/')")
         if not MIN_SECRET_BYTES <= len(raw) <= MAX_SECRET_BYTES:
@@ -166,7 +166,7 @@ def parse_signing_key(secret: str) -> HmacKey | Ed25519SigningKey:
             )
         return HmacKey(raw)
     if secret.startswith(_PRIVATE):
-        raw = _decode(secret.removeprefix(_PRIVATE))
+        raw = _decode_key(secret.removeprefix(_PRIVATE))
         if raw is None or len(raw) not in (32, 64):
             raise _refusal(
                 f"{_PRIVATE!r} is followed by the base64 of a 32-byte Ed25519 seed, alone or with "
@@ -196,7 +196,7 @@ def parse_verifying_key(secret: str) -> HmacKey | Ed25519Key:
     """
     if not secret.startswith(_PUBLIC):
         return parse_signing_key(secret)
-    raw = _decode(secret.removeprefix(_PUBLIC))
+    raw = _decode_key(secret.removeprefix(_PUBLIC))
     if raw is None or len(raw) != 32:
         raise _refusal(f"{_PUBLIC!r} is followed by the base64 of a 32-byte Ed25519 public key")
     return Ed25519Key(Ed25519PublicKey.from_public_bytes(raw))
@@ -269,6 +269,8 @@ def verify(
     message_id = header(headers, ID_HEADER)
     timestamp = header(headers, TIMESTAMP_HEADER)
     listed = header(headers, SIGNATURE_HEADER)
+    if not message_id.isascii():
+        raise VerificationFailed(Reason.BAD_ENCODING, f"{ID_HEADER} is not ASCII")
     if not _SECONDS.fullmatch(timestamp):
         raise VerificationFailed(
             Reason.BAD_ENCODING, f"{TIMESTAMP_HEADER} is not a number of Unix seconds"
@@ -290,7 +292,7 @@ def _check_signatures(keys: Sequence[VerifyingKey], content: bytes, listed: str)
     comparable = False
     for entry in signatures:
         version, _, signature = entry.partition(",")
-        if version not in versions or _decode(signature) is None:
+        if version not in versions or not _decode(signature):
             continue
         comparable = True
         for key in keys:
@@ -309,13 +311,17 @@ def _check_signatures(keys: Sequence[VerifyingKey], content: bytes, listed: str)
 
 
 def _decode(text: str) -> bytes | None:
-    """Decode base64, strictly: the one canonical spelling, or that without its padding."""
-    padded = text + "=" * (-len(text) % 4)
+    """Decode base64 in its one canonical spelling, or return None."""
     try:
-        raw = base64.b64decode(padded, validate=True)
+        raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return raw if base64.b64encode(raw).decode() == padded else None
+    return raw if base64.b64encode(raw).decode() == text else None
+
+
+def _decode_key(text: str) -> bytes | None:
+    """Decode what follows a prefix; padding may be left off, as the reference library allows."""
+    return _decode(text + "=" * (-len(text) % 4))
 
 
 def _refusal(why: str) -> InvalidField:

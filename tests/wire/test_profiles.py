@@ -1,0 +1,151 @@
+"""Profiles standard and raw: bodies without re-encoding, headers that other libraries verify."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+import standardwebhooks
+import svix.webhooks
+from hypothesis import given
+from hypothesis import strategies as st
+from vectors import V1, V2, V3
+
+from hookferry import verify
+from hookferry.domain.event import Event, EventMeta
+from hookferry.errors import InvalidField
+from hookferry.wire.profiles import PROFILES, RAW, STANDARD, profile_named
+from hookferry.wire.timestamps import rfc3339_ms
+
+SHARED = Path(os.environ.get("HOOKFERRY_SHARED", Path(__file__).parents[3] / "shared"))
+PAYLOADS = SHARED / "data" / "github_events.ndjson"
+"""Real payloads, kept outside the repository. Where they are missing the tests fail, on purpose."""
+
+
+class Line(msgspec.Struct):
+    type: str
+    data: msgspec.Raw
+
+
+def real_events() -> Iterator[Event]:
+    with PAYLOADS.open("rb") as lines:
+        for number, text in enumerate(lines, start=1):
+            line = msgspec.json.decode(text, type=Line)
+            yield Event(number, 1, line.type, bytes(line.data), 1_700_000_000_000 + number)
+
+
+def sent(
+    profile: object, event: Event, secrets: list[str], now_s: int
+) -> tuple[bytes, dict[str, str]]:
+    """Render a request as the engine does; return body and headers as a receiver sees them."""
+    body = profile.body(event)  # type: ignore[attr-defined]
+    keys = [profile.prepare_secret(s) for s in secrets]  # type: ignore[attr-defined]
+    lines = profile.headers(f"evt_{event.id}", body, keys, now_s, 1)  # type: ignore[attr-defined]
+    assert lines.endswith(b"\r\n")
+    return body, dict(
+        line.split(": ", 1) for line in lines.decode("ascii").removesuffix("\r\n").split("\r\n")
+    )
+
+
+def test_every_real_payload_is_in_the_body_verbatim_and_verifies_with_other_libraries() -> None:
+    now_s = int(datetime.now(UTC).timestamp())
+    seen = 0
+    for event in real_events():
+        for profile in (STANDARD, RAW):
+            body, headers = sent(profile, event, [V2.secret, V1.secret], now_s)
+            assert event.payload in body
+            standardwebhooks.Webhook(V1.secret).verify(body, headers)
+            svix.webhooks.Webhook(V2.secret).verify(body, headers)
+            verify("standard", V1.secret, headers, body)
+        assert body == event.payload  # raw
+        envelope = json.loads(STANDARD.body(event))
+        assert list(envelope) == ["type", "timestamp", "data"]
+        assert envelope["type"] == event.type
+        assert envelope["data"] == json.loads(event.payload)
+        seen += 1
+    assert seen > 100
+
+
+def test_the_payloads_bytes_are_not_re_encoded() -> None:
+    payload = b' {"b" : 1.0, "a":"\\u00e9\\/", "b":12345678901234567890.10} '
+    event = Event(1, 1, "contact.created", payload, 0)
+    assert RAW.body(event) == payload
+    assert (
+        STANDARD.body(event)
+        == b'{"type":"contact.created","timestamp":"1970-01-01T00:00:00.000Z","data":'
+        + payload
+        + b"}"
+    )
+
+
+def test_the_timestamp_is_when_it_happened_as_the_publisher_says_else_when_it_was_received() -> (
+    None
+):
+    received = Event(1, 1, "a", b"1", 1_700_000_000_123)
+    assert b'"2023-11-14T22:13:20.123Z"' in STANDARD.body(received)
+    occurred = msgspec.structs.replace(received, meta=EventMeta(occurred_at_ms=1_600_000_000_000))
+    assert b'"2020-09-13T12:26:40.000Z"' in STANDARD.body(occurred)
+
+
+@given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)))  # noqa: DTZ001
+def test_a_time_reads_back_as_it_was_whatever_was_asked_before(naive: datetime) -> None:
+    moment = naive.replace(microsecond=naive.microsecond // 1000 * 1000, tzinfo=UTC)
+    unix_ms = round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+    text = rfc3339_ms(unix_ms).decode()
+    assert datetime.fromisoformat(text) == moment
+    assert len(text) == 24
+    assert text == rfc3339_ms(unix_ms).decode()
+
+
+def test_a_retry_keeps_id_and_body_and_signs_the_new_time() -> None:
+    event = Event(7, 1, "a", b"{}", 0)
+    body, first = sent(STANDARD, event, [V1.secret], 1000)
+    again, second = sent(STANDARD, event, [V1.secret], 1300)
+    assert body == again
+    assert first["webhook-id"] == second["webhook-id"] == "evt_7"
+    assert first["webhook-signature"] != second["webhook-signature"]
+    verify("standard", V1.secret, second, again, now=1300, tolerance=0)
+
+
+def test_an_asymmetric_key_signs_under_both_profiles() -> None:
+    for profile in (STANDARD, RAW):
+        profile.check_secret(V3.secret)
+        body, headers = sent(profile, Event(1, 1, "a", b"{}", 0), [V3.secret], 5)
+        verify("standard", str(V3.public), headers, body, now=5)
+
+
+@pytest.mark.parametrize("profile", [STANDARD, RAW])
+def test_a_profile_makes_secrets_it_takes_and_explains_those_it_does_not(profile: object) -> None:
+    profile.check_secret(profile.new_secret())  # type: ignore[attr-defined]
+    with pytest.raises(InvalidField, match="24 to 75 bytes") as refused:
+        profile.check_secret("whsec_AAAA")  # type: ignore[attr-defined]
+    assert refused.value.field == "secret"
+
+
+def test_profiles_are_found_by_name_and_a_wrong_name_is_answered_with_the_right_ones() -> None:
+    assert {name: p.name for name, p in PROFILES.items()} == {"standard": "standard", "raw": "raw"}
+    assert profile_named("raw") is RAW
+    with pytest.raises(InvalidField, match="raw, standard") as refused:
+        profile_named("standart")
+    assert refused.value.field == "profile"
+
+
+def test_the_defaults_are_those_of_the_semantics() -> None:
+    for profile in (STANDARD, RAW):
+        assert profile.retry.schedule == (
+            5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600,
+        )  # fmt: skip
+        assert profile.retry.jitter == 0.2
+        assert [s for s in range(100, 600) if profile.succeeded(s)] == list(range(200, 300))
+        assert profile.failure_window == 5 * 24 * 3600
+        assert profile.failure_limit is None
+        assert profile.gone_disables
+        assert profile.breaker
+        assert profile.unique_name
+        profile.check_name("no-spaces.here_1")
+        for name in ("", "a b", "a\tb", "x" * 101, "a\x00"):
+            with pytest.raises(InvalidField):
+                profile.check_name(name)
