@@ -1,1 +1,1 @@
-"""Floor 2: the outgoing HTTP client, and the guard that judges every address before it is called."""
+"""Floor 2: the outgoing HTTP client, and the guard that judges every address it calls."""

@@ -13,7 +13,7 @@ import msgspec
 
 
 class ErrorKind(enum.StrEnum):
-    """Why no usable answer came; stable names, stored with the attempt and used as metric labels."""
+    """Why no usable answer came; stable names, stored with attempts and used as metric labels."""
 
     DENIED = "target_denied"
     """The guard refused the address; the outcome's verdict says which rule."""
@@ -52,7 +52,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """``http://[user:password@]host:port`` of a CONNECT proxy."""
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One request, rendered."""
 
     target: Target
@@ -63,7 +63,7 @@ class Request(msgspec.Struct, frozen=True):
     """Seconds for the whole attempt: look-up, connect, TLS, answer, body."""
 
 
-class Outcome(msgspec.Struct):
+class Outcome(msgspec.Struct, gc=False):
     """What became of a request. Exactly one of ``status`` and ``error`` is set."""
 
     status: int | None = None
@@ -98,5 +98,9 @@ class Transport(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Close every connection; requests in flight end with ``CLOSED``."""
+        """Close every connection.
+
+        Requests in flight end with ``CLOSED``, or with their status, truncated, where the
+        response's headers had come.
+        """
         ...
