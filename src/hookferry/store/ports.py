@@ -143,6 +143,14 @@ class Ledger(Protocol):
         """
         ...
 
+    async def retrying(self, webhook_id: int) -> DueDelivery | None:
+        """Return the webhook's oldest (lowest id) delivery in state retrying, due or not.
+
+        It blocks those behind it where order was asked for. Reads owing deliveries only, never
+        the whole log. Sees every commit that was asked for before it.
+        """
+        ...
+
     async def owing(self) -> dict[int, int]:
         """Return the earliest due time of every webhook that owes deliveries, by webhook id."""
         ...
@@ -389,9 +397,7 @@ class Boot(msgspec.Struct, frozen=True):
     """The last time remembered."""
 
 
-class Store(
-    Ledger, Ownership, ConfigStore, Log, Actions, Jobs, Answers, Upkeep, Protocol
-):
+class Store(Ledger, Ownership, ConfigStore, Log, Actions, Jobs, Answers, Upkeep, Protocol):
     """A whole ledger: what ``hookferry.app`` opens and hands out port by port."""
 
     async def aclose(self) -> None:

@@ -1,0 +1,257 @@
+"""The commit of a batch: the ledger's hottest statements. One transaction, few statements."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+from hookferry.domain.delivery import Delivery
+from hookferry.domain.event import NO_META
+from hookferry.store.ports import (
+    Acceptance,
+    Batch,
+    Committed,
+    DedupeKey,
+    HealthChange,
+    Settlement,
+)
+from hookferry.store.sqlite.codec import attempt_document, encode_meta
+from hookferry.store.sqlite.config import disable_webhooks
+from hookferry.store.sqlite.statements import MultiRow
+
+BEGIN: Final = "BEGIN IMMEDIATE"
+CONFIG_VERSION: Final = "SELECT value FROM ledger WHERE name = 'config_version'"
+
+INSERT_EVENTS: Final = MultiRow(
+    "INSERT INTO events (id, tenant_id, type, state, received_at, payload) VALUES {rows}", 6
+)
+INSERT_EVENTS_WITH_META: Final = MultiRow(
+    "INSERT INTO events (id, tenant_id, type, state, received_at, external_id, meta, payload)"
+    " VALUES {rows}",
+    8,
+)
+INSERT_DELIVERIES: Final = MultiRow(
+    "INSERT INTO deliveries (id, event_id, webhook_id, tenant_id, state, due, updated_at)"
+    " VALUES {rows}",
+    7,
+)
+INSERT_USED_DELIVERIES: Final = MultiRow(
+    "INSERT INTO deliveries (id, event_id, webhook_id, tenant_id, state, due, updated_at,"
+    " attempts, last_status, last_error) VALUES {rows}",
+    10,
+)
+INSERT_ATTEMPTS: Final = MultiRow(
+    "INSERT INTO attempts (id, delivery_id, document) VALUES {rows}", 3
+)
+# The + keeps the planner from walking the index of owing deliveries instead of the batch. Nulls
+# come as 0 and '', which bind faster than None and are never a status or an error.
+SETTLE: Final = MultiRow(
+    "UPDATE deliveries SET state = new.column2, due = new.column3, attempts = new.column4,"
+    " last_status = nullif(new.column5, 0), last_error = nullif(new.column6, ''),"
+    " updated_at = new.column7"
+    " FROM (VALUES {rows}) AS new WHERE deliveries.id = new.column1 AND +deliveries.state < 2",
+    7,
+)
+# Finds nothing as long as nobody else owns a shard, and every row found costs a call into SQLite.
+STALE_EPOCHS: Final = MultiRow(
+    "SELECT held.column1, held.column2 FROM (VALUES {rows}) AS held"
+    " CROSS JOIN shards ON shards.shard = held.column1 WHERE shards.epoch <> held.column2",
+    2,
+)
+FIND_KEYS: Final = MultiRow(
+    "SELECT tenant_id, scope, key_hash, body_hash, answer, expires_at FROM dedupe"
+    " WHERE (tenant_id, scope, key_hash) IN (VALUES {rows})",
+    3,
+)
+PUT_KEYS: Final = MultiRow(
+    "INSERT OR REPLACE INTO dedupe (tenant_id, scope, key_hash, body_hash, answer, expires_at)"
+    " VALUES {rows}",
+    6,
+)
+PUT_HEALTH: Final = MultiRow(
+    "INSERT OR REPLACE INTO webhook_health (webhook_id, consecutive_failures, failing_since,"
+    " last_success, last_failure, last_error, total_calls, total_errors) VALUES {rows}",
+    8,
+)
+
+_NONE_REFUSED: Final[frozenset[int]] = frozenset()
+
+
+def commit(connection: sqlite3.Connection, batch: Batch) -> Committed:
+    """Store a batch; the port's ``Ledger.commit``."""
+    execute = connection.execute
+    execute(BEGIN)
+    version: int = execute(CONFIG_VERSION).fetchone()[0]
+    stale = version > batch.config_version
+    repeated: dict[int, DedupeKey] = {}
+    refused = _NONE_REFUSED
+    if batch.accept and not stale:
+        repeated = _claim_keys(connection, batch.accept)
+        _accept(connection, batch.accept, repeated)
+    if batch.settle or batch.health:
+        lost = _lost_shards(connection, batch)
+        refused = _settle(connection, batch.settle, lost)
+        if batch.health and _put_health(connection, batch.health, lost):
+            version = execute(CONFIG_VERSION).fetchone()[0]
+    execute("COMMIT")
+    return Committed(version, stale and bool(batch.accept), repeated, refused)
+
+
+def _accept(
+    connection: sqlite3.Connection, accept: Sequence[Acceptance], repeated: dict[int, DedupeKey]
+) -> None:
+    plain: list[Any] = []
+    rich: list[Any] = []
+    deliveries: list[Delivery] = []
+    for position, acceptance in enumerate(accept):
+        if position in repeated:
+            continue
+        event = acceptance.event
+        # A bytearray binds without the look-up of an adapter that bytes goes through.
+        payload = bytearray(event.payload)
+        meta = event.meta
+        if meta is NO_META or meta == NO_META:
+            plain += (
+                event.id,
+                event.tenant_id,
+                event.type,
+                int(event.state),
+                event.received_at_ms,
+                payload,
+            )
+        else:
+            rich += (
+                event.id,
+                event.tenant_id,
+                event.type,
+                int(event.state),
+                event.received_at_ms,
+                meta.external_id,
+                encode_meta(meta),
+                payload,
+            )
+        deliveries += acceptance.deliveries
+    INSERT_EVENTS.run(connection, plain)
+    INSERT_EVENTS_WITH_META.run(connection, rich)
+    insert_deliveries(connection, deliveries)
+
+
+def insert_deliveries(connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> None:
+    """Insert deliveries, in the caller's transaction."""
+    fresh: list[Any] = []
+    used: list[Any] = []
+    for d in deliveries:
+        row = (d.id, d.event_id, d.webhook_id, d.tenant_id, int(d.state), d.due_ms, d.updated_at_ms)
+        if d.attempts or d.last_error is not None or d.last_status is not None:
+            used += row
+            used += (d.attempts, d.last_status, d.last_error)
+        else:
+            fresh += row
+    INSERT_DELIVERIES.run(connection, fresh)
+    INSERT_USED_DELIVERIES.run(connection, used)
+
+
+def _claim_keys(
+    connection: sqlite3.Connection, accept: Sequence[Acceptance]
+) -> dict[int, DedupeKey]:
+    """Claim the keys of every acceptance that can have all of its own; return the others."""
+    wanted: list[Any] = []
+    for acceptance in accept:
+        for key in acceptance.dedupe:
+            wanted += (key.tenant_id, key.scope, key.key_hash)
+    if not wanted:
+        return {}
+    taken = {
+        (key.tenant_id, key.scope, key.key_hash): key
+        for key in (DedupeKey(*row) for row in FIND_KEYS.rows(connection, wanted))
+    }
+    claimed: list[Any] = []
+    repeated: dict[int, DedupeKey] = {}
+    for position, acceptance in enumerate(accept):
+        now_ms = acceptance.event.received_at_ms
+        for key in acceptance.dedupe:
+            first = taken.get((key.tenant_id, key.scope, key.key_hash))
+            if first is not None and first.expires_at_ms > now_ms:
+                repeated[position] = first
+                break
+        else:
+            for key in acceptance.dedupe:
+                taken[key.tenant_id, key.scope, key.key_hash] = key
+                claimed += (
+                    key.tenant_id,
+                    key.scope,
+                    key.key_hash,
+                    key.body_hash,
+                    key.answer,
+                    key.expires_at_ms,
+                )
+    PUT_KEYS.run(connection, claimed)
+    return repeated
+
+
+def _lost_shards(connection: sqlite3.Connection, batch: Batch) -> set[tuple[int, int]]:
+    """Return the (shard, epoch) pairs of a batch that are no longer true, in its transaction."""
+    held = {(settlement.shard, settlement.epoch) for settlement in batch.settle}
+    held.update((change.shard, change.epoch) for change in batch.health)
+    return set(STALE_EPOCHS.rows(connection, [value for pair in held for value in pair]))
+
+
+def _settle(
+    connection: sqlite3.Connection, settle: Sequence[Settlement], lost: set[tuple[int, int]]
+) -> frozenset[int]:
+    attempts: list[Any] = []
+    last: dict[int, Settlement] = {}
+    refused: set[int] = set()
+    for settlement in settle:
+        number = settlement.delivery_id
+        if (settlement.shard, settlement.epoch) in lost:
+            refused.add(number)
+            continue
+        attempt = settlement.attempt
+        if attempt is not None:
+            attempts += (attempt.id, attempt.delivery_id, bytearray(attempt_document(attempt)))
+        # Several settlements of one delivery: in their order, until it owes nothing.
+        earlier = last.get(number)
+        if earlier is None or earlier.state < 2:
+            last[number] = settlement
+    rows: list[Any] = []
+    for s in last.values():
+        rows += (
+            s.delivery_id,
+            int(s.state),
+            s.due_ms,
+            s.attempts,
+            s.last_status or 0,
+            s.last_error or "",
+            s.at_ms,
+        )
+    INSERT_ATTEMPTS.run(connection, attempts)
+    SETTLE.run(connection, rows)
+    return frozenset(refused)
+
+
+def _put_health(
+    connection: sqlite3.Connection, changes: Sequence[HealthChange], lost: set[tuple[int, int]]
+) -> bool:
+    """Store health; return whether a webhook was disabled."""
+    rows: dict[int, tuple[Any, ...]] = {}
+    disabled: list[int] = []
+    for change in changes:
+        if (change.shard, change.epoch) in lost:
+            continue
+        h = change.health
+        rows[change.webhook_id] = (
+            change.webhook_id,
+            h.consecutive_failures,
+            h.failing_since_ms,
+            h.last_success_ms,
+            h.last_failure_ms,
+            h.last_error,
+            h.total_calls,
+            h.total_errors,
+        )
+        if change.disable:
+            disabled.append(change.webhook_id)
+    PUT_HEALTH.run(connection, [value for row in rows.values() for value in row])
+    return bool(disabled) and disable_webhooks(connection, disabled)

@@ -1,0 +1,197 @@
+"""Configuration records: tenants, event types, webhooks, API keys.
+
+The record itself is the ``document``; the other columns repeat what statements look for.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement, Table, func, insert, select, update
+
+from hookferry.domain.delivery import DeliveryState
+from hookferry.domain.tenant import ApiKey, EventType, Tenant
+from hookferry.domain.webhook import Health, Webhook, WebhookState
+from hookferry.errors import NameTaken, VersionMismatch
+from hookferry.store import tables
+from hookferry.store.ports import ConfigChanges, ConfigRecord, R
+from hookferry.store.sqlite.compiled import rows, run
+
+K = TypeVar("K", Tenant, EventType, Webhook, ApiKey)
+
+CANCEL_CHUNK: Final = 500
+"""Deliveries cancelled in one transaction when a webhook is deleted: a few milliseconds."""
+
+_TABLES: Final[dict[type[ConfigRecord], Table]] = {
+    Tenant: tables.tenants,
+    EventType: tables.event_types,
+    Webhook: tables.webhooks,
+    ApiKey: tables.api_keys,
+}
+_NOUNS: Final[dict[type[ConfigRecord], str]] = {
+    Tenant: "tenant",
+    EventType: "event type",
+    Webhook: "webhook",
+}
+_encode = msgspec.json.Encoder().encode
+_decoders = {kind: msgspec.json.Decoder(kind).decode for kind in _TABLES}
+
+
+def changes(connection: sqlite3.Connection, since_version: int) -> ConfigChanges:
+    """Return what changed since a version; the port's ``ConfigStore.changes``."""
+    # One transaction, so that the version and all records are of one moment.
+    connection.execute("BEGIN")
+    version = connection.execute(
+        "SELECT value FROM ledger WHERE name = 'config_version'"
+    ).fetchone()[0]
+    webhooks = _changed(connection, Webhook, since_version)
+    h = tables.webhook_health.c
+    health = select(
+        h.webhook_id,
+        h.consecutive_failures,
+        h.failing_since,
+        h.last_success,
+        h.last_failure,
+        h.last_error,
+        h.total_calls,
+        h.total_errors,
+    ).where(
+        h.webhook_id.in_(
+            select(tables.webhooks.c.id).where(tables.webhooks.c.changed > since_version)
+        )
+    )
+    found = ConfigChanges(
+        version=version,
+        tenants=_changed(connection, Tenant, since_version),
+        event_types=_changed(connection, EventType, since_version),
+        webhooks=webhooks,
+        api_keys=_changed(connection, ApiKey, since_version),
+        health={row[0]: Health(*row[1:]) for row in rows(connection, health)},
+    )
+    connection.execute("COMMIT")
+    return found
+
+
+def _changed(connection: sqlite3.Connection, kind: type[K], since_version: int) -> list[K]:
+    table = _TABLES[kind]
+    decode: Any = _decoders[kind]
+    statement = select(table.c.document).where(table.c.changed > since_version).order_by(table.c.id)
+    return [decode(row[0]) for row in rows(connection, statement)]
+
+
+def save(connection: sqlite3.Connection, record: R, unique: bool) -> R:
+    """Insert or update a record in one transaction; the port's ``ConfigStore.save``.
+
+    Args:
+        connection: the writer's.
+        record: what to store.
+        unique: refuse a webhook whose name another live one of the tenant has.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    table = _TABLES[type(record)]
+    row = rows(connection, select(table.c.document).where(table.c.id == record.id))
+    stored: Any = _decoders[type(record)](row[0][0]) if row else None
+    if not isinstance(record, ApiKey):
+        _check_version(record, stored)
+        if not isinstance(record, Webhook) or unique:
+            _check_name(connection, record)
+    if isinstance(record, Webhook) and stored is None and record.number == 0:
+        greatest = select(func.max(table.c.number)).where(table.c.tenant_id == record.tenant_id)
+        number = rows(connection, greatest)[0][0]
+        record = msgspec.structs.replace(record, number=(number or 0) + 1)
+    _put(connection, record, count_up(connection), new=stored is None)
+    connection.execute("COMMIT")
+    return record
+
+
+def count_up(connection: sqlite3.Connection) -> int:
+    """Raise the configuration version by one and return it."""
+    version: int = connection.execute(
+        "UPDATE ledger SET value = value + 1 WHERE name = 'config_version' RETURNING value"
+    ).fetchall()[0][0]
+    return version
+
+
+def _check_version(record: Tenant | EventType | Webhook, stored: Any) -> None:
+    at = 0 if stored is None else stored.version
+    if record.version != at + 1:
+        noun = _NOUNS[type(record)]
+        raise VersionMismatch(
+            f"the {noun} {record.name!r} is at version {at}, not {record.version - 1}: somebody "
+            "else saved it first; read it again and repeat the change"
+        )
+
+
+def _live(record: Tenant | EventType | Webhook) -> bool:
+    return not (record.archived if isinstance(record, EventType) else record.deleted)
+
+
+def _check_name(connection: sqlite3.Connection, record: Tenant | EventType | Webhook) -> None:
+    if not _live(record):
+        return
+    table = _TABLES[type(record)]
+    where: list[ColumnElement[bool]] = [
+        table.c.name == record.name,
+        table.c.live == 1,
+        table.c.id != record.id,
+    ]
+    if not isinstance(record, Tenant):
+        where.append(table.c.tenant_id == record.tenant_id)
+    if rows(connection, select(table.c.id).where(*where).limit(1)):
+        raise NameTaken(
+            f"another {_NOUNS[type(record)]} is called {record.name!r}: choose another name",
+            field="name",
+        )
+
+
+def _put(connection: sqlite3.Connection, record: ConfigRecord, changed: int, *, new: bool) -> None:
+    table = _TABLES[type(record)]
+    values: dict[str, Any] = {"changed": changed, "document": _encode(record)}
+    for name in ("tenant_id", "number", "name", "version"):
+        if name in table.c:
+            values[name] = getattr(record, name)
+    if not isinstance(record, ApiKey):
+        values["live"] = int(_live(record))
+    if new:
+        run(connection, insert(table).values(id=record.id, **values))
+    else:
+        run(connection, update(table).where(table.c.id == record.id).values(**values))
+
+
+def disable_webhooks(connection: sqlite3.Connection, webhook_ids: Sequence[int]) -> bool:
+    """Move the active ones to too_many_errors, in the caller's transaction; return if any was."""
+    table = tables.webhooks
+    found = rows(connection, select(table.c.document).where(table.c.id.in_(webhook_ids)))
+    active = [
+        webhook
+        for webhook in (_decoders[Webhook](row[0]) for row in found)
+        if isinstance(webhook, Webhook)
+        and webhook.state is WebhookState.ACTIVE
+        and not webhook.deleted
+    ]
+    if not active:
+        return False
+    changed = count_up(connection)
+    for webhook in active:
+        disabled = msgspec.structs.replace(
+            webhook, state=WebhookState.TOO_MANY_ERRORS, version=webhook.version + 1
+        )
+        _put(connection, disabled, changed, new=False)
+    return True
+
+
+CANCEL_BACKLOG: Final = (
+    f"UPDATE deliveries SET state = {int(DeliveryState.CANCELLED)},"
+    " last_error = 'webhook_deleted', updated_at = ? WHERE id IN ("
+    "SELECT id FROM deliveries INDEXED BY deliveries_due"
+    " WHERE webhook_id = ? AND state < 2 LIMIT ?)"
+)
+
+
+def cancel_backlog(connection: sqlite3.Connection, webhook_id: int, at_ms: int) -> bool:
+    """Cancel a chunk of what a deleted webhook is owed; return whether there may be more."""
+    changed = connection.execute(CANCEL_BACKLOG, (at_ms, webhook_id, CANCEL_CHUNK)).rowcount
+    return changed == CANCEL_CHUNK

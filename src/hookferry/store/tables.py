@@ -1,0 +1,208 @@
+"""The ledger's tables, defined once for every engine and for the migrations.
+
+Only names, types and indexes live here, no statements. Ids are the time-sortable integers of
+``hookferry.ids``, so "newest first" is "by id, descending" and a plain index on a column serves
+"newest first within that column" too: SQLite ends every index with the row id.
+
+What every index costs is paid per event, so each says what it is for. Configuration records keep
+their queryable fields as columns and the whole record as a ``document`` (JSON): a new field needs
+no migration.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData()
+
+BIG: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+"""On SQLite only INTEGER makes a primary key the row id."""
+
+OWES = "state < 2"
+"""Condition of the partial index on owing deliveries; statements repeat it word for word."""
+
+
+def _key() -> Column[int]:
+    return Column("id", BIG, primary_key=True, autoincrement=False)
+
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BIG, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Numbers about the ledger as a whole: config_version, greatest_id, time_ms."""
+
+tenants = Table(
+    "tenants",
+    metadata,
+    _key(),
+    Column("name", Text, nullable=False),
+    Column("live", SmallInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("changed", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("tenants_name", "name", unique=True, sqlite_where=text("live = 1")),
+    Index("tenants_changed", "changed"),
+)
+
+event_types = Table(
+    "event_types",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("live", SmallInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("changed", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("event_types_name", "tenant_id", "name", unique=True, sqlite_where=text("live = 1")),
+    Index("event_types_changed", "changed"),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("live", SmallInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("changed", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("webhooks_number", "tenant_id", "number", unique=True),
+    Index("webhooks_name", "tenant_id", "name", sqlite_where=text("live = 1")),
+    Index("webhooks_changed", "changed"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _key(),
+    Column("changed", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("api_keys_changed", "changed"),
+)
+
+webhook_health = Table(
+    "webhook_health",
+    metadata,
+    Column("webhook_id", BIG, primary_key=True, autoincrement=False),
+    Column("consecutive_failures", Integer, nullable=False),
+    Column("failing_since", BIG),
+    Column("last_success", BIG),
+    Column("last_failure", BIG),
+    Column("last_error", Text),
+    Column("total_calls", BIG, nullable=False),
+    Column("total_errors", BIG, nullable=False),
+)
+"""Apart from ``webhooks``, because it changes with every batch and a definition hardly ever."""
+
+shards = Table(
+    "shards",
+    metadata,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", BIG, nullable=False),
+    Column("node", Text, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("received_at", BIG, nullable=False),
+    Column("external_id", Text),
+    Column("meta", LargeBinary),
+    Column("payload", LargeBinary, nullable=False),
+    # A tenant's newest events, however little of the log is that tenant's.
+    Index("events_tenant", "tenant_id"),
+    # Search by the publisher's id; events without one pay nothing.
+    Index(
+        "events_external_id",
+        "tenant_id",
+        "external_id",
+        sqlite_where=text("external_id IS NOT NULL"),
+    ),
+)
+"""``payload`` is last: reading the columns before it touches none of its overflow pages."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _key(),
+    Column("event_id", BIG, nullable=False),
+    Column("webhook_id", BIG, nullable=False),
+    Column("tenant_id", BIG, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("due", BIG, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    Column("updated_at", BIG, nullable=False),
+    # An event's deliveries: its page, its counts, and what goes with it when it is forgotten.
+    Index("deliveries_event", "event_id"),
+    # A webhook's newest deliveries.
+    Index("deliveries_webhook", "webhook_id"),
+    # A tenant's newest deliveries.
+    Index("deliveries_tenant", "tenant_id"),
+    # The lane's backlog in the order it is due. Only what owes is in it, so it stays small.
+    Index("deliveries_due", "webhook_id", "due", sqlite_where=text(OWES)),
+    # The dead letters of a tenant; a delivery that succeeds is never in it.
+    Index("deliveries_failed", "tenant_id", sqlite_where=text("state = 3")),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _key(),
+    Column("delivery_id", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("attempts_delivery", "delivery_id"),
+)
+"""The attempt is only ever read whole, so it is one MessagePack document."""
+
+dedupe = Table(
+    "dedupe",
+    metadata,
+    Column("tenant_id", BIG, primary_key=True, autoincrement=False),
+    Column("scope", Text, primary_key=True),
+    Column("key_hash", LargeBinary, primary_key=True),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("expires_at", BIG, nullable=False),
+    Index("dedupe_expires", "expires_at"),
+    sqlite_with_rowid=False,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("spec", LargeBinary, nullable=False),
+    Column("cursor", BIG),
+    Column("done", BIG, nullable=False),
+    Column("created_at", BIG, nullable=False),
+    Column("updated_at", BIG, nullable=False),
+    Index("jobs_running", "id", sqlite_where=text("state = 'running'")),
+)
