@@ -166,8 +166,8 @@ class Unavailable(HookferryError):
 
     code = "unavailable"
 
-    def __init__(self, detail: str, *, retry_after: int = 1, **extra: object) -> None:
-        super().__init__(detail, **extra)
+    def __init__(self, detail: str, *, retry_after: int = 1) -> None:
+        super().__init__(detail)
         self.retry_after = retry_after
 
 

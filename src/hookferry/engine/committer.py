@@ -1,0 +1,283 @@
+"""Group commit: gathers accepts and settlements into one durable transaction at a time.
+
+At once when the ledger is idle, gathered while it is busy (DESIGN section 3). What asks for a
+commit is told only after it happened. A batch that can't be stored is split until the bad row
+fails alone; a ledger that is full or away fails the accepts (their publishers try again) and
+keeps the settlements, which nobody else remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+import structlog
+
+from hookferry.errors import HookferryError, StorageDown, Unavailable
+from hookferry.store.ports import (
+    Acceptance,
+    Batch,
+    Committed,
+    DedupeKey,
+    HealthChange,
+    Ledger,
+    Settlement,
+)
+from hookferry.telemetry import Metrics
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+MAX_ACCEPTS = 500
+MAX_SETTLEMENTS = 1_000
+GATHER_SECONDS = 0.002
+_BUSY = 4
+"""A batch this large says that more is coming soon: the next one waits to gather."""
+_RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
+_STALE_ROUNDS = 100
+
+
+class Entry(Protocol):
+    """Something that waits to be accepted."""
+
+    def build(self) -> Acceptance:
+        """Match against the configuration as it is now; raises HookferryError to be refused."""
+        ...
+
+    def committed(self, acceptance: Acceptance) -> None:
+        """It is durable."""
+        ...
+
+    def repeated(self, first: DedupeKey) -> None:
+        """It was not stored: an earlier one has its dedupe key."""
+        ...
+
+    def failed(self, error: HookferryError) -> None:
+        """It was not stored."""
+        ...
+
+
+class Owner(Protocol):
+    """Who gets back what became of settlements, and knows the health that goes with them."""
+
+    def settled(self, settlements: Sequence[Settlement], refused: frozenset[int]) -> None:
+        """They are durable, but for the refused."""
+        ...
+
+    def health_of(self, settlements: Sequence[Settlement]) -> list[HealthChange]:
+        """Return the health changes to store with these settlements."""
+        ...
+
+
+class Committer:
+    """The one place that commits events and attempts.
+
+    Args:
+        ledger: what commits.
+        version: tells the configuration version that entries are matched under now.
+        refresh: brings the configuration up to the ledger's.
+        metrics: where commits are counted.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        version: Callable[[], int],
+        refresh: Callable[[], Awaitable[None]],
+        metrics: Metrics,
+    ) -> None:
+        self._ledger = ledger
+        self._version = version
+        self._refresh = refresh
+        self._metrics = metrics
+        self._owner: Owner | None = None
+        self._entries: deque[Entry] = deque()
+        self._settlements: deque[Settlement] = deque()
+        self._wake = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._failures = 0
+
+    @property
+    def unsettled(self) -> int:
+        """Settlements that are not durable yet."""
+        return len(self._settlements)
+
+    @property
+    def failing(self) -> bool:
+        """The last commit failed because the ledger is full or away."""
+        return self._failures > 0
+
+    def start(self, owner: Owner) -> None:
+        """Begin to commit."""
+        self._owner = owner
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="committer")
+
+    def accept(self, entry: Entry) -> None:
+        """Queue an entry for the next commit. The caller bounds how many wait."""
+        self._entries.append(entry)
+        self._rouse()
+
+    def settle(self, settlement: Settlement) -> None:
+        """Queue a settlement for the next commit."""
+        self._settlements.append(settlement)
+        self._rouse()
+
+    def _rouse(self) -> None:
+        if not self._wake.is_set():
+            self._quiet.clear()
+            self._wake.set()
+
+    async def flush(self) -> None:
+        """Wait until nothing is queued and nothing is in the air."""
+        await self._quiet.wait()
+
+    async def stop(self) -> None:
+        """Commit what is queued and end. Settlements that can't be stored are given up: their
+        deliveries still owe in the ledger and are sent again after the next start."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    # ------------------------------------------------------------------ the loop
+
+    async def _run(self) -> None:
+        busy = False
+        while True:
+            if not self._entries and not self._settlements:
+                self._wake.clear()
+                self._quiet.set()
+                if self._stopping:
+                    return
+                await self._wake.wait()
+            if busy and not self._stopping:
+                await asyncio.sleep(GATHER_SECONDS)
+            elif self._failures and not self._entries:
+                if self._stopping:
+                    log.warning("settlements_given_up", count=len(self._settlements))
+                    self._settlements.clear()
+                    continue
+                wait = _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS)) - 1]
+                await asyncio.sleep(wait)
+            entries = _take(self._entries, MAX_ACCEPTS)
+            settlements = _take(self._settlements, MAX_SETTLEMENTS)
+            busy = len(entries) + len(settlements) >= _BUSY
+            await self._commit(entries, settlements)
+
+    async def _commit(self, entries: list[Entry], settlements: list[Settlement]) -> None:
+        owner = self._owner
+        assert owner is not None
+        for _ in range(_STALE_ROUNDS):
+            version = self._version()
+            entries, acceptances = _build(entries)
+            if not acceptances and not settlements:
+                return
+            health = owner.health_of(settlements) if settlements else []
+            started = time.perf_counter()
+            try:
+                result = await self._ledger.commit(Batch(version, acceptances, settlements, health))
+            except Unavailable as error:
+                self._unavailable(entries, settlements, error)
+                return
+            except Exception as error:
+                await self._split(entries, settlements, error)
+                return
+            self._failures = 0
+            self._metrics.commit(time.perf_counter() - started, len(acceptances) + len(settlements))
+            if settlements:
+                owner.settled(settlements, result.refused)
+                settlements = []
+            if not result.stale:
+                _tell(entries, acceptances, result)
+                if result.config_version > version:
+                    await self._refresh_quietly()
+                return
+            self._metrics.rematched()
+            await self._refresh_quietly()
+        error_ = StorageDown("the configuration changes faster than events can be matched")
+        for entry in entries:
+            entry.failed(error_)
+
+    async def _refresh_quietly(self) -> None:
+        try:
+            await self._refresh()
+        except Unavailable as error:
+            log.warning("configuration_unreadable", error=error.detail)
+            await asyncio.sleep(_RETRY_SECONDS[0])
+
+    def _unavailable(
+        self, entries: list[Entry], settlements: list[Settlement], error: Unavailable
+    ) -> None:
+        if not self._failures:
+            log.error("ledger_unavailable", code=error.code, error=error.detail)
+        self._failures += 1
+        self._metrics.commit_failed(error.code)
+        self._settlements.extendleft(reversed(settlements))
+        for entry in entries:
+            entry.failed(error)
+
+    async def _split(
+        self, entries: list[Entry], settlements: list[Settlement], error: Exception
+    ) -> None:
+        """Find the row that can't be stored: it fails alone."""
+        if len(entries) + len(settlements) <= 1:
+            log.error("row_refused_by_ledger", error_type=type(error).__name__, error=str(error))
+            for entry in entries:
+                entry.failed(StorageDown("the ledger can't store this event; see the server's log"))
+            if settlements and self._owner is not None:
+                # It stays owing in the ledger, so it is sent again after a restart at the latest.
+                ids = frozenset(s.delivery_id for s in settlements)
+                self._owner.settled(settlements, ids)
+            return
+        if entries and settlements:
+            await self._commit([], settlements)
+            await self._commit(entries, [])
+        elif entries:
+            middle = len(entries) // 2
+            await self._commit(entries[:middle], [])
+            await self._commit(entries[middle:], [])
+        else:
+            middle = len(settlements) // 2
+            await self._commit([], settlements[:middle])
+            await self._commit([], settlements[middle:])
+
+
+def _take(queue: deque[T], limit: int) -> list[T]:
+    if len(queue) <= limit:
+        taken = list(queue)
+        queue.clear()
+        return taken
+    return [queue.popleft() for _ in range(limit)]
+
+
+def _build(entries: list[Entry]) -> tuple[list[Entry], list[Acceptance]]:
+    """Match the entries; those that are refused are told and left out."""
+    kept: list[Entry] = []
+    acceptances: list[Acceptance] = []
+    for entry in entries:
+        try:
+            acceptances.append(entry.build())
+        except HookferryError as error:
+            entry.failed(error)
+        else:
+            kept.append(entry)
+    return kept, acceptances
+
+
+def _tell(entries: list[Entry], acceptances: list[Acceptance], result: Committed) -> None:
+    if result.repeated:
+        for position, entry in enumerate(entries):
+            first = result.repeated.get(position)
+            if first is None:
+                entry.committed(acceptances[position])
+            else:
+                entry.repeated(first)
+    else:
+        for entry, acceptance in zip(entries, acceptances, strict=True):
+            entry.committed(acceptance)

@@ -1,0 +1,169 @@
+"""The configuration in memory: what the ledger says, indexed for the hot path.
+
+A cache, never an authority: the accept transaction compares ``version`` with the ledger's, and a
+stale directory is refreshed and asked again (DESIGN section 3, "Matching is never stale").
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from hookferry.domain.tenant import ApiKey, EventType, Tenant
+from hookferry.domain.webhook import Health, Webhook
+from hookferry.errors import NotFound
+from hookferry.ids import encode
+from hookferry.match.index import SubscriptionIndex
+from hookferry.store.ports import ConfigStore
+
+_HEALTHY = Health()
+
+
+class Directory:
+    """Tenants, webhooks, event types and keys by name, id and digest, and who subscribed to what.
+
+    Args:
+        store: where configuration is read from.
+    """
+
+    def __init__(self, store: ConfigStore) -> None:
+        self._store = store
+        self._refreshing = asyncio.Lock()
+        self.version = 0
+        self._tenants: dict[str, Tenant] = {}
+        self._tenants_by_id: dict[int, Tenant] = {}
+        self._webhooks: dict[int, Webhook] = {}
+        self._by_tenant: dict[int, dict[int, Webhook]] = {}
+        self._indexes: dict[int, SubscriptionIndex[Webhook]] = {}
+        self._types: dict[int, dict[str, EventType]] = {}
+        self._keys: dict[int, ApiKey] = {}
+        self._digests: dict[bytes, ApiKey] = {}
+        self._health: dict[int, Health] = {}
+        self._listeners: list[Callable[[Webhook], None]] = []
+
+    def on_webhook(self, listener: Callable[[Webhook], None]) -> None:
+        """Call ``listener`` with every webhook that a refresh finds changed or deleted."""
+        self._listeners.append(listener)
+
+    async def refresh(self) -> None:
+        """Read what changed in the ledger since the last refresh."""
+        async with self._refreshing:
+            changes = await self._store.changes(self.version)
+            for tenant in changes.tenants:
+                self._take_tenant(tenant)
+            for event_type in changes.event_types:
+                self._types.setdefault(event_type.tenant_id, {})[event_type.name] = event_type
+            for key in changes.api_keys:
+                self._take_key(key)
+            for webhook in changes.webhooks:
+                self._take_webhook(webhook)
+                if webhook.id not in self._health and webhook.id in changes.health:
+                    self._health[webhook.id] = changes.health[webhook.id]
+            self.version = changes.version
+            for webhook in changes.webhooks:
+                for listener in self._listeners:
+                    listener(webhook)
+
+    def _take_tenant(self, tenant: Tenant) -> None:
+        before = self._tenants_by_id.pop(tenant.id, None)
+        if before is not None:
+            self._tenants.pop(before.name, None)
+        if not tenant.deleted:
+            self._tenants_by_id[tenant.id] = tenant
+            self._tenants[tenant.name] = tenant
+
+    def _take_key(self, key: ApiKey) -> None:
+        self._keys.pop(key.id, None)
+        self._digests.pop(key.digest, None)
+        if not key.revoked:
+            self._keys[key.id] = key
+            self._digests[key.digest] = key
+
+    def _take_webhook(self, webhook: Webhook) -> None:
+        index = self._indexes.get(webhook.tenant_id)
+        if index is None:
+            index = self._indexes[webhook.tenant_id] = SubscriptionIndex()
+        mine = self._by_tenant.setdefault(webhook.tenant_id, {})
+        if webhook.deleted:
+            index.remove(webhook.id)
+            self._webhooks.pop(webhook.id, None)
+            mine.pop(webhook.id, None)
+            self._health.pop(webhook.id, None)
+        else:
+            index.put(webhook.id, webhook.events, webhook)
+            self._webhooks[webhook.id] = webhook
+            mine[webhook.id] = webhook
+
+    # ------------------------------------------------------------------ look-ups
+
+    def match(self, tenant_id: int, event_type: str) -> tuple[Webhook, ...]:
+        """Return the tenant's webhooks that subscribed to an event type, by ascending id."""
+        index = self._indexes.get(tenant_id)
+        return index.match(event_type) if index is not None else ()
+
+    def tenant(self, name: str) -> Tenant:
+        """Return a tenant by name.
+
+        Raises:
+            NotFound: there is none; nothing is ever dropped for an unknown tenant in silence.
+        """
+        try:
+            return self._tenants[name]
+        except KeyError:
+            raise NotFound(
+                f"there is no tenant {name[:80]!r}; create it with PUT /api/v1/tenants/<name>",
+                field="tenant",
+            ) from None
+
+    def tenant_by_id(self, tenant_id: int) -> Tenant:
+        """Return a live tenant by id; raises NotFound."""
+        try:
+            return self._tenants_by_id[tenant_id]
+        except KeyError:
+            raise NotFound("this tenant was deleted", field="tenant") from None
+
+    def tenants(self) -> list[Tenant]:
+        """Return the live tenants, newest first."""
+        return sorted(self._tenants_by_id.values(), key=lambda t: t.id, reverse=True)
+
+    def webhook(self, tenant_id: int, webhook_id: int) -> Webhook:
+        """Return a tenant's live webhook; raises NotFound, also for another tenant's."""
+        found = self._webhooks.get(webhook_id)
+        if found is None or found.tenant_id != tenant_id:
+            raise NotFound(f"there is no webhook {encode('wh', webhook_id)}", field="webhook")
+        return found
+
+    def webhook_by_id(self, webhook_id: int) -> Webhook | None:
+        """Return a live webhook of any tenant, for the engine itself."""
+        return self._webhooks.get(webhook_id)
+
+    def webhooks(self, tenant_id: int) -> list[Webhook]:
+        """Return a tenant's live webhooks, newest first."""
+        mine = self._by_tenant.get(tenant_id, {})
+        return [mine[webhook_id] for webhook_id in sorted(mine, reverse=True)]
+
+    def all_webhooks(self) -> Iterable[Webhook]:
+        """Return the live webhooks of every tenant."""
+        return self._webhooks.values()
+
+    def event_types(self, tenant_id: int) -> dict[str, EventType]:
+        """Return a tenant's registered event types by name."""
+        return self._types.get(tenant_id, {})
+
+    def key_by_digest(self, digest: bytes) -> ApiKey | None:
+        """Return the live API key with this digest."""
+        return self._digests.get(digest)
+
+    def keys(self) -> list[ApiKey]:
+        """Return the live API keys, newest first."""
+        return sorted(self._keys.values(), key=lambda k: k.id, reverse=True)
+
+    # ------------------------------------------------------------------ health
+
+    def health(self, webhook_id: int) -> Health:
+        """Return how a webhook's receiver has been doing, up to the last settled attempt."""
+        return self._health.get(webhook_id, _HEALTHY)
+
+    def put_health(self, webhook_id: int, health: Health) -> None:
+        """Keep what the lane counted; the committer stores it with the settlements."""
+        self._health[webhook_id] = health

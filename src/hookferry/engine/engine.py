@@ -1,0 +1,157 @@
+"""The engine assembled: directory, committer, intake, lanes, actions, janitor; start and drain."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import structlog
+
+from hookferry.clock import Clock, Timeline
+from hookferry.engine.actions import Actions
+from hookferry.engine.committer import Committer
+from hookferry.engine.directory import Directory
+from hookferry.engine.dispatch import Unseal
+from hookferry.engine.intake import Intake
+from hookferry.engine.janitor import Janitor
+from hookferry.engine.lanes import LaneLimits, Lanes
+from hookferry.ids import IdSource
+from hookferry.store.ports import Store
+from hookferry.telemetry import Metrics
+from hookferry.transport.port import Transport
+
+log = structlog.get_logger(__name__)
+
+
+class EngineLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of the engine (SEMANTICS section 11)."""
+
+    lanes: LaneLimits = LaneLimits()
+    max_waiting: int = 10_000
+    max_waiting_bytes: int = 64 * 1024 * 1024
+    payload_limit: int = 1024 * 1024
+    max_deliveries: int = 10_000
+    retention_days: float = 30
+    drain_timeout: float = 30.0
+
+
+class Engine:
+    """One running engine. Made by ``Engine.start``.
+
+    Attributes:
+        directory: the configuration in memory.
+        intake: takes publications.
+        lanes: sends what is owed.
+        actions: what people do to deliveries.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        transport: Transport,
+        unseal: Unseal,
+        clock: Clock,
+        timeline: Timeline,
+        ids: IdSource,
+        metrics: Metrics,
+        rng: random.Random,
+        limits: EngineLimits,
+    ) -> None:
+        self._store = store
+        self._limits = limits
+        self.clock = clock
+        self.timeline = timeline
+        self.ids = ids
+        self.directory = Directory(store)
+        self.committer = Committer(
+            store, lambda: self.directory.version, self.directory.refresh, metrics
+        )
+        self.lanes = Lanes(
+            ledger=store,
+            transport=transport,
+            committer=self.committer,
+            directory=self.directory,
+            unseal=unseal,
+            clock=clock,
+            timeline=timeline,
+            ids=ids,
+            metrics=metrics,
+            rng=rng,
+            limits=limits.lanes,
+        )
+        self.intake = Intake(
+            self.directory,
+            self.committer,
+            self.lanes,
+            clock=clock,
+            timeline=timeline,
+            ids=ids,
+            metrics=metrics,
+            max_waiting=limits.max_waiting,
+            max_waiting_bytes=limits.max_waiting_bytes,
+            payload_limit=limits.payload_limit,
+            max_deliveries=limits.max_deliveries,
+        )
+        self.actions = Actions(
+            store, self.directory, self.lanes, clock=clock, timeline=timeline, ids=ids
+        )
+        self.janitor = Janitor(
+            store,
+            clock=clock,
+            timeline=timeline,
+            metrics=metrics,
+            retention_days=limits.retention_days,
+        )
+
+    @classmethod
+    async def start(
+        cls,
+        *,
+        store: Store,
+        transport: Transport,
+        unseal: Unseal,
+        clock: Clock,
+        metrics: Metrics,
+        rng: random.Random,
+        limits: EngineLimits,
+        node: str,
+    ) -> Engine:
+        """Take the ledger over from whoever ran before, and go on with what is owed.
+
+        Args:
+            store: the ledger; stays the caller's to close, after ``drain``.
+            transport: what sends; the caller's to close too.
+            unseal: opens the webhooks' secrets.
+            node: names this process among the owners of shards.
+        """
+        boot = await store.boot()
+        engine = cls(
+            store=store,
+            transport=transport,
+            unseal=unseal,
+            clock=clock,
+            timeline=Timeline(clock, boot.time_ms),
+            ids=IdSource(clock, above=boot.greatest_id),
+            metrics=metrics,
+            rng=rng,
+            limits=limits,
+        )
+        # Epochs first: from here on a predecessor that still lives can settle nothing.
+        engine.lanes.own(await store.claim_shards(node))
+        await engine.directory.refresh()
+        engine.committer.start(engine.lanes)
+        engine.lanes.recover(await store.owing())
+        await engine.actions.resume()
+        engine.janitor.start()
+        return engine
+
+    async def drain(self) -> None:
+        """Stop in order: take nothing more, let what is in flight finish, make it durable."""
+        self.intake.drain()
+        await self.actions.stop()
+        await self.janitor.stop()
+        left = await self.lanes.stop(self._limits.drain_timeout)
+        await self.committer.stop()
+        await self._store.remember_time(self.timeline.now_ms())
+        log.info("drained", in_flight_left=left)

@@ -1,0 +1,517 @@
+"""Intake: from a publication to a durable event.
+
+Decodes the envelope only (the data stays raw bytes), checks it, bounds what waits for its commit,
+and matches at the moment of the commit. What lives here must not know HTTP or SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from typing import NoReturn, Protocol
+
+import msgspec
+
+from hookferry.clock import Clock, Timeline
+from hookferry.domain.delivery import Delivery, DeliveryState
+from hookferry.domain.event import NO_META, Event, EventMeta, EventState
+from hookferry.domain.tenant import Tenant
+from hookferry.domain.webhook import Webhook, WebhookState
+from hookferry.engine.committer import Committer
+from hookferry.engine.directory import Directory
+from hookferry.errors import (
+    Conflict,
+    Draining,
+    HookferryError,
+    IdempotencyConflict,
+    InvalidField,
+    InvalidInput,
+    MalformedJson,
+    Overloaded,
+    PayloadTooLarge,
+    UnknownField,
+)
+from hookferry.ids import IdSource
+from hookferry.match.patterns import check_event_type
+from hookferry.store.ports import Acceptance, DedupeKey
+from hookferry.telemetry import Metrics
+
+EVENT_ID_SECONDS = 72 * 3600
+"""How long a publisher's own id makes an event idempotent (SEMANTICS section 5)."""
+IDEMPOTENCY_KEY_SECONDS = 24 * 3600
+SCOPE_EVENT_ID = "event"
+SCOPE_IDEMPOTENCY_KEY = "key"
+MAX_BATCH = 1_000
+MAX_HOPS = 5
+
+_SKIPPED_IN_STATE = {
+    WebhookState.STOPPED: "webhook_stopped",
+    WebhookState.TOO_MANY_ERRORS: "webhook_too_many_errors",
+    WebhookState.UNKNOWN: "webhook_state_unknown",
+}
+_PRINTABLE_ID = re.compile(r"[\x21-\x7e]{1,255}")
+_AT = re.compile(r" - at `\$\.?(?:\[\.\.\.\]\.?)?([^`]*)`$")
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
+
+
+class Actor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who caused an event."""
+
+    id: str | int | None = None
+    name: str | None = None
+
+
+class Publication(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a publish (CONTRACT, "Publishing")."""
+
+    type: str
+    data: msgspec.Raw
+    id: str | None = None
+    tenant: str | None = None
+    application: str | None = None
+    entity: str | None = None
+    primary_key: str | int | None = None
+    changes: list[str] | None = None
+    actor: Actor | None = None
+    occurred_at: dt.datetime | None = None
+    channels: list[str] | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What a publisher is told after the commit."""
+
+    event_id: int
+    deliveries: int
+    duplicate: bool = False
+
+
+Answer = Receipt | HookferryError
+Done = Callable[[Answer], None]
+
+_publication = msgspec.json.Decoder(Publication)
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+_receipt = msgspec.json.Decoder(tuple[int, int])
+_encoder = msgspec.json.Encoder()
+
+
+def decode_publication(body: bytes | msgspec.Raw) -> Publication:
+    """Decode a publish body.
+
+    Raises:
+        MalformedJson, UnknownField, InvalidField: as the names say, naming the field.
+    """
+    raw = bytes(body)
+    try:
+        if not raw.isascii():
+            raw.decode()  # raw data is passed on unseen: nobody else would notice broken UTF-8
+        publication = _publication.decode(raw)
+    except UnicodeDecodeError as error:
+        raise MalformedJson(
+            f"the body is not valid UTF-8 (byte {error.start}); JSON is UTF-8 (RFC 8259)"
+        ) from None
+    except msgspec.ValidationError as error:
+        explain_validation(error, Publication)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise MalformedJson(f"the body is not valid JSON: {error}") from None
+    if not publication.data:
+        raise InvalidField("data is required; it may be any JSON value", field="data")
+    return publication
+
+
+def explain_validation(error: msgspec.ValidationError, struct: type[msgspec.Struct]) -> NoReturn:
+    """Raise the error of our tree that says what msgspec found wrong with a ``struct``."""
+    text = str(error)
+    unknown = _UNKNOWN.match(text)
+    at = _AT.search(text)
+    place = at.group(1) if at else ""
+    if unknown:
+        if not place:
+            raise UnknownField.near(unknown.group(1), struct.__struct_fields__) from None
+        raise UnknownField(
+            f"{place} has an unknown field {unknown.group(1)!r}", field=place
+        ) from None
+    missing = re.match(r"Object missing required field `([^`]*)`", text)
+    field = missing.group(1) if missing else place or None
+    raise InvalidField(_AT.sub("", text), field=field) from None
+
+
+def decode_batch(body: bytes, *, ndjson: bool) -> list[Publication | HookferryError]:
+    """Decode a batch; a bad element becomes its error, the others stand.
+
+    Raises:
+        MalformedJson: the body is not an array (or not lines) at all.
+        PayloadTooLarge: more than 1,000 events.
+    """
+    items: Sequence[bytes | msgspec.Raw]
+    if ndjson:
+        items = [line for line in body.split(b"\n") if line.strip()]
+    else:
+        try:
+            items = _raw_list.decode(body)
+        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+            raise MalformedJson(
+                f"the body must be a JSON array of events: {error}; for one event a line send "
+                "Content-Type: application/x-ndjson"
+            ) from None
+    if len(items) > MAX_BATCH:
+        raise PayloadTooLarge(
+            f"a batch holds at most {MAX_BATCH:,} events, this one {len(items):,}; split it"
+        )
+    decoded: list[Publication | HookferryError] = []
+    for item in items:
+        try:
+            decoded.append(decode_publication(item))
+        except InvalidInput as error:
+            decoded.append(error)
+    return decoded
+
+
+class Hand(Protocol):
+    """Who takes over deliveries that have just been committed."""
+
+    def offer(self, event: Event, deliveries: Sequence[Delivery]) -> None:
+        """Take what is pending."""
+        ...
+
+
+class _Entry:
+    """One publication on its way to the ledger (the committer's Entry)."""
+
+    __slots__ = (
+        "_event",
+        "_intake",
+        "_size",
+        "dedupe",
+        "done",
+        "meta",
+        "payload",
+        "tenant",
+        "type",
+    )
+
+    def __init__(
+        self,
+        intake: Intake,
+        tenant: Tenant,
+        type: str,
+        payload: bytes,
+        meta: EventMeta,
+        dedupe: tuple[DedupeKey, ...],
+        done: Done,
+    ) -> None:
+        self._intake = intake
+        self._event: Event | None = None
+        self._size = len(payload)
+        self.tenant = tenant
+        self.type = type
+        self.payload = payload
+        self.meta = meta
+        self.dedupe = dedupe
+        self.done = done
+
+    def build(self) -> Acceptance:
+        intake = self._intake
+        directory = intake.directory
+        tenant = directory.tenant_by_id(self.tenant.id)
+        if tenant.strict_types:
+            intake.check_registered(tenant, self.type)
+        matched = directory.match(tenant.id, self.type) if self.meta.hops <= MAX_HOPS else ()
+        if len(matched) > intake.max_deliveries:
+            raise Conflict(
+                f"{len(matched):,} webhooks subscribe to {self.type!r}; an event may have at most "
+                f"{intake.max_deliveries:,} deliveries"
+            )
+        before = self._event
+        event = self._event = Event(
+            before.id if before is not None else intake.ids.next(),
+            tenant.id,
+            self.type,
+            self.payload,
+            before.received_at_ms if before is not None else intake.clock.wall_ms(),
+            EventState.MATCHED if matched else EventState.UNMATCHED,
+            self.meta,
+        )
+        due = intake.timeline.now_ms()
+        deliveries = [_owed(intake.ids.next(), event, w, tenant, due) for w in matched]
+        dedupe = self.dedupe
+        if dedupe:
+            answer = _encoder.encode((event.id, len(deliveries)))
+            dedupe = tuple(msgspec.structs.replace(key, answer=answer) for key in dedupe)
+        return Acceptance(event, deliveries, dedupe)
+
+    def committed(self, acceptance: Acceptance) -> None:
+        intake = self._intake
+        intake.release(self._size)
+        intake.metrics.accepted(1, 0 if acceptance.deliveries else 1)
+        self.done(Receipt(acceptance.event.id, len(acceptance.deliveries)))
+        if acceptance.deliveries:
+            intake.hand.offer(acceptance.event, acceptance.deliveries)
+
+    def repeated(self, first: DedupeKey) -> None:
+        self._intake.release(self._size)
+        mine = next(
+            k for k in self.dedupe if k.scope == first.scope and k.key_hash == first.key_hash
+        )
+        if mine.body_hash != first.body_hash:
+            what = "id" if first.scope == SCOPE_EVENT_ID else "Idempotency-Key"
+            self.done(
+                IdempotencyConflict(
+                    f"this {what} was used for another event; use a new one, or send exactly the "
+                    "first event again",
+                    field="id" if first.scope == SCOPE_EVENT_ID else None,
+                )
+            )
+            return
+        self._intake.metrics.duplicates()
+        event_id, deliveries = _receipt.decode(first.answer)
+        self.done(Receipt(event_id, deliveries, duplicate=True))
+
+    def failed(self, error: HookferryError) -> None:
+        self._intake.release(self._size)
+        self._intake.metrics.refused(error.code)
+        self.done(error)
+
+
+def _owed(delivery_id: int, event: Event, webhook: Webhook, tenant: Tenant, due: int) -> Delivery:
+    reason = _SKIPPED_IN_STATE.get(webhook.state)
+    if not tenant.webhooks_active:
+        reason = "tenant_webhooks_off"
+    return Delivery(
+        delivery_id,
+        event.id,
+        webhook.id,
+        event.tenant_id,
+        DeliveryState.PENDING if reason is None else DeliveryState.SKIPPED,
+        due,
+        0,
+        None,
+        reason,
+        event.received_at_ms,
+    )
+
+
+class Intake:
+    """Takes publications.
+
+    Args:
+        directory: whom events may concern.
+        committer: what makes them durable.
+        hand: who is offered the deliveries after the commit.
+        max_waiting: how many events may wait for their commit.
+        max_waiting_bytes: and how many bytes of payload.
+        payload_limit: bytes of one event's data.
+        max_deliveries: how many webhooks one event may match.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        committer: Committer,
+        hand: Hand,
+        *,
+        clock: Clock,
+        timeline: Timeline,
+        ids: IdSource,
+        metrics: Metrics,
+        max_waiting: int = 10_000,
+        max_waiting_bytes: int = 64 * 1024 * 1024,
+        payload_limit: int = 1024 * 1024,
+        max_deliveries: int = 10_000,
+    ) -> None:
+        self.directory = directory
+        self.hand = hand
+        self.clock = clock
+        self.timeline = timeline
+        self.ids = ids
+        self.metrics = metrics
+        self.max_deliveries = max_deliveries
+        self.payload_limit = payload_limit
+        self._committer = committer
+        self._max_waiting = max_waiting
+        self._max_waiting_bytes = max_waiting_bytes
+        self._draining = False
+        self.waiting = 0
+        self.waiting_bytes = 0
+
+    def drain(self) -> None:
+        """Refuse everything from now on."""
+        self._draining = True
+
+    def release(self, size: int) -> None:
+        """Give back what one entry held of the bound."""
+        self.waiting -= 1
+        self.waiting_bytes -= size
+
+    def check_registered(self, tenant: Tenant, event_type: str) -> None:
+        """Raise InvalidField when a strict tenant has not registered this type."""
+        known = self.directory.event_types(tenant.id).get(event_type)
+        if known is None or known.archived:
+            raise InvalidField(
+                f"tenant {tenant.name!r} takes registered event types only and {event_type!r} is "
+                f"not one; register it with PUT /api/v1/event_types/{event_type}",
+                field="type",
+            )
+
+    def publish(
+        self,
+        tenant: Tenant,
+        publication: Publication,
+        done: Done,
+        idempotency_key: str | None = None,
+    ) -> None:
+        """Queue a publication for the next commit.
+
+        ``done`` is called once, later on the event loop, with the receipt after the commit or
+        with the error because of which nothing was stored.
+        """
+        try:
+            entry = self._entry(tenant, publication, done, idempotency_key)
+        except HookferryError as error:
+            self.metrics.refused(error.code)
+            asyncio.get_running_loop().call_soon(done, error)
+            return
+        self.waiting += 1
+        self.waiting_bytes += len(entry.payload)
+        self._committer.accept(entry)
+
+    def _entry(
+        self, tenant: Tenant, p: Publication, done: Done, idempotency_key: str | None
+    ) -> _Entry:
+        if self._draining:
+            raise Draining("the server is shutting down; send again in a moment", retry_after=5)
+        payload = bytes(p.data)
+        if len(payload) > self.payload_limit:
+            raise PayloadTooLarge(
+                f"data has {len(payload):,} bytes; the limit is {self.payload_limit:,}",
+                field="data",
+            )
+        if (
+            self.waiting >= self._max_waiting
+            or self.waiting_bytes + len(payload) > self._max_waiting_bytes
+        ):
+            raise Overloaded("too many events wait to be stored; send again in a moment")
+        check_event_type(p.type)
+        if p.id is not None and not _PRINTABLE_ID.fullmatch(p.id):
+            raise InvalidField(
+                "id is 1 to 255 printable ASCII characters without spaces", field="id"
+            )
+        meta = _meta_of(p)
+        dedupe: tuple[DedupeKey, ...] = ()
+        if p.id is not None or idempotency_key is not None:
+            dedupe = self._dedupe(tenant, p, payload, meta, idempotency_key)
+        return _Entry(self, tenant, p.type, payload, meta, dedupe, done)
+
+    def _dedupe(
+        self,
+        tenant: Tenant,
+        p: Publication,
+        payload: bytes,
+        meta: EventMeta,
+        idempotency_key: str | None,
+    ) -> tuple[DedupeKey, ...]:
+        body = hashlib.blake2b(p.type.encode(), digest_size=16)
+        body.update(b"\0" + payload + b"\0" + _encoder.encode(meta))
+        now = self.timeline.now_ms()
+        wanted = (
+            (SCOPE_EVENT_ID, p.id, EVENT_ID_SECONDS),
+            (SCOPE_IDEMPOTENCY_KEY, idempotency_key, IDEMPOTENCY_KEY_SECONDS),
+        )
+        return tuple(
+            DedupeKey(
+                tenant.id,
+                scope,
+                hashlib.blake2b(key.encode(), digest_size=16).digest(),
+                body.digest(),
+                b"",
+                now + seconds * 1000,
+            )
+            for scope, key, seconds in wanted
+            if key is not None
+        )
+
+    async def publish_one(
+        self, tenant: Tenant, publication: Publication, idempotency_key: str | None = None
+    ) -> Receipt:
+        """As ``publish``, for callers that await; raises what ``done`` would be given."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.publish(tenant, publication, _resolve(future), idempotency_key)
+        answer = await future
+        if isinstance(answer, HookferryError):
+            raise answer
+        return answer
+
+    async def publish_many(
+        self,
+        tenant_of: Callable[[Publication], Tenant],
+        publications: Sequence[Publication | HookferryError],
+    ) -> list[Answer]:
+        """Publish a batch; answer in order, each with its receipt or its error."""
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Answer]] = []
+        for publication in publications:
+            future: asyncio.Future[Answer] = loop.create_future()
+            futures.append(future)
+            if isinstance(publication, HookferryError):
+                future.set_result(publication)
+                continue
+            try:
+                tenant = tenant_of(publication)
+            except HookferryError as error:
+                future.set_result(error)
+                continue
+            self.publish(tenant, publication, _resolve(future))
+        return [await future for future in futures]
+
+
+def _resolve(future: asyncio.Future[Answer]) -> Done:
+    def done(answer: Answer) -> None:
+        if not future.done():  # the waiter may have been cancelled meanwhile
+            future.set_result(answer)
+
+    return done
+
+
+def _meta_of(p: Publication) -> EventMeta:
+    actor = p.actor
+    if (
+        actor is None
+        and p.id is None
+        and p.application is None
+        and p.entity is None
+        and p.primary_key is None
+        and p.changes is None
+        and p.occurred_at is None
+        and p.channels is None
+    ):
+        return NO_META
+    occurred_ms = None
+    if p.occurred_at is not None:
+        if p.occurred_at.tzinfo is None:
+            raise InvalidField(
+                "occurred_at needs a time zone, as in 2026-01-31T09:30:00Z (RFC 3339)",
+                field="occurred_at",
+            )
+        occurred_ms = int(p.occurred_at.timestamp() * 1000)
+    meta = EventMeta(
+        external_id=p.id,
+        application=p.application,
+        entity=p.entity,
+        primary_key=p.primary_key,
+        changes=p.changes,
+        actor_id=actor.id if actor else None,
+        actor_name=actor.name if actor else None,
+        occurred_at_ms=occurred_ms,
+        channels=p.channels,
+    )
+    if len(_encoder.encode(meta)) > MAX_META_BYTES:
+        raise PayloadTooLarge(
+            f"the fields beside data come to more than {MAX_META_BYTES:,} bytes; put what is "
+            "large into data"
+        )
+    return meta
+
+
+MAX_META_BYTES = 16 * 1024

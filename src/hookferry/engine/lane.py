@@ -1,0 +1,282 @@
+"""A lane: what one webhook has to send, in memory, and whether it may send now.
+
+The lane is the unit of concurrency, rate, breaker, pause and order (DESIGN section 3). It holds a
+bounded number of deliveries; the rest waits in the ledger (``backlog``). No I/O here: ``lanes``
+drives it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from hookferry.domain.webhook import RateLimit, Webhook, WebhookState
+from hookferry.engine.dispatch import Carrier, Plan
+from hookferry.engine.retry import BREAKER_FAILURES, probe_wait
+
+_NEVER = float("inf")
+
+
+class Job:
+    """A delivery in memory."""
+
+    __slots__ = ("carrier", "delivery_id", "lane", "logged_head", "size", "spent", "started_ms")
+
+    def __init__(self, delivery_id: int, spent: int, carrier: Carrier, lane: Lane) -> None:
+        self.delivery_id = delivery_id
+        self.spent = spent
+        """Attempts spent before the next one."""
+        self.carrier = carrier
+        self.lane = lane
+        self.size = len(carrier.event.payload)
+        self.logged_head = b""
+        self.started_ms = 0
+
+
+class Bucket:
+    """A token bucket on the monotonic clock."""
+
+    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+
+    def __init__(self, limit: RateLimit, now: float) -> None:
+        self._rate = limit.per_second
+        self._burst = float(limit.burst)
+        self._tokens = self._burst
+        self._at = now
+
+    def take(self, now: float) -> float:
+        """Take a token; return 0, or the seconds until there is one."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens >= 1.0 - 1e-9:
+            self._tokens -= 1.0
+            return 0.0
+        return (1.0 - self._tokens) / self._rate
+
+
+class Lane:
+    """One webhook's lane.
+
+    Args:
+        webhook: the definition.
+        plan: how it sends.
+        epoch: under which its shard is owned.
+        max_in_flight: where the webhook does not say.
+        memory: how many deliveries may wait in memory.
+    """
+
+    __slots__ = (
+        "_bucket",
+        "_not_before",
+        "backlog",
+        "bytes",
+        "epoch",
+        "failures",
+        "head",
+        "held",
+        "in_flight",
+        "listed",
+        "max_in_flight",
+        "memory",
+        "missed",
+        "next_due_ms",
+        "owned",
+        "plan",
+        "queue",
+        "refilling",
+        "slow_downs",
+        "stopping_at",
+        "wake_at",
+        "webhook",
+    )
+
+    def __init__(
+        self, webhook: Webhook, plan: Plan, epoch: int, *, max_in_flight: int, memory: int
+    ) -> None:
+        self.webhook = webhook
+        self.plan = plan
+        self.epoch = epoch
+        self.max_in_flight = 1 if webhook.ordered else webhook.max_in_flight or max_in_flight
+        self.memory = memory
+        self.owned = True
+        self.stopping_at: int | None = None
+        """The webhook's version when its failures disabled it; until the ledger's word is in."""
+        self.queue: deque[Job] = deque()
+        self.head: Job | None = None
+        """The retrying delivery that blocks an ordered lane."""
+        self.held: dict[int, int] = {}
+        """Deliveries that must not be read from the ledger now, with the number of reasons: being
+        queued or in flight is one, each settlement that is not durable yet is one."""
+        self.bytes = 0
+        self.in_flight = 0
+        self.backlog = False
+        """The ledger has deliveries that are due and not in memory."""
+        self.missed = False
+        """Something was left to the ledger while a refill was under way."""
+        self.refilling = False
+        self.next_due_ms: int | None = None
+        """Due time of the earliest delivery that waits in the ledger and is not due yet."""
+        self.listed = False
+        """The lane stands in the round of lanes that are ready."""
+        self.wake_at = _NEVER
+        """Monotonic time of the alarm set for this lane."""
+        self.failures = 0
+        """Failures in a row, for the breaker."""
+        self.slow_downs = 0
+        self._not_before = 0.0
+        self._bucket: Bucket | None = None
+
+    # ------------------------------------------------------------------ definition
+
+    @property
+    def sending(self) -> bool:
+        """The webhook's state lets deliveries out."""
+        return self.owned and self.webhook.state is WebhookState.ACTIVE and self.stopping_at is None
+
+    def redefine(self, webhook: Webhook, plan: Plan, max_in_flight: int, now: float) -> None:
+        """Take over a saved change of the webhook."""
+        before = self.webhook
+        self.webhook = webhook
+        self.plan = plan
+        self.max_in_flight = 1 if webhook.ordered else webhook.max_in_flight or max_in_flight
+        if webhook.rate_limit != before.rate_limit:
+            limit = webhook.rate_limit
+            self._bucket = None if limit is None else Bucket(limit, now)
+        restarted = webhook.state is WebhookState.ACTIVE and before.state is not WebhookState.ACTIVE
+        if self.stopping_at is not None and (
+            webhook.state is not WebhookState.ACTIVE or webhook.version >= self.stopping_at + 2
+        ):
+            # Either the disabling itself is in, or it and a restart came in one look.
+            restarted = restarted or webhook.state is WebhookState.ACTIVE
+            self.stopping_at = None
+        if restarted:
+            self.failures = self.slow_downs = 0
+            self._not_before = 0.0
+
+    # ------------------------------------------------------------------ what waits
+
+    def offer(self, job: Job, allowance: int) -> bool:
+        """Queue a delivery that was just accepted; False leaves it to the ledger.
+
+        It is left there when older ones wait there (they go first), when the lane does not send,
+        or when its memory is spent.
+        """
+        if (
+            self.backlog
+            or self.refilling
+            or not self.sending
+            or len(self.queue) >= self.memory
+            or (self.queue and self.bytes + job.size > allowance)
+        ):
+            self.backlog = True
+            self.missed = self.refilling
+            return False
+        self.push(job)
+        return True
+
+    def push(self, job: Job) -> None:
+        """Queue a delivery at the end."""
+        self.queue.append(job)
+        self.held[job.delivery_id] = 1
+        self.bytes += job.size
+
+    def release(self, delivery_id: int) -> bool:
+        """Take one reason to hold a delivery away; True when it was the last."""
+        reasons = self.held.get(delivery_id, 0)
+        if reasons > 1:
+            self.held[delivery_id] = reasons - 1
+            return False
+        self.held.pop(delivery_id, None)
+        return True
+
+    def forget_queue(self) -> int:
+        """Drop what is queued (it stays in the ledger); return the bytes set free."""
+        freed = self.bytes
+        dropped = bool(self.queue) or self.head is not None
+        for job in self.queue:
+            self.release(job.delivery_id)
+        self.queue.clear()
+        self.bytes = 0
+        if self.head is not None:
+            self.release(self.head.delivery_id)
+            self.head = None
+        self.backlog = self.backlog or dropped
+        return freed
+
+    def drop(self, delivery_ids: Iterable[int]) -> int:
+        """Drop deliveries that no longer owe anything; return the bytes set free."""
+        gone = self.held.keys() & set(delivery_ids)
+        if not gone:
+            return 0
+        freed = 0
+        if self.head is not None and self.head.delivery_id in gone:
+            self.release(self.head.delivery_id)
+            self.head = None
+            self._not_before = 0.0
+        kept: deque[Job] = deque()
+        for job in self.queue:
+            if job.delivery_id in gone:
+                self.release(job.delivery_id)
+                freed += job.size
+            else:
+                kept.append(job)
+        self.queue = kept
+        self.bytes -= freed
+        return freed
+
+    def note_due(self, due_ms: int) -> None:
+        """Remember that the ledger has a delivery due at that time."""
+        if self.next_due_ms is None or due_ms < self.next_due_ms:
+            self.next_due_ms = due_ms
+
+    # ------------------------------------------------------------------ may it send
+
+    def room(self) -> bool:
+        """Tell whether there is something to send and the in-flight cap allows it."""
+        cap = 1 if self.failures >= BREAKER_FAILURES else self.max_in_flight
+        return bool(self.queue or self.head) and self.in_flight < cap and self.sending
+
+    def take(self, now: float) -> Job | float:
+        """Take the next delivery to send; or return the monotonic time to ask again.
+
+        Call only when ``room()``.
+        """
+        if now < self._not_before:
+            return self._not_before
+        if self._bucket is None and self.webhook.rate_limit is not None:
+            self._bucket = Bucket(self.webhook.rate_limit, now)
+        if self._bucket is not None:
+            wait = self._bucket.take(now)
+            if wait:
+                return now + wait
+        self.in_flight += 1
+        if self.head is not None:
+            job, self.head = self.head, None
+            return job
+        job = self.queue.popleft()
+        self.bytes -= job.size
+        return job
+
+    # ------------------------------------------------------------------ what came of it
+
+    def succeeded(self) -> None:
+        """Close the breaker."""
+        self.failures = self.slow_downs = 0
+
+    def failed(self, now: float, lane_wait_s: float) -> None:
+        """Count a failure; delay the lane where the answer asked for it or the breaker opens."""
+        if lane_wait_s > 0:
+            self.slow_downs += 1
+            self._not_before = max(self._not_before, now + lane_wait_s)
+            return
+        if not self.plan.policy.breaker:
+            return
+        self.failures += 1
+        if self.failures >= BREAKER_FAILURES:
+            self._not_before = max(self._not_before, now + probe_wait(self.failures))
+
+    def block(self, job: Job, until: float) -> None:
+        """Keep a retrying delivery at the head of an ordered lane; one more reason to hold it."""
+        self.head = job
+        self.held[job.delivery_id] = self.held.get(job.delivery_id, 0) + 1
+        self._not_before = max(self._not_before, until)

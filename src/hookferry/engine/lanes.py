@@ -1,0 +1,591 @@
+"""The lanes together: fair dispatch, refilling from the ledger, settling.
+
+Driven by callbacks on the event loop: an offer after a commit, an outcome of the transport, an
+alarm, a changed webhook. Each ends in ``_tend``, which works out what its lane needs next. No
+task per delivery, no timer per delivery, and nothing here waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+import msgspec
+import structlog
+
+from hookferry.clock import Clock, Timeline
+from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
+from hookferry.domain.event import Event
+from hookferry.domain.webhook import Webhook, WebhookState
+from hookferry.engine.committer import Committer
+from hookferry.engine.directory import Directory
+from hookferry.engine.dispatch import Carrier, Plan, Unseal, policy_of
+from hookferry.engine.lane import Job, Lane
+from hookferry.engine.retry import decide, health_after, must_disable
+from hookferry.errors import HookferryError, Unavailable
+from hookferry.ids import IdSource, encode
+from hookferry.store.ports import DueBatch, HealthChange, Ledger, Settlement
+from hookferry.telemetry import Metrics
+from hookferry.transport.port import ErrorKind, Outcome, Request, Transport
+from hookferry.wire.profiles import profile_named
+
+log = structlog.get_logger(__name__)
+
+PUMP_BURST = 64
+"""Requests started before other callbacks of the loop get their turn."""
+REFILLS_AT_ONCE = 4
+MAX_UNSETTLED = 4_000
+"""Attempts that wait to be settled, beyond which nothing more is sent: what would be sent twice
+after a crash stays bounded also when the ledger is full."""
+_LOW_WATER = 4
+"""A lane asks for more when its queue is down to a fourth of its memory."""
+_MIN_ALLOWANCE = 64 * 1024
+_REFILL_RETRY_MS = 1_000
+
+
+class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of the sender (SEMANTICS section 11)."""
+
+    lane_memory: int = 256
+    lane_in_flight: int = 32
+    in_flight: int = 1_000
+    """In all; beyond it a lane may have one request in flight, up to twice this number."""
+    memory_bytes: int = 64 * 1024 * 1024
+    """Payload bytes waiting in the lanes."""
+    attempt_timeout: float = 15.0
+
+
+class Lanes:
+    """Sends what is owed.
+
+    Args:
+        ledger: where what does not fit into memory waits.
+        transport: what sends.
+        committer: what makes outcomes durable.
+        directory: the webhooks.
+        unseal: opens their secrets.
+        rng: where jitter comes from.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        transport: Transport,
+        committer: Committer,
+        directory: Directory,
+        unseal: Unseal,
+        clock: Clock,
+        timeline: Timeline,
+        ids: IdSource,
+        metrics: Metrics,
+        rng: random.Random,
+        limits: LaneLimits,
+    ) -> None:
+        self._ledger = ledger
+        self._transport = transport
+        self._committer = committer
+        self._directory = directory
+        self._unseal = unseal
+        self._clock = clock
+        self._timeline = timeline
+        self._ids = ids
+        self._metrics = metrics
+        self._rng = rng
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._epochs: dict[int, int] = {}
+        self._lanes: dict[int, Lane] = {}
+        self._broken: set[int] = set()
+        self._ready: deque[Lane] = deque()
+        self._pumping = False
+        self._stopped = False
+        self._alarms: list[tuple[float, int, Lane]] = []
+        self._alarm_number = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._thirsty: deque[Lane] = deque()
+        self._refills: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.in_flight = 0
+        self.queued_bytes = 0
+        directory.on_webhook(self.redefine)
+
+    # ------------------------------------------------------------------ start and stop
+
+    def own(self, epochs: Mapping[int, int]) -> None:
+        """Take the shards this node owns, with their epochs."""
+        self._epochs.update(epochs)
+
+    def recover(self, owing: Mapping[int, int]) -> None:
+        """Take up what the ledger owes: the earliest due time by webhook id."""
+        for webhook_id, due_ms in owing.items():
+            lane = self._lane(webhook_id)
+            if lane is not None:
+                lane.note_due(due_ms)
+                self._tend(lane)
+
+    async def stop(self, timeout: float) -> int:
+        """Send nothing more; wait up to ``timeout`` seconds for what is in flight.
+
+        Returns how many requests were still in flight; they are sent again after the next start.
+        """
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        except TimeoutError:
+            log.warning("drain_timed_out", in_flight=self.in_flight)
+        for task in list(self._refills):
+            task.cancel()
+        await asyncio.gather(*self._refills, return_exceptions=True)
+        return self.in_flight
+
+    # ------------------------------------------------------------------ what comes in
+
+    def offer(self, event: Event, deliveries: Sequence[Delivery]) -> None:
+        """Take over deliveries that were just committed."""
+        carrier = Carrier(event)
+        for delivery in deliveries:
+            if delivery.state is not DeliveryState.PENDING:
+                self._metrics.deliveries("skipped")
+                continue
+            lane = self._lane(delivery.webhook_id)
+            if lane is None:
+                continue  # deleted or broken meanwhile; the ledger has it
+            job = Job(delivery.id, 0, carrier, lane)
+            if lane.offer(job, self._allowance()):
+                self.queued_bytes += job.size
+                if not lane.listed:
+                    self._tend(lane)
+            elif not lane.refilling:
+                self._tend(lane)
+
+    def wake(self, webhook_ids: Iterable[int]) -> None:
+        """Look into the ledger for these webhooks: something was made due there."""
+        now = self._timeline.now_ms()
+        for webhook_id in webhook_ids:
+            lane = self._lane(webhook_id)
+            if lane is not None:
+                lane.note_due(now)
+                if lane.refilling:
+                    lane.missed = True
+                self._tend(lane)
+
+    def drop(self, deliveries: Mapping[int, int]) -> None:
+        """Forget deliveries (by id, with their webhook) that were cancelled in the ledger."""
+        by_webhook: dict[int, list[int]] = {}
+        for delivery_id, webhook_id in deliveries.items():
+            by_webhook.setdefault(webhook_id, []).append(delivery_id)
+        for webhook_id, delivery_ids in by_webhook.items():
+            lane = self._lanes.get(webhook_id)
+            if lane is not None:
+                self.queued_bytes -= lane.drop(delivery_ids)
+                self._tend(lane)
+
+    def redefine(self, webhook: Webhook) -> None:
+        """Take over a saved change of a webhook (the directory's listener)."""
+        self._broken.discard(webhook.id)
+        lane = self._lanes.get(webhook.id)
+        if webhook.state is WebhookState.ACTIVE:
+            self._forgive(webhook, lane)
+        if lane is None:
+            return
+        if webhook.deleted:
+            lane.owned = False
+            self.queued_bytes -= lane.forget_queue()
+            del self._lanes[webhook.id]
+            return
+        try:
+            plan = Plan(webhook, self._unseal, self._limits.attempt_timeout)
+        except HookferryError as error:
+            self._break(webhook, error)
+            return
+        was_sending = lane.sending
+        lane.redefine(webhook, plan, self._limits.lane_in_flight, self._clock.monotonic())
+        if not lane.sending:
+            self.queued_bytes -= lane.forget_queue()
+        elif not was_sending:
+            lane.backlog = True
+        self._tend(lane)
+
+    def _forgive(self, webhook: Webhook, lane: Lane | None) -> None:
+        """An active webhook that was disabled before starts its count of failures anew."""
+        restarted = lane is not None and (
+            lane.webhook.state is WebhookState.TOO_MANY_ERRORS or lane.stopping_at is not None
+        )
+        health = self._directory.health(webhook.id)
+        limit = policy_of(webhook, profile_named(webhook.profile)).failure_limit
+        over = limit is not None and health.consecutive_failures >= limit
+        if (restarted or (lane is None and over)) and health.failing_since_ms is not None:
+            self._directory.put_health(
+                webhook.id,
+                msgspec.structs.replace(health, consecutive_failures=0, failing_since_ms=None),
+            )
+
+    def _lane(self, webhook_id: int) -> Lane | None:
+        lane = self._lanes.get(webhook_id)
+        if lane is not None:
+            return lane
+        webhook = self._directory.webhook_by_id(webhook_id)
+        if webhook is None or webhook_id in self._broken:
+            return None
+        epoch = self._epochs.get(webhook.shard)
+        if epoch is None:
+            return None
+        try:
+            plan = Plan(webhook, self._unseal, self._limits.attempt_timeout)
+        except HookferryError as error:
+            self._break(webhook, error)
+            return None
+        lane = self._lanes[webhook_id] = Lane(
+            webhook,
+            plan,
+            epoch,
+            max_in_flight=self._limits.lane_in_flight,
+            memory=self._limits.lane_memory,
+        )
+        return lane
+
+    def _break(self, webhook: Webhook, error: HookferryError) -> None:
+        """A webhook that can't be rendered sends nothing until it is saved again."""
+        log.error("webhook_unusable", webhook=encode("wh", webhook.id), error=error.detail)
+        self._broken.add(webhook.id)
+        lane = self._lanes.pop(webhook.id, None)
+        if lane is not None:
+            lane.owned = False
+            self.queued_bytes -= lane.forget_queue()
+
+    # ------------------------------------------------------------------ what a lane needs next
+
+    def _tend(self, lane: Lane) -> None:
+        if not lane.owned or self._stopped:
+            return
+        due = lane.next_due_ms
+        if due is not None and not lane.refilling:
+            now_ms = self._timeline.now_ms()
+            if due <= now_ms:
+                lane.next_due_ms = None
+                lane.backlog = True
+            elif lane.sending:
+                self._alarm(lane, self._clock.monotonic() + (due - now_ms) / 1000)
+        if (
+            lane.backlog
+            and not lane.refilling
+            and lane.sending
+            and lane.head is None
+            and len(lane.queue) * _LOW_WATER <= lane.memory
+        ):
+            lane.refilling = True
+            lane.missed = False
+            self._thirsty.append(lane)
+            self._refill()
+        if not lane.listed and lane.room():
+            lane.listed = True
+            self._ready.append(lane)
+            self._rouse()
+
+    def _alarm(self, lane: Lane, at: float) -> None:
+        if at >= lane.wake_at:
+            return
+        lane.wake_at = at
+        self._alarm_number += 1
+        heapq.heappush(self._alarms, (at, self._alarm_number, lane))
+        if at < self._timer_at:
+            self._set_timer(at)
+
+    def _set_timer(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        delay = max(0.0, at - self._clock.monotonic())
+        self._timer = self._loop.call_later(delay, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._timer_at = float("inf")
+        if self._stopped:
+            return
+        # A millisecond of grace: loops round their timers to milliseconds, down as well.
+        now = self._clock.monotonic() + 0.001
+        while self._alarms and self._alarms[0][0] <= now:
+            at, _, lane = heapq.heappop(self._alarms)
+            if lane.wake_at == at:
+                lane.wake_at = float("inf")
+                self._tend(lane)
+        if self._alarms and self._alarms[0][0] < self._timer_at:
+            self._set_timer(self._alarms[0][0])
+
+    # ------------------------------------------------------------------ refilling
+
+    def _allowance(self) -> int:
+        """Payload bytes one lane may hold: a fair share, so that no lane starves the others."""
+        return max(_MIN_ALLOWANCE, self._limits.memory_bytes // max(1, len(self._lanes)))
+
+    def _refill(self) -> None:
+        while self._thirsty and len(self._refills) < REFILLS_AT_ONCE:
+            task = self._loop.create_task(self._refill_lane(self._thirsty.popleft()))
+            self._refills.add(task)
+            task.add_done_callback(self._refilled)
+
+    def _refilled(self, task: asyncio.Task[None]) -> None:
+        self._refills.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("refill_failed", exc_info=task.exception())
+        if not self._stopped:
+            self._refill()
+
+    async def _refill_lane(self, lane: Lane) -> None:
+        lane.backlog = False
+        lane.next_due_ms = None
+        try:
+            batch = await self._read_due(lane)
+        except Unavailable as error:
+            log.warning("refill_postponed", code=error.code, error=error.detail)
+            lane.note_due(self._timeline.now_ms() + _REFILL_RETRY_MS)
+            batch = DueBatch((), False, None)
+        finally:
+            lane.refilling = False
+        if batch.next_due_ms is not None:
+            lane.note_due(batch.next_due_ms)
+        lane.backlog = lane.backlog or batch.more or lane.missed
+        if not lane.sending:
+            lane.backlog = True
+            return
+        for due in batch.rows:
+            row = due.delivery
+            if row.id not in lane.held:
+                job = Job(row.id, row.attempts, Carrier(due.event), lane)
+                lane.push(job)
+                self.queued_bytes += job.size
+        self._tend(lane)
+
+    async def _read_due(self, lane: Lane) -> DueBatch:
+        if lane.webhook.ordered:
+            first = await self._ledger.retrying(lane.webhook.id)
+            if first is not None and first.delivery.id not in lane.held:
+                row = first.delivery
+                now_ms = self._timeline.now_ms()
+                job = Job(row.id, row.attempts, Carrier(first.event), lane)
+                wait = max(0, row.due_ms - now_ms) / 1000
+                lane.block(job, self._clock.monotonic() + wait)
+        return await self._ledger.read_due(
+            lane.webhook.id,
+            self._timeline.now_ms(),
+            lane.memory - len(lane.queue),
+            self._allowance(),
+            frozenset(lane.held),
+        )
+
+    # ------------------------------------------------------------------ sending
+
+    def _rouse(self) -> None:
+        if not self._pumping:
+            self._pumping = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pumping = False
+        if self._stopped or self._committer.unsettled >= MAX_UNSETTLED:
+            return
+        soft = self._limits.in_flight
+        ready = self._ready
+        now = self._clock.monotonic()
+        for _ in range(min(PUMP_BURST, 2 * len(ready) + PUMP_BURST)):
+            if not ready or self.in_flight >= 2 * soft:
+                return
+            lane = ready.popleft()
+            if self.in_flight >= soft and lane.in_flight:
+                ready.append(lane)
+                continue
+            lane.listed = False
+            if not lane.room():
+                continue
+            job = lane.take(now)
+            if isinstance(job, Job):
+                self._send(job)
+                if lane.room():
+                    lane.listed = True
+                    ready.append(lane)
+                elif lane.backlog:
+                    self._tend(lane)
+            else:
+                self._alarm(lane, job)
+        if ready and self.in_flight < soft:
+            self._rouse()
+
+    def _send(self, job: Job) -> None:
+        lane = job.lane
+        plan = lane.plan
+        self.queued_bytes -= job.size
+        self.in_flight += 1
+        self._idle.clear()
+        job.started_ms = self._clock.wall_ms()
+        done = partial(self._done, job)
+        try:
+            head, job.logged_head, body = plan.render(job.carrier, job.started_ms, job.spent + 1)
+        except Exception as error:  # a profile's bug must not take its lane down with it
+            log.exception("render_failed", delivery=encode("dlv", job.delivery_id))
+            job.logged_head = b""
+            outcome = Outcome(error=ErrorKind.INTERNAL, detail=f"rendering failed: {error}")
+            self._loop.call_soon(done, outcome)
+            return
+        self._transport.send(Request(plan.target, head, body, plan.timeout), done)
+
+    def _done(self, job: Job, outcome: Outcome) -> None:
+        lane = job.lane
+        plan = lane.plan
+        self.in_flight -= 1
+        lane.in_flight -= 1
+        if not self.in_flight:
+            self._idle.set()
+        now_ms = self._clock.wall_ms()
+        status = outcome.status
+        success = status is not None and plan.profile.succeeded(status)
+        decision = decide(
+            plan.policy,
+            success=success,
+            status=status,
+            head=outcome.head,
+            spent=job.spent,
+            slow_downs=lane.slow_downs,
+            now_s=now_ms / 1000,
+            rng=self._rng,
+        )
+        error = None if success else (outcome.error or f"status_{status}")
+        due_ms = self._timeline.now_ms() + int(decision.wait_s * 1000)
+        attempt = self._log_of(job, outcome, success)
+        job.spent = decision.attempts
+        if success:
+            lane.succeeded()
+        else:
+            now = self._clock.monotonic()
+            lane.failed(now, decision.lane_wait_s)
+            if lane.webhook.ordered and decision.state is DeliveryState.RETRYING and lane.sending:
+                lane.block(job, now + decision.wait_s)
+        self._count_health(lane, success, error, status, now_ms)
+        self._metrics.attempt(success, error, outcome.duration)
+        self._committer.settle(
+            Settlement(
+                job.delivery_id,
+                lane.webhook.id,
+                lane.webhook.shard,
+                lane.epoch,
+                decision.state,
+                due_ms,
+                decision.attempts,
+                status,
+                error,
+                now_ms,
+                attempt,
+            )
+        )
+        if not lane.listed:
+            self._tend(lane)
+        if self._ready:
+            self._rouse()
+
+    def _log_of(self, job: Job, outcome: Outcome, success: bool) -> Attempt:
+        timings = {}
+        if outcome.first_byte:
+            timings["first_byte"] = outcome.first_byte * 1000
+        if not outcome.reused:
+            if outcome.verdict is not None:
+                self._metrics.verdict(outcome.verdict)
+            timings["dns"] = outcome.dns * 1000
+            timings["connect"] = outcome.connect * 1000
+            if outcome.tls:
+                timings["tls"] = outcome.tls * 1000
+        return Attempt(
+            self._ids.next(),
+            job.delivery_id,
+            job.spent + 1,
+            job.started_ms,
+            outcome.duration * 1000,
+            success,
+            outcome.status,
+            outcome.error,
+            outcome.detail,
+            outcome.verdict,
+            outcome.address,
+            job.logged_head,
+            outcome.head,
+            outcome.body,
+            outcome.truncated,
+            timings,
+        )
+
+    def _count_health(
+        self, lane: Lane, success: bool, error: str | None, status: int | None, now_ms: int
+    ) -> None:
+        webhook_id = lane.webhook.id
+        health = health_after(
+            self._directory.health(webhook_id),
+            success=success,
+            reason=error,
+            now_ms=now_ms,
+            counts=lane.stopping_at is None,
+        )
+        self._directory.put_health(webhook_id, health)
+        if not success and lane.sending and must_disable(lane.plan.policy, health, status, now_ms):
+            lane.stopping_at = lane.webhook.version
+            self.queued_bytes -= lane.forget_queue()
+            self._metrics.webhook_disabled()
+            log.warning(
+                "webhook_disabled",
+                webhook=encode("wh", webhook_id),
+                failures=health.consecutive_failures,
+                error=error,
+            )
+
+    # ------------------------------------------------------------------ settling (Owner)
+
+    def health_of(self, settlements: Sequence[Settlement]) -> list[HealthChange]:
+        """Return the health of the webhooks these settlements concern."""
+        changes: dict[int, HealthChange] = {}
+        for s in settlements:
+            if s.webhook_id not in changes:
+                lane = self._lanes.get(s.webhook_id)
+                changes[s.webhook_id] = HealthChange(
+                    s.webhook_id,
+                    s.shard,
+                    s.epoch,
+                    self._directory.health(s.webhook_id),
+                    lane is not None and lane.stopping_at is not None,
+                )
+        return list(changes.values())
+
+    def settled(self, settlements: Sequence[Settlement], refused: frozenset[int]) -> None:
+        """Let go of what is durable now; take back up what will be due again."""
+        if refused:
+            self._metrics.settles_refused(len(refused))
+        deliveries = self._metrics.deliveries
+        for s in settlements:
+            lane = self._lanes.get(s.webhook_id)
+            if s.delivery_id in refused:
+                if lane is not None and lane.epoch == s.epoch:
+                    self._lose(lane)
+                continue
+            deliveries(s.state.name.lower())
+            if lane is None or not lane.release(s.delivery_id):
+                continue
+            if s.state is DeliveryState.RETRYING:
+                lane.note_due(s.due_ms)
+                if not lane.listed:
+                    self._tend(lane)
+        if self._ready:
+            self._rouse()
+
+    def _lose(self, lane: Lane) -> None:
+        """Another node owns this lane's shard now."""
+        log.error("shard_lost", webhook=encode("wh", lane.webhook.id), epoch=lane.epoch)
+        lane.owned = False
+        self.queued_bytes -= lane.forget_queue()
+        self._epochs.pop(lane.webhook.shard, None)
+        self._lanes.pop(lane.webhook.id, None)
