@@ -20,7 +20,13 @@ app = App(
     version=lambda: version("hookferry"),
     default_parameter=None,
 )
-app.command("hookferry.cli.serve:serve", help="Run the server.")
+for _name, _help in (
+    ("serve", "Run the server."),
+    ("verify", "Check the signature of a request."),
+    ("migrate", "Bring the ledger's schema up to date."),
+    ("doctor", "Check this deployment: settings, disk, ledger, keys, port, DNS, limits."),
+):
+    app.command(f"hookferry.cli.{_name}:{_name}", help=_help)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
