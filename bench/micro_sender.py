@@ -126,9 +126,8 @@ async def measure(arguments: argparse.Namespace, port: int, ca: str | None) -> N
         rates.append(arguments.requests / wall)
         costs.append(cpu / arguments.requests * 1e6)
         print(f"  {rates[-1]:>8,.0f} requests/s {costs[-1]:>6.1f} us CPU")
-    print(
-        f"  {statistics.median(rates):>8,.0f} requests/s {statistics.median(costs):>6.1f} us (median)"
-    )
+    rate, cost = statistics.median(rates), statistics.median(costs)
+    print(f"  {rate:>8,.0f} requests/s {cost:>6.1f} us CPU (median)")
     await transport.aclose()
     await resolver.aclose()
 

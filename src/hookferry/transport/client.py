@@ -125,7 +125,7 @@ class HttpTransport:
     async def _connect(self, exchange: Exchange) -> None:
         connection = Connection(self, exchange.request.target, self._limits, self._now)
         try:
-            await self._dialer.dial(exchange, connection)
+            await self._dialer.dial(exchange.request.target, connection, exchange)
         except DialError as failure:
             exchange.dialing = None
             exchange.fail(failure.kind, failure.detail, self._now())
@@ -136,6 +136,7 @@ class HttpTransport:
             )
         else:
             exchange.dialing = None
+            connection.address, connection.verdict = exchange.address, exchange.verdict
             connection.start(exchange)
 
     def _give_up(self, exchange: Exchange, kind: ErrorKind, detail: str) -> None:

@@ -38,7 +38,22 @@ class Owner(Protocol):
         ...
 
 
-class Exchange:
+class Progress:
+    """How far a connection has come, which address it goes to, and what each part took.
+
+    Times are seconds; verdict and address are those used, or the ones refused.
+    """
+
+    __slots__ = ("address", "connect", "dns", "phase", "tls", "verdict")
+
+    def __init__(self) -> None:
+        self.phase = Phase.DNS
+        self.verdict: str | None = None
+        self.address: str | None = None
+        self.dns = self.connect = self.tls = 0.0
+
+
+class Exchange(Progress):
     """A request and its whereabouts.
 
     Args:
@@ -49,38 +64,31 @@ class Exchange:
     """
 
     __slots__ = (
-        "address",
-        "connect",
         "connection",
         "dialing",
-        "dns",
         "done",
         "first_byte",
         "owner",
-        "phase",
         "redialed",
         "request",
         "slot",
         "started",
-        "tls",
-        "verdict",
     )
 
     def __init__(
         self, owner: Owner, request: Request, done: Callable[[Outcome], None], started: float
     ) -> None:
+        super().__init__()
         self.owner = owner
         self.request = request
         self.done = done
         self.started = started
         self.slot: set[Exchange] | None = None
+        """The deadline wheel's."""
         self.connection: Connection | None = None
         self.dialing: asyncio.Task[None] | None = None
-        self.phase = Phase.DNS
         self.redialed = False
-        self.verdict: str | None = None
-        self.address: str | None = None
-        self.dns = self.connect = self.tls = self.first_byte = 0.0
+        self.first_byte = 0.0
 
     def expire(self) -> None:
         """End it: the deadline passed."""

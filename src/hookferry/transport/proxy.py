@@ -93,11 +93,6 @@ class Tunnel(asyncio.Protocol):
         if not 200 <= status < 300:
             raise ProxyError(f"the proxy refused the tunnel with status {status}")
 
-    def abort(self) -> None:
-        """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = transport  # type: ignore[assignment]

@@ -31,7 +31,16 @@ _REASONS = {
 
 
 class CertificateInputError(Exception):
-    """A CA or client certificate given for a target can't be used; the text says which."""
+    """A CA or client certificate given for a target can't be used.
+
+    Args:
+        detail: why, for a person.
+        field: ``ca`` or ``client_certificate``.
+    """
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.field = field
 
 
 class Contexts:
@@ -62,7 +71,7 @@ def _make(ca: str | None, client_certificate: bytes | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cadata=ca)
     except (ssl.SSLError, ValueError) as error:
-        raise CertificateInputError(f"ca does not hold PEM certificates: {error}") from None
+        raise CertificateInputError(f"ca must hold PEM certificates: {error}", "ca") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if client_certificate is not None:
@@ -73,7 +82,8 @@ def _make(ca: str | None, client_certificate: bytes | None) -> ssl.SSLContext:
         except (ssl.SSLError, OSError, ValueError) as error:
             raise CertificateInputError(
                 "client_certificate must hold a PEM certificate chain and its unencrypted"
-                f" private key: {getattr(error, 'reason', None) or 'it can not be read'}"
+                f" private key: {getattr(error, 'reason', None) or 'it can not be read'}",
+                "client_certificate",
             ) from None
     return context
 
