@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Executable
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import CompilerElement
 
 _DIALECT = SQLiteDialect(paramstyle="qmark")
@@ -16,6 +17,7 @@ def compiled(statement: Executable) -> tuple[str, tuple[Any, ...]]:
     """Return SQL with ``?`` and the parameters in their order."""
     assert isinstance(statement, CompilerElement)
     result = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    assert isinstance(result, SQLCompiler)
     names = result.positiontup or ()
     return str(result), tuple(result.params[name] for name in names)
 

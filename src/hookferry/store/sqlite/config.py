@@ -6,13 +6,12 @@ The record itself is the ``document``; the other columns repeat what statements 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import ColumnElement, Table, func, insert, select, update
 
-from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Health, Webhook, WebhookState
 from hookferry.errors import NameTaken, VersionMismatch
@@ -24,6 +23,9 @@ K = TypeVar("K", Tenant, EventType, Webhook, ApiKey)
 
 CANCEL_CHUNK: Final = 500
 """Deliveries cancelled in one transaction when a webhook is deleted: a few milliseconds."""
+
+IDS: Final = 500
+"""Ids in one statement."""
 
 _TABLES: Final[dict[type[ConfigRecord], Table]] = {
     Tenant: tables.tenants,
@@ -37,7 +39,10 @@ _NOUNS: Final[dict[type[ConfigRecord], str]] = {
     Webhook: "webhook",
 }
 _encode = msgspec.json.Encoder().encode
-_decoders = {kind: msgspec.json.Decoder(kind).decode for kind in _TABLES}
+_decode_webhook = msgspec.json.Decoder(Webhook).decode
+_decoders: Final[dict[type[ConfigRecord], Callable[[bytes], Any]]] = {
+    kind: msgspec.json.Decoder(kind).decode for kind in _TABLES
+}
 
 
 def changes(connection: sqlite3.Connection, since_version: int) -> ConfigChanges:
@@ -77,7 +82,7 @@ def changes(connection: sqlite3.Connection, since_version: int) -> ConfigChanges
 
 def _changed(connection: sqlite3.Connection, kind: type[K], since_version: int) -> list[K]:
     table = _TABLES[kind]
-    decode: Any = _decoders[kind]
+    decode = _decoders[kind]
     statement = select(table.c.document).where(table.c.changed > since_version).order_by(table.c.id)
     return [decode(row[0]) for row in rows(connection, statement)]
 
@@ -167,10 +172,8 @@ def disable_webhooks(connection: sqlite3.Connection, webhook_ids: Sequence[int])
     found = rows(connection, select(table.c.document).where(table.c.id.in_(webhook_ids)))
     active = [
         webhook
-        for webhook in (_decoders[Webhook](row[0]) for row in found)
-        if isinstance(webhook, Webhook)
-        and webhook.state is WebhookState.ACTIVE
-        and not webhook.deleted
+        for webhook in (_decode_webhook(row[0]) for row in found)
+        if webhook.state is WebhookState.ACTIVE and not webhook.deleted
     ]
     if not active:
         return False
@@ -183,9 +186,9 @@ def disable_webhooks(connection: sqlite3.Connection, webhook_ids: Sequence[int])
     return True
 
 
+# 4 is DeliveryState.CANCELLED.
 CANCEL_BACKLOG: Final = (
-    f"UPDATE deliveries SET state = {int(DeliveryState.CANCELLED)},"
-    " last_error = 'webhook_deleted', updated_at = ? WHERE id IN ("
+    "UPDATE deliveries SET state = 4, last_error = 'webhook_deleted', updated_at = ? WHERE id IN ("
     "SELECT id FROM deliveries INDEXED BY deliveries_due"
     " WHERE webhook_id = ? AND state < 2 LIMIT ?)"
 )
@@ -195,3 +198,17 @@ def cancel_backlog(connection: sqlite3.Connection, webhook_id: int, at_ms: int) 
     """Cancel a chunk of what a deleted webhook is owed; return whether there may be more."""
     changed = connection.execute(CANCEL_BACKLOG, (at_ms, webhook_id, CANCEL_CHUNK)).rowcount
     return changed == CANCEL_CHUNK
+
+
+def deleted_webhooks(
+    connection: sqlite3.Connection, webhook_ids: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Return which of the webhooks are deleted, and when they were (Unix ms)."""
+    table = tables.webhooks
+    found: list[tuple[int, int]] = []
+    for start in range(0, len(webhook_ids), IDS):
+        part = webhook_ids[start : start + IDS]
+        statement = select(table.c.document).where(table.c.live == 0, table.c.id.in_(part))
+        webhooks = (_decode_webhook(row[0]) for row in rows(connection, statement))
+        found += [(webhook.id, webhook.updated_at_ms) for webhook in webhooks]
+    return found

@@ -40,14 +40,22 @@ class MultiRow:
             part = values[start : start + step]
             connection.execute(_sql(self._text, self.width, len(part) // self.width), part)
 
-    def rows(self, connection: sqlite3.Connection, values: list[Any]) -> list[Any]:
-        """Execute a SELECT for all rows and return all it found."""
+    def rows(
+        self, connection: sqlite3.Connection, values: list[Any], *, before: tuple[Any, ...] = ()
+    ) -> list[Any]:
+        """Execute for all rows and return all that was found.
+
+        Args:
+            connection: where.
+            values: the rows' values one after the other.
+            before: values of ``?1``, ``?2``, ..., which come before the rows'.
+        """
         found: list[Any] = []
         step = CHUNK * self.width
         for start in range(0, len(values), step):
             part = values[start : start + step]
             sql = _sql(self._text, self.width, len(part) // self.width)
-            found += connection.execute(sql, part).fetchall()
+            found += connection.execute(sql, (*before, *part)).fetchall()
         return found
 
     def sql(self, rows: int) -> str:

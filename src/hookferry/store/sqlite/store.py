@@ -14,16 +14,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
+from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook
 from hookferry.store.ports import (
     Batch,
     Boot,
     Committed,
     ConfigChanges,
+    DedupeKey,
+    DeliveryFilter,
     DueBatch,
+    EventFilter,
+    Job,
     R,
 )
-from hookferry.store.sqlite import commit, config, due, schema, upkeep
+from hookferry.store.sqlite import (
+    actions,
+    commit,
+    config,
+    due,
+    retention,
+    schema,
+    search,
+    upkeep,
+)
 from hookferry.store.sqlite.connection import (
     FILE_NAME,
     damaged,
@@ -41,6 +56,8 @@ WRITES_WAITING: Final = 1_000
 """Calls that may wait for the writer. The engine has few under way; the rest are people's."""
 READS_WAITING: Final = 200
 """Calls that may wait for a reader; more are refused with StorageDown."""
+KEYS_FORGOTTEN_AT_ONCE: Final = 500
+"""Dedupe keys deleted in one transaction."""
 
 
 class SqliteStore:
@@ -55,6 +72,7 @@ class SqliteStore:
         self._owner: Owner | None = owner
         self._writer = writer
         self._readers = readers
+        self._sweep = retention.Sweep()
         self._write = writer.run
         self._read = readers.run
 
@@ -99,12 +117,125 @@ class SqliteStore:
     async def _save(self, record: R, *, unique: bool) -> R:
         stored = await self._write(config.save, record, unique)
         if isinstance(stored, Webhook) and stored.deleted:
-            at_ms = stored.updated_at_ms
-            while await self._write(config.cancel_backlog, stored.id, at_ms):
-                pass
+            await self._cancel_backlog(stored.id, stored.updated_at_ms)
         return stored
 
+    async def _cancel_backlog(self, webhook_id: int, at_ms: int) -> None:
+        while await self._write(config.cancel_backlog, webhook_id, at_ms):
+            pass
+
+    # ------------------------------------------------------------------ the log
+
+    async def event(self, tenant_id: int, event_id: int) -> Event | None:
+        """See ``Log.event``."""
+        return await self._read(search.event, tenant_id, event_id)
+
+    async def events(
+        self, where: EventFilter, *, limit: int, below_id: int | None = None
+    ) -> list[Event]:
+        """See ``Log.events``."""
+        return await self._read(search.find_events, where, limit, below_id)
+
+    async def delivery(self, tenant_id: int, delivery_id: int) -> Delivery | None:
+        """See ``Log.delivery``."""
+        return await self._read(search.delivery, tenant_id, delivery_id)
+
+    async def deliveries(
+        self, where: DeliveryFilter, *, limit: int, below_id: int | None = None
+    ) -> list[Delivery]:
+        """See ``Log.deliveries``."""
+        return await self._read(search.find_deliveries, where, limit, below_id)
+
+    async def attempts(self, tenant_id: int, delivery_id: int) -> list[Attempt]:
+        """See ``Log.attempts``."""
+        return await self._read(search.find_attempts, tenant_id, delivery_id)
+
+    async def states(
+        self, tenant_id: int, event_ids: Sequence[int]
+    ) -> dict[int, dict[DeliveryState, int]]:
+        """See ``Log.states``."""
+        return await self._read(search.states, tenant_id, event_ids)
+
+    async def event_types_of(self, tenant_id: int, event_ids: Sequence[int]) -> dict[int, str]:
+        """See ``Log.event_types_of``."""
+        return await self._read(search.event_types_of, tenant_id, event_ids)
+
+    async def webhook_counts(
+        self, tenant_id: int, webhook_id: int, since_ms: int
+    ) -> dict[DeliveryState, int]:
+        """See ``Log.webhook_counts``."""
+        return await self._read(search.webhook_counts, tenant_id, webhook_id, since_ms)
+
+    # ------------------------------------------------------------------ actions, jobs, answers
+
+    async def requeue(
+        self, tenant_id: int, delivery_ids: Sequence[int], due_ms: int, at_ms: int
+    ) -> dict[int, int]:
+        """See ``Actions.requeue``."""
+        return await self._write(actions.requeue, tenant_id, delivery_ids, due_ms, at_ms)
+
+    async def cancel(
+        self, tenant_id: int, delivery_ids: Sequence[int], reason: str, at_ms: int
+    ) -> dict[int, int]:
+        """See ``Actions.cancel``."""
+        return await self._write(actions.cancel, tenant_id, delivery_ids, reason, at_ms)
+
+    async def add_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        """See ``Actions.add_deliveries``."""
+        await self._write(actions.add_deliveries, deliveries)
+
+    async def put_job(self, job: Job) -> None:
+        """See ``Jobs.put_job``."""
+        await self._write(actions.put_job, job)
+
+    async def job(self, tenant_id: int, job_id: int) -> Job | None:
+        """See ``Jobs.job``."""
+        return await self._read(actions.job, tenant_id, job_id)
+
+    async def running_jobs(self) -> list[Job]:
+        """See ``Jobs.running_jobs``."""
+        return await self._read(actions.running_jobs)
+
+    async def claim(self, key: DedupeKey, now_ms: int) -> DedupeKey | None:
+        """See ``Answers.claim``."""
+        return await self._write(actions.claim, key, now_ms)
+
+    async def answer(self, key: DedupeKey) -> None:
+        """See ``Answers.answer``."""
+        await self._write(actions.answer, key)
+
+    async def release(self, key: DedupeKey) -> None:
+        """See ``Answers.release``."""
+        await self._write(actions.release, key)
+
     # ------------------------------------------------------------------ upkeep
+
+    async def forget(self, before_ms: int, limit: int) -> int:
+        """See ``Upkeep.forget``."""
+        await self._write(retention.forget_jobs, before_ms)
+        self._sweep.start(before_ms)
+        forgotten = 0
+        while forgotten < limit:
+            after_id = self._sweep.after_id
+            chunk = await self._write(
+                retention.forget_events, after_id, before_ms, limit - forgotten
+            )
+            if chunk.reached is None:
+                break
+            self._sweep.reached(chunk.reached)
+            forgotten += chunk.forgotten
+        return forgotten
+
+    async def forget_keys(self, now_ms: int, limit: int) -> int:
+        """See ``Upkeep.forget_keys``."""
+        forgotten = 0
+        while forgotten < limit:
+            part = min(limit - forgotten, KEYS_FORGOTTEN_AT_ONCE)
+            gone = await self._write(retention.forget_keys, now_ms, part)
+            forgotten += gone
+            if gone < part:
+                break
+        return forgotten
 
     async def remember_time(self, now_ms: int) -> None:
         """See ``Upkeep.remember_time``."""
@@ -112,6 +243,10 @@ class SqliteStore:
 
     async def boot(self) -> Boot:
         """See ``Upkeep.boot``."""
+        # A crash may have come between the chunks of a deletion.
+        owing = list(await self.owing())
+        for webhook_id, at_ms in await self._write(config.deleted_webhooks, owing):
+            await self._cancel_backlog(webhook_id, at_ms)
         return await self._write(upkeep.boot)
 
     async def ping(self) -> None:

@@ -1,28 +1,18 @@
-"""Shards, boot, retention: what the ledger does for itself rather than for an event."""
+"""Shards and boot: who owns the ledger's work, and where it goes on."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import Final
 
-from hookferry import ids
-from hookferry.domain.webhook import Webhook
 from hookferry.store.ports import Boot
 
-_TABLES_WITH_IDS: Final = (
-    "tenants",
-    "event_types",
-    "webhooks",
-    "api_keys",
-    "jobs",
-    "events",
-    "deliveries",
-    "attempts",
-)
 GREATEST_ID: Final = (
-    "SELECT max(value) FROM (SELECT value FROM ledger WHERE name = 'greatest_id' UNION ALL "
-    + " UNION ALL ".join(f"SELECT max(id) FROM {name}" for name in _TABLES_WITH_IDS)  # noqa: S608
-    + ")"
+    "SELECT max(value) FROM (SELECT value FROM ledger WHERE name = 'greatest_id'"
+    " UNION ALL SELECT max(id) FROM tenants UNION ALL SELECT max(id) FROM event_types"
+    " UNION ALL SELECT max(id) FROM webhooks UNION ALL SELECT max(id) FROM api_keys"
+    " UNION ALL SELECT max(id) FROM jobs UNION ALL SELECT max(id) FROM events"
+    " UNION ALL SELECT max(id) FROM deliveries UNION ALL SELECT max(id) FROM attempts)"
 )
 
 

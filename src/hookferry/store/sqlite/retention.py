@@ -1,0 +1,119 @@
+"""Retention: what is older than its time goes, a chunk per transaction.
+
+Events are found by their ids, which hold their time, so the cost does not grow with the log. A
+sweep goes on where the last call stopped. Events that still owe are passed over; the next sweep,
+an hour of retention later, looks at them again, so a backlog that is held for weeks is not walked
+by every call.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final, NamedTuple
+
+from hookferry import ids
+
+CHUNK_EVENTS: Final = 256
+CHUNK_DELIVERIES: Final = 2_000
+"""Deliveries deleted in one transaction, unless a single event has more."""
+RESWEEP_MS: Final = 3_600_000
+
+# How far a chunk reaches: at least one event, at most CHUNK_DELIVERIES deliveries.
+REACH: Final = (
+    "SELECT max(id) FROM (SELECT e.id, row_number() OVER (ORDER BY e.id) AS position,"
+    " sum((SELECT count(*) FROM deliveries AS d WHERE d.event_id = e.id))"
+    " OVER (ORDER BY e.id) AS work FROM events AS e WHERE e.id > ? AND e.id < ?"
+    " ORDER BY e.id LIMIT ?) WHERE position = 1 OR work <= ?"
+)
+CHOOSE: Final = (
+    "INSERT INTO forgotten SELECT e.id FROM events AS e WHERE e.id > ? AND e.id <= ?"
+    " AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.event_id = e.id AND +d.state < 2)"
+)
+DELETE_ATTEMPTS: Final = (
+    "DELETE FROM attempts WHERE delivery_id IN (SELECT d.id FROM forgotten AS f"
+    " CROSS JOIN deliveries AS d ON d.event_id = f.id)"
+)
+DELETE_DELIVERIES: Final = "DELETE FROM deliveries WHERE event_id IN (SELECT id FROM forgotten)"
+DELETE_EVENTS: Final = "DELETE FROM events WHERE id IN (SELECT id FROM forgotten)"
+# What was the greatest id stays known when its row goes.
+KEEP_GREATEST: Final = (
+    "UPDATE ledger SET value = max(value,"
+    " coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT max(id) FROM deliveries), 0),"
+    " coalesce((SELECT max(id) FROM attempts), 0), coalesce((SELECT max(id) FROM jobs), 0))"
+    " WHERE name = 'greatest_id'"
+)
+DELETE_JOBS: Final = (
+    "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs"
+    " WHERE id < ? AND state <> 'running' AND updated_at < ? ORDER BY id LIMIT ?)"
+)
+DELETE_KEYS: Final = (
+    "DELETE FROM dedupe WHERE (tenant_id, scope, key_hash) IN (SELECT tenant_id, scope, key_hash"
+    " FROM dedupe INDEXED BY dedupe_expires WHERE expires_at <= ? LIMIT ?)"
+)
+
+
+class Sweep:
+    """How far retention has come, in this process."""
+
+    def __init__(self) -> None:
+        self._after_id = 0
+        self._began_before_ms = 0
+
+    def start(self, before_ms: int) -> None:
+        """Begin a call: from the beginning when the last sweep began long enough ago."""
+        if before_ms - self._began_before_ms >= RESWEEP_MS:
+            self._after_id = 0
+            self._began_before_ms = before_ms
+
+    @property
+    def after_id(self) -> int:
+        """Everything up to this id was looked at."""
+        return self._after_id
+
+    def reached(self, event_id: int) -> None:
+        """Note how far a chunk went."""
+        self._after_id = max(self._after_id, event_id)
+
+
+class Chunk(NamedTuple):
+    """What one transaction did."""
+
+    forgotten: int
+    reached: int | None
+    """The greatest id looked at; None when there was nothing to look at."""
+
+
+def forget_events(
+    connection: sqlite3.Connection, after_id: int, before_ms: int, limit: int
+) -> Chunk:
+    """Delete at most ``limit`` of the next events that owe nothing, with all that is theirs."""
+    below = ids.lowest_at(before_ms)
+    connection.execute("BEGIN IMMEDIATE")
+    arguments = (after_id, below, min(limit, CHUNK_EVENTS), CHUNK_DELIVERIES)
+    reached: int | None = connection.execute(REACH, arguments).fetchone()[0]
+    if reached is None:
+        connection.execute("ROLLBACK")
+        return Chunk(0, None)
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS forgotten (id INTEGER PRIMARY KEY)")
+    connection.execute(KEEP_GREATEST)
+    forgotten = connection.execute(CHOOSE, (after_id, reached)).rowcount
+    if forgotten:
+        connection.execute(DELETE_ATTEMPTS)
+        connection.execute(DELETE_DELIVERIES)
+        connection.execute(DELETE_EVENTS)
+        connection.execute("DELETE FROM forgotten")
+    connection.execute("COMMIT")
+    return Chunk(forgotten, reached)
+
+
+def forget_jobs(connection: sqlite3.Connection, before_ms: int) -> None:
+    """Delete a chunk of the jobs that ended before a time."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(KEEP_GREATEST)
+    connection.execute(DELETE_JOBS, (ids.lowest_at(before_ms), before_ms, CHUNK_EVENTS))
+    connection.execute("COMMIT")
+
+
+def forget_keys(connection: sqlite3.Connection, now_ms: int, limit: int) -> int:
+    """Delete at most ``limit`` expired dedupe keys; return how many went."""
+    return connection.execute(DELETE_KEYS, (now_ms, limit)).rowcount
