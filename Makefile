@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test lint bench mutants faults soak lock clean
+.PHONY: setup demo test lint bench mutants faults docs soak lock clean
 
 setup: $(STAMP)
 
@@ -23,6 +23,18 @@ lint: setup
 
 test: lint
 	$(BIN)/pytest
+
+# ROWS=cpu,latency,bad,pending,growth picks rows, QUICK=1 shortens them (under 2 minutes in all).
+bench: setup
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS))
+
+# Each patch in tests/mutants removes a safeguard; its named test must then fail.
+mutants: setup
+	$(BIN)/python tests/mutants/run.py $(MUTANTS)
+
+# The reference pages in docs/ that are written from the code; a test fails when they are not.
+docs: setup
+	$(BIN)/python docs/reference.py
 
 # Needs uv; writes the hash-locked requirements. No index lines: they would name a host.
 lock:
