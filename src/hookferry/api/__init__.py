@@ -1,0 +1,1 @@
+"""Floor 5: the HTTP doors. Thin: they decode, authorize, call the engine, encode."""

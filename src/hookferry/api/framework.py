@@ -1,0 +1,152 @@
+"""How the framework is used here: errors, authorization, query checks, dependencies.
+
+Litestar's own errors come out as the same problem documents as ours.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import Annotated, Any
+
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.constants import RESERVED_KWARGS
+from litestar.di import NamedDependency, Provide
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.handlers import BaseRouteHandler
+from litestar.params import HeaderParameter, QueryParameter
+from litestar.types import Guard
+
+from hookferry.api.access import Access
+from hookferry.api.problems import (
+    CONTENT_TYPE,
+    BadRequest,
+    InternalError,
+    encode_problem,
+    headers_of,
+    status_of,
+)
+from hookferry.domain.tenant import ApiKey, Tenant
+from hookferry.errors import (
+    HookferryError,
+    InvalidField,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    UnknownField,
+)
+
+Owner = NamedDependency[Tenant]
+"""The tenant that a request is about."""
+
+AnyRequest = Request[Any, Any, Any]
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
+
+log = logging.getLogger("hookferry.api")
+
+
+def problem_response(_: AnyRequest, error: Exception) -> Response[bytes]:
+    """Answer an exception with a problem document (Litestar's exception handler)."""
+    known = as_ours(error)
+    if isinstance(known, InternalError):
+        log.error("a request failed", exc_info=error)
+    return Response(
+        content=encode_problem(known),
+        status_code=status_of(known),
+        media_type=CONTENT_TYPE,
+        headers=dict(headers_of(known)),
+    )
+
+
+def as_ours(error: Exception) -> HookferryError:
+    """Return the error of our tree for any exception."""
+    if isinstance(error, HookferryError):
+        return error
+    if isinstance(error, RequestEntityTooLarge):
+        return PayloadTooLarge("the request's body is too large for this address; send less")
+    if isinstance(error, MethodNotAllowedException):
+        return MethodNotAllowed("this address does not take that method; see /docs")
+    if isinstance(error, NotFoundException):
+        return NotFound("there is nothing at this address; see /docs")
+    if isinstance(error, ValidationException):
+        extra = error.extra if isinstance(error.extra, list) else []
+        first = extra[0] if extra else {}
+        field = first.get("key") if isinstance(first, dict) else None
+        what = first.get("message") if isinstance(first, dict) else None
+        return InvalidField(f"{field or 'a parameter'}: {what or error.detail}", field=field)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return BadRequest(error.detail)
+    return InternalError("something broke here; it was logged")
+
+
+def refuse_unknown_query(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Refuse query parameters that the address does not have (Litestar's guard)."""
+    for name in connection.query_params:
+        known = query_names(handler, connection.path_params)
+        if name not in known:
+            raise UnknownField.near(name, known, where="the query")
+
+
+def query_names(handler: BaseRouteHandler, path_names: Collection[str]) -> set[str]:
+    """Return the names of a handler's query parameters, read from its signature."""
+    names = set()
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        if name == "owner":
+            names.add("tenant")
+        elif (
+            name not in RESERVED_KWARGS
+            and name not in path_names
+            and not isinstance(field.kwarg_definition, HeaderParameter)
+        ):
+            names.add(name)
+    return names
+
+
+def _key(access: Access, connection: AnyConnection) -> ApiKey:
+    for name, value in connection.scope["headers"]:
+        if name == b"authorization":
+            return access.key_of(value)
+    return access.key_of(None)
+
+
+# Functions, not methods: the framework deep-copies what it is given, and functions stay the same.
+
+
+def authenticated(access: Access) -> Guard:
+    """Make the guard that lets only valid keys in."""
+
+    def guard(connection: AnyConnection, _: BaseRouteHandler) -> None:
+        _key(access, connection)
+
+    return guard
+
+
+def administrator(access: Access) -> Guard:
+    """Make the guard that lets only keys in that are bound to no tenant."""
+
+    def guard(connection: AnyConnection, _: BaseRouteHandler) -> None:
+        access.require_administrator(_key(access, connection))
+
+    return guard
+
+
+def owner_of(access: Access) -> Provide:
+    """Make the dependency ``owner``: the tenant that a request is about."""
+
+    def owner(
+        request: AnyRequest,
+        tenant: Annotated[
+            str | None,
+            QueryParameter(description="whose things are meant; the key's tenant, else 'default'"),
+        ] = None,
+    ) -> Tenant:
+        return access.tenant_of(_key(access, request), tenant)
+
+    return Provide(owner, sync_to_thread=False)

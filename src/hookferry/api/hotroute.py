@@ -1,0 +1,212 @@
+"""Hot routes: handlers that are answered below the web framework.
+
+What a hot route is, what its handler gets and how it answers live here, and the wrapper that
+serves the same handlers through bare ASGI. Who calls them without ASGI is
+``hookferry.api.protocol``. Nothing here knows what any route does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from typing import Any, Protocol
+
+from hookferry.api.problems import (
+    CONTENT_TYPE,
+    InternalError,
+    encode_problem,
+    headers_of,
+    status_of,
+)
+from hookferry.errors import HookferryError, PayloadTooLarge
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger("hookferry.api")
+
+SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""On every answer; a page that needs more brings its own content-security-policy."""
+
+
+def header_block(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return headers as lines, each ended by CRLF."""
+    return b"".join(b"%b: %b\r\n" % pair for pair in headers)
+
+
+_PROBLEM_HEAD = header_block(
+    ((b"content-type", CONTENT_TYPE.encode()), *SECURITY_HEADERS),
+)
+
+
+class HotRequest:
+    """A request as a hot handler sees it: bytes as they came, header names in lower case."""
+
+    __slots__ = ("body", "headers", "method", "path", "query")
+
+    def __init__(
+        self,
+        method: bytes,
+        path: bytes,
+        query: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes = b"",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first value of a header, by its name in lower case."""
+        for known, value in self.headers:
+            if known == name:
+                return value
+        return None
+
+
+Respond = Callable[[int, bytes, bytes], None]
+"""Answers: status, header lines (``header_block``; framing headers are added), body. Once."""
+
+
+class HotHandler(Protocol):
+    """Answers one request, now or later on the event loop, by calling ``respond`` once."""
+
+    def __call__(self, request: HotRequest, respond: Respond) -> None:
+        """Handle the request; an exception becomes a 500."""
+        ...
+
+
+class HotRoute(Protocol):
+    """A set of addresses with one handler."""
+
+    max_body: int
+    """Bytes of body taken; enforced while reading."""
+
+    def match(self, method: bytes, path: bytes) -> HotHandler | None:
+        """Return the handler of a method and raw path, or None when they are not this route's."""
+        ...
+
+
+def find(
+    routes: Sequence[HotRoute], method: bytes, path: bytes
+) -> tuple[HotRoute, HotHandler] | None:
+    """Return the first route that takes a request, with its handler."""
+    for route in routes:
+        handler = route.match(method, path)
+        if handler is not None:
+            return route, handler
+    return None
+
+
+def respond_problem(respond: Respond, error: HookferryError) -> None:
+    """Answer with a problem document."""
+    extra = headers_of(error)
+    head = _PROBLEM_HEAD
+    if extra:
+        head += header_block((name.encode(), value.encode("latin-1")) for name, value in extra)
+    respond(status_of(error), head, encode_problem(error))
+
+
+def body_too_large(limit: int) -> PayloadTooLarge:
+    """Build the error for a body over its limit."""
+    return PayloadTooLarge(f"the request's body is larger than {limit:,} bytes; send less at once")
+
+
+def run_handler(handler: HotHandler, request: HotRequest, respond: Respond) -> None:
+    """Call a handler; should it raise, answer for it and log the fault (never the request)."""
+    try:
+        handler(request, respond)
+    except HookferryError as error:
+        respond_problem(respond, error)
+    except Exception:
+        log.exception("a hot handler failed")
+        respond_problem(respond, InternalError("something broke here; it was logged"))
+
+
+class HotAsgi:
+    """Serves hot routes as bare ASGI and hands everything else on.
+
+    Args:
+        app: the application behind.
+        routes: asked in order.
+    """
+
+    def __init__(self, app: AsgiApp, routes: Sequence[HotRoute]) -> None:
+        self._app = app
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection (ASGI 3.0)."""
+        if scope["type"] == "http":
+            path = scope["path"].rstrip("/").encode()
+            found = find(self._routes, scope["method"].encode(), path)
+            if found is not None:
+                await self._serve(found, path, scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _serve(
+        self,
+        found: tuple[HotRoute, HotHandler],
+        path: bytes,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        route, handler = found
+        answer: asyncio.Future[tuple[int, bytes, bytes]]
+        answer = asyncio.get_running_loop().create_future()
+
+        def respond(status: int, headers: bytes, body: bytes) -> None:
+            if not answer.done():
+                answer.set_result((status, headers, body))
+
+        request = HotRequest(
+            scope["method"].encode(), path, scope["query_string"], scope["headers"]
+        )
+        body = await _read(request, route.max_body, receive)
+        if body is None:
+            return  # the client is gone
+        if isinstance(body, HookferryError):
+            respond_problem(respond, body)
+        else:
+            request.body = body
+            run_handler(handler, request, respond)
+        status, head, content = await answer
+        headers = [
+            (name, value)
+            for name, _, value in (line.partition(b": ") for line in head.splitlines())
+        ]
+        headers.append((b"content-length", b"%d" % len(content)))
+        if isinstance(body, HookferryError):
+            headers.append((b"connection", b"close"))  # the rest of the body is not wanted
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+
+async def _read(request: HotRequest, limit: int, receive: Receive) -> bytes | HookferryError | None:
+    """Read a body; answer None when the client left and an error once it is too large."""
+    announced = request.header(b"content-length")
+    if announced is not None and int(announced) > limit:
+        return body_too_large(limit)
+    parts = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts += message.get("body", b"")
+        if len(parts) > limit:
+            return body_too_large(limit)
+        if not message.get("more_body", False):
+            return bytes(parts)

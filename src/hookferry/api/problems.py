@@ -1,0 +1,112 @@
+"""Errors on the outside face: RFC 9457 problem documents built from ``hookferry.errors``.
+
+The one place that knows which HTTP status belongs to which error. ``type`` is a reference to the
+table of codes on the documentation page; ``code`` is the member for programs.
+"""
+
+from __future__ import annotations
+
+import http
+from typing import Any
+
+import msgspec
+
+from hookferry import errors
+from hookferry.errors import HookferryError
+
+CONTENT_TYPE = "application/problem+json"
+
+_STATUS: dict[type[HookferryError], int] = {
+    errors.MalformedJson: 400,
+    errors.InvalidInput: 422,
+    errors.PayloadTooLarge: 413,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.RequestTimeout: 408,
+    errors.Conflict: 409,
+    errors.VersionMismatch: 412,
+    errors.Unavailable: 503,
+}
+_encoder = msgspec.json.Encoder()
+
+
+class InternalError(HookferryError):
+    """Something broke here; the caller did nothing wrong."""
+
+    code = "internal_error"
+
+
+class BadRequest(HookferryError):
+    """The bytes are not an HTTP/1.1 request that can be answered."""
+
+    code = "bad_request"
+
+
+_STATUS[BadRequest] = 400
+
+
+class HeadersTooLarge(HookferryError):
+    """The request line and headers exceed their limit."""
+
+    code = "headers_too_large"
+
+
+_STATUS[HeadersTooLarge] = 431
+
+
+def status_of(error: HookferryError) -> int:
+    """Return the HTTP status of an error: that of its nearest ancestor with one, else 500."""
+    for kind in type(error).__mro__:
+        status = _STATUS.get(kind)
+        if status is not None:
+            return status
+    return 500
+
+
+def problem_of(error: HookferryError) -> dict[str, Any]:
+    """Return the members of an error's problem document."""
+    status = status_of(error)
+    document: dict[str, Any] = {
+        "type": f"/docs#{error.code}",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "code": error.code,
+        "detail": error.detail,
+    }
+    if error.field is not None:
+        document["field"] = error.field
+    for name, value in error.extra.items():
+        document.setdefault(name, value)
+    return document
+
+
+def headers_of(error: HookferryError) -> list[tuple[str, str]]:
+    """Return the headers that an answer with this error carries beside its content type."""
+    if isinstance(error, errors.Unavailable):
+        return [("retry-after", str(error.retry_after))]
+    if isinstance(error, errors.Unauthorized):
+        return [("www-authenticate", 'Bearer realm="hookferry"')]
+    if isinstance(error, errors.MethodNotAllowed) and "allow" in error.extra:
+        return [("allow", str(error.extra["allow"]))]
+    return []
+
+
+def encode_problem(error: HookferryError) -> bytes:
+    """Return an error's problem document as JSON."""
+    return _encoder.encode(problem_of(error))
+
+
+def catalogue() -> list[tuple[str, int, str]]:
+    """Return code, status and meaning of every error an answer may carry, for the docs page."""
+    found: dict[str, tuple[str, int, str]] = {}
+    pending: list[type[HookferryError]] = [HookferryError]
+    while pending:
+        kind = pending.pop()
+        pending.extend(kind.__subclasses__())
+        if kind is HookferryError or issubclass(kind, errors.StartupError):
+            continue
+        meaning = (kind.__doc__ or "").strip().splitlines()[0]
+        found[kind.code] = (kind.code, status_of(kind("")), meaning)
+    return sorted(found.values())

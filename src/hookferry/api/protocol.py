@@ -1,0 +1,503 @@
+"""uvicorn's httptools protocol with hot routes, deadlines and bounds of its own.
+
+A request for a hot route is collected and answered here, without ASGI; every other request takes
+uvicorn's way. Both share its pipeline, so answers keep the order of the requests. The seams of
+uvicorn that this relies on are pinned by ``tests/api/test_seams.py``. What a route does is not
+known here.
+
+What it adds to uvicorn: header, body, idle and writing deadlines (checked by one sweep over all
+connections instead of a timer a request), bounds on headers, pipelining and connections, body
+caps enforced while reading, errors as problem documents, and a lingering close (RFC 9112
+section 9.6), so that a client still sending does not lose the answer to a reset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import math
+import time
+from collections.abc import Iterable, Sequence
+from email.utils import formatdate
+from typing import Any
+
+import httptools
+import msgspec
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from hookferry.api.hotroute import (
+    HotHandler,
+    HotRequest,
+    HotRoute,
+    body_too_large,
+    find,
+    respond_problem,
+    run_handler,
+)
+from hookferry.api.problems import BadRequest, HeadersTooLarge
+from hookferry.errors import HookferryError, Overloaded, RequestTimeout
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class WireLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of a connection. Times are in seconds, checked every ``SWEEP_SECONDS``."""
+
+    header_deadline: float = 10.0
+    """From the first byte of a request to the end of its headers."""
+    body_deadline: float = 30.0
+    """From there to the end of its body."""
+    keep_alive: float = 75.0
+    """How long a connection may be idle."""
+    write_deadline: float = 30.0
+    """How long a client may leave its answers unread."""
+    linger: float = 2.0
+    """How long a refused client may go on sending before it is cut off."""
+    linger_bytes: int = 4 * 1024 * 1024
+    head_bytes: int = 64 * 1024
+    """Request line and headers; at most one read from the socket (256 KB) is held beyond it."""
+    headers: int = 100
+    pipelined: int = 256
+    """Requests of one connection that wait for their turn."""
+    connections: int = 10_000
+
+
+SWEEP_SECONDS = 0.1
+
+
+class Watch:
+    """What the connections of one server share: a coarse clock and the prepared Date line."""
+
+    __slots__ = ("date_line", "now")
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.date_line = b""
+
+    def sweep(self, now: float, connections: Iterable[Any]) -> None:
+        """Move the clock on and tell every connection whose deadline has passed.
+
+        Args:
+            now: the loop's time in seconds.
+            connections: the server's connections.
+        """
+        self.now = now
+        for connection in list(connections):
+            if connection.deadline <= now:
+                connection.on_deadline()
+
+    def tell_date(self) -> None:
+        """Prepare the Date line (RFC 9110 section 6.6.1); called once a second."""
+        self.date_line = b"date: %b\r\n" % formatdate(time.time(), usegmt=True).encode()
+
+
+class _Reading(enum.IntEnum):
+    """What is expected from the client next."""
+
+    IDLE = 0
+    HEAD = 1
+    BODY = 2
+    NOTHING = 3
+    """The last answer was, or will be, followed by a close: what comes is thrown away."""
+
+
+_IDLE, _HEAD, _BODY, _NOTHING = _Reading
+
+
+class _NoEvent:
+    """Stands where uvicorn's cycles keep an asyncio.Event that nobody awaits here."""
+
+    def set(self) -> None:
+        """Do nothing."""
+
+
+_NO_EVENT = _NoEvent()
+
+
+class HotCycle(HotRequest):
+    """One request for a hot route and its answer; takes a place in uvicorn's pipeline."""
+
+    __slots__ = (
+        "_protocol",
+        "disconnected",
+        "expect",
+        "handler",
+        "has_turn",
+        "keep_alive",
+        "max_body",
+        "message_event",
+        "more_body",
+        "parts",
+        "refusal",
+        "response_complete",
+    )
+
+    def __init__(
+        self,
+        protocol: HookferryProtocol,
+        method: bytes,
+        path: bytes,
+        query: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        handler: HotHandler | None,
+        max_body: int,
+        keep_alive: bool,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = b""
+        self._protocol = protocol
+        self.handler = handler
+        self.max_body = max_body
+        self.keep_alive = keep_alive
+        self.expect = False
+        self.parts: bytearray | None = None
+        self.more_body = True
+        self.refusal: HookferryError | None = None
+        """Set when the request can't be taken: what it is answered in its turn."""
+        self.has_turn = False
+        self.response_complete = False
+        self.disconnected = False
+        self.message_event = _NO_EVENT
+
+    def take_turn(self) -> None:
+        """Answer, if the request is there; called when all earlier answers are written."""
+        self.has_turn = True
+        if self.refusal is not None:
+            respond_problem(self.respond, self.refusal)
+        elif not self.more_body:
+            self.run()
+        elif self.expect and not self.body:
+            self._protocol.transport.write(_CONTINUE)
+
+    def run(self) -> None:
+        """Call the handler."""
+        if self.handler is not None:
+            run_handler(self.handler, self, self.respond)
+
+    def respond(self, status: int, headers: bytes, body: bytes) -> None:
+        """Write the answer; a second call, or one after the client left, does nothing."""
+        if self.response_complete:
+            return
+        self.response_complete = True
+        protocol = self._protocol
+        transport = protocol.transport
+        if self.disconnected or transport.is_closing():
+            return
+        if self.method == b"HEAD":
+            content = b""
+        else:
+            content = body
+        transport.write(
+            b"%b%b%bcontent-length: %d\r\n%b\r\n%b"
+            % (
+                STATUS_LINE[status],
+                protocol.watch.date_line,
+                headers,
+                len(body),
+                b"" if self.keep_alive else b"connection: close\r\n",
+                content,
+            )
+        )
+        if not self.keep_alive:
+            protocol.close_after_answer(self.more_body)
+        protocol.on_response_complete()
+
+
+class HookferryProtocol(HttpToolsProtocol):
+    """One connection.
+
+    Args:
+        routes: the hot routes, asked in order.
+        limits: its bounds.
+        watch: the server's coarse clock.
+        config: uvicorn's, as all that follow.
+        server_state: uvicorn's.
+        app_state: uvicorn's.
+        _loop: uvicorn's.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[HotRoute],
+        limits: WireLimits,
+        watch: Watch,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._routes = routes
+        self._limits = limits
+        self.watch = watch
+        self._reading = _IDLE
+        self._received = 0
+        """Bytes of the present head, or thrown away while lingering."""
+        self._stalled = False
+        """The client does not read its answers: nothing further is started."""
+        self.deadline = watch.now + limits.keep_alive
+        """When ``on_deadline`` is called, on the loop's clock; infinity while we are to answer."""
+
+    # ------------------------------------------------------------------ connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self._limits.connections:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; uvicorn's version answers faults in plain text and out of order."""
+        if self._reading is _NOTHING:
+            self._received += len(data)
+            if self._received > self._limits.linger_bytes:
+                self.transport.abort()
+            return
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # an offer that RFC 9110 section 7.8 lets us ignore; the cycle ends with a close
+        except httptools.HttpParserError:
+            self._refuse(BadRequest("this is not a well-formed HTTP/1.1 request (RFC 9112)"))
+            return
+        if self._reading is _HEAD:
+            self._received += len(data)
+            if self._received > self._limits.head_bytes:
+                self._refuse(self._headers_too_large())
+
+    def resume_writing(self) -> None:
+        """Go on with a client that reads its answers again."""
+        super().resume_writing()
+        if self._stalled:
+            self._stalled = False
+            self._next()
+
+    def on_deadline(self) -> None:
+        """Act on a deadline that has passed; called by ``Watch.sweep``."""
+        self.deadline = math.inf
+        if self._stalled:
+            self.transport.abort()
+        elif self._reading is _HEAD or self._reading is _BODY:
+            if self.flow.read_paused:  # it is we who do not listen
+                self._expect(self._reading)
+            elif self._reading is _BODY and self.cycle.response_complete:
+                self.transport.abort()  # answered early, and the rest of the body never came
+            else:
+                what = "headers" if self._reading is _HEAD else "body"
+                self._refuse(RequestTimeout(f"the request's {what} did not arrive in time"))
+        elif self._reading is _NOTHING:
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    # ------------------------------------------------------------------ parser callbacks
+
+    def on_message_begin(self) -> None:
+        """Start a request; what only ASGI needs is built when it turns out to need it."""
+        if self._reading is _NOTHING:
+            return
+        self._expect(_HEAD)
+        self._received = 0
+        self.url = b""
+        self.headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Decide which way the request takes."""
+        if self._reading is _NOTHING:
+            return
+        if len(self.headers) > self._limits.headers:
+            self._refuse(self._headers_too_large())
+            return
+        if len(self.pipeline) >= self._limits.pipelined:
+            self._refuse(Overloaded("too many requests sent ahead of their answers"))
+            return
+        parser = self.parser
+        method = parser.get_method()
+        path, _, query = self.url.partition(b"?")
+        found = find(self._routes, method, path)
+        if found is None:
+            self._begin_asgi()
+            self._expect(_BODY)
+            return
+        self._expect(_BODY)
+        route, handler = found
+        keep_alive = (
+            parser.get_http_version() != "1.0"
+            and parser.should_keep_alive()
+            and not parser.should_upgrade()
+        )
+        cycle = HotCycle(
+            self, method, path, query, self.headers, handler, route.max_body, keep_alive
+        )
+        for name, value in self.headers:
+            if name == b"content-length":
+                if int(value) > route.max_body:
+                    cycle.refusal = body_too_large(route.max_body)
+            elif name == b"expect" and value.lower() == b"100-continue":
+                cycle.expect = True
+        if cycle.refusal is not None:
+            self._stop_reading(cycle)
+        self._enqueue(cycle)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body, up to the route's cap."""
+        if self._reading is _NOTHING:
+            return
+        cycle: Any = self.cycle
+        if type(cycle) is not HotCycle:
+            super().on_body(body)
+            return
+        if not cycle.body and len(body) <= cycle.max_body:
+            cycle.body = body
+            return
+        if cycle.parts is None:
+            cycle.parts = bytearray(cycle.body)
+        cycle.parts += body
+        if len(cycle.parts) > cycle.max_body:
+            self._refuse(body_too_large(cycle.max_body))
+
+    def on_message_complete(self) -> None:
+        """End a request; a hot one whose turn it is runs now."""
+        if self._reading is _NOTHING:
+            return
+        self._reading = _IDLE
+        cycle: Any = self.cycle
+        if cycle.response_complete:
+            self.deadline = self.watch.now + self._limits.keep_alive
+        else:
+            self.deadline = math.inf
+        if type(cycle) is not HotCycle:
+            super().on_message_complete()
+            return
+        if cycle.parts is not None:
+            cycle.body = bytes(cycle.parts)
+            cycle.parts = None
+        cycle.more_body = False
+        if cycle.has_turn:
+            cycle.run()
+
+    # ------------------------------------------------------------------ order of answers
+
+    def on_response_complete(self) -> None:
+        """Go on after an answer; uvicorn's version sets a timer and reads without bound."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self.flow.write_paused:
+            self._stalled = True
+            self.flow.pause_reading()
+            self.deadline = self.watch.now + self._limits.write_deadline
+            return
+        self._next()
+
+    def _next(self) -> None:
+        pipeline = self.pipeline
+        if not pipeline:
+            self.flow.resume_reading()
+            if self._reading is _IDLE:
+                self.deadline = self.watch.now + self._limits.keep_alive
+            elif self._reading is not _NOTHING:
+                self._expect(self._reading)
+            return
+        cycle, app = pipeline.pop()
+        if not pipeline:  # what waits is bounded by not reading on before
+            self.flow.resume_reading()
+        self._start_asgi_task(cycle, app)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        if type(cycle) is HotCycle:
+            cycle.take_turn()
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _enqueue(self, cycle: HotCycle) -> None:
+        before = self.cycle
+        self.cycle = cycle  # type: ignore[assignment]  # the seam: a cycle by its attributes
+        if before is None or before.response_complete:
+            cycle.take_turn()
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
+
+    def _begin_asgi(self) -> None:
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url = url
+        self.headers.extend(headers)
+        self.expect_100_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+        )
+        super().on_headers_complete()
+
+    # ------------------------------------------------------------------ refusing and closing
+
+    def _expect(self, reading: _Reading) -> None:
+        self._reading = reading
+        limits = self._limits
+        self.deadline = self.watch.now + (
+            limits.header_deadline if reading is _HEAD else limits.body_deadline
+        )
+
+    def _headers_too_large(self) -> HookferryError:
+        return HeadersTooLarge(
+            f"a request has at most {self._limits.headers} headers and "
+            f"{self._limits.head_bytes // 1024} KB of them"
+        )
+
+    def _refuse(self, error: HookferryError) -> None:
+        """Answer the request being read with an error, in its turn, then close."""
+        reading = self._reading
+        cycle: Any = self.cycle
+        if reading is _BODY and type(cycle) is HotCycle:
+            if cycle.response_complete:
+                self._stop_reading(cycle)
+                self.close_after_answer(unread=True)
+                return
+            cycle.refusal = error
+            self._stop_reading(cycle)
+            if cycle.has_turn:
+                cycle.take_turn()
+            return
+        if reading is _BODY:
+            if cycle.response_started or (cycle, self.app) in self.pipeline:
+                self.transport.abort()  # nothing well-formed can be said any more
+                return
+            cycle.response_complete = True
+            cycle.disconnected = True
+            cycle.message_event.set()  # the application sees a disconnect
+        refused = HotCycle(self, b"", b"", b"", (), None, 0, False)
+        refused.refusal = error
+        self._stop_reading(refused)
+        self._enqueue(refused)
+
+    def _stop_reading(self, cycle: HotCycle) -> None:
+        """Throw away what comes after a request that is refused."""
+        self._reading = _NOTHING
+        self._received = 0
+        self.deadline = math.inf
+        cycle.keep_alive = False
+
+    def close_after_answer(self, unread: bool) -> None:
+        """Close once the answer is sent.
+
+        Args:
+            unread: the client may still be sending: hear it out for a moment, since closing with
+                unread bytes would send a reset that can overtake the answer.
+        """
+        if unread and self.transport.can_write_eof():
+            self._reading = _NOTHING
+            self._received = 0
+            self.flow.resume_reading()
+            self.deadline = self.watch.now + self._limits.linger
+            self.transport.write_eof()
+        else:
+            self.transport.close()

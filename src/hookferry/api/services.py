@@ -1,0 +1,48 @@
+"""What the doors need of the house; ``hookferry.app`` fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from hookferry.clock import Clock
+from hookferry.engine.actions import Actions
+from hookferry.engine.directory import Directory
+from hookferry.engine.intake import Intake
+from hookferry.engine.keys import Keys
+from hookferry.engine.pings import Pings
+from hookferry.engine.sealing import Sealer
+from hookferry.engine.tenants import Tenants
+from hookferry.engine.webhooks import Webhooks
+from hookferry.ids import IdSource
+from hookferry.store.ports import Answers, ConfigStore, Log
+
+
+class ApiStore(Log, Answers, ConfigStore, Protocol):
+    """What the doors ask the ledger themselves: searches, and repeated answers."""
+
+    async def ping(self) -> None:
+        """Succeed when the ledger can be read."""
+        ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything behind the doors."""
+
+    store: ApiStore
+    clock: Clock
+    ids: IdSource
+    directory: Directory
+    intake: Intake
+    actions: Actions
+    keys: Keys
+    tenants: Tenants
+    webhooks: Webhooks
+    pings: Pings
+    sealer: Sealer
+    render_metrics: Callable[[], bytes]
+    """Returns the metrics in Prometheus' text format."""
+    draining: Callable[[], bool] = lambda: False
+    """Tells whether the server is shutting down, so that ``/readyz`` says no."""

@@ -1,0 +1,103 @@
+"""Pings: one signed request to a webhook's target, saved or not, outside the ledger.
+
+The event's type is ``hookferry.test``; its id is made like any other, but nothing is stored, no
+delivery is owed, no health is counted and nothing is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from hookferry.clock import Clock
+from hookferry.domain.event import Event
+from hookferry.domain.webhook import Webhook
+from hookferry.engine.dispatch import Carrier, Plan, Unseal
+from hookferry.ids import IdSource
+from hookferry.transport.port import Outcome, Request, Transport
+
+TEST_TYPE = "hookferry.test"
+MAX_PINGS = 32
+"""Pings in the air at a time; further ones wait their turn."""
+
+
+class PingResult(msgspec.Struct, kw_only=True):
+    """What the receiver made of a ping."""
+
+    success: bool
+    """The profile's success rule was met."""
+    status: int | None
+    error: str | None
+    """An error kind, when no usable answer came."""
+    detail: str | None
+    verdict: str | None
+    """What the guard said of the address."""
+    address: str | None
+    duration_ms: float
+    response_body: str
+    """Text of the answer, cut at the transport's limit; bytes that are not UTF-8 are replaced."""
+    response_truncated: bool
+
+
+class Pings:
+    """Sends pings.
+
+    Args:
+        transport: what sends.
+        unseal: opens the webhook's secrets.
+        ids: makes the test event's id.
+        clock: its time, and the signature's.
+        timeout: seconds of an attempt where the webhook does not say.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        unseal: Unseal,
+        ids: IdSource,
+        clock: Clock,
+        *,
+        timeout: float = 15.0,
+    ) -> None:
+        self._transport = transport
+        self._unseal = unseal
+        self._ids = ids
+        self._clock = clock
+        self._timeout = timeout
+        self._slots = asyncio.Semaphore(MAX_PINGS)
+
+    async def ping(self, webhook: Webhook) -> PingResult:
+        """Send a test event to a webhook and wait for the outcome.
+
+        Raises:
+            UnsealFailed: a secret of it can't be opened.
+        """
+        plan = Plan(webhook, self._unseal, self._timeout)
+        async with self._slots:
+            now = self._clock.wall_ms()
+            payload = msgspec.json.encode({"webhook": webhook.name, "test": True})
+            event = Event(self._ids.next(), webhook.tenant_id, TEST_TYPE, payload, now)
+            head, _, body = plan.render(Carrier(event), now, 1)
+            outcome = await self._send(Request(plan.target, head, body, plan.timeout))
+        return PingResult(
+            success=outcome.status is not None and plan.profile.succeeded(outcome.status),
+            status=outcome.status,
+            error=outcome.error,
+            detail=outcome.detail,
+            verdict=outcome.verdict,
+            address=outcome.address,
+            duration_ms=round(outcome.duration * 1000, 3),
+            response_body=outcome.body.decode("utf-8", "replace"),
+            response_truncated=outcome.truncated,
+        )
+
+    async def _send(self, request: Request) -> Outcome:
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Outcome) -> None:
+            if not future.done():  # the waiter may have been cancelled meanwhile
+                future.set_result(outcome)
+
+        self._transport.send(request, done)
+        return await future

@@ -1,0 +1,201 @@
+"""A whole server for tests: real sockets, real SQLite, the real engine; receivers are scripted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hookferry.api.app import build_api
+from hookferry.api.protocol import WireLimits
+from hookferry.api.server import HookferryServer
+from hookferry.api.services import Services
+from hookferry.clock import SystemClock
+from hookferry.domain.tenant import DEFAULT_TENANT
+from hookferry.engine.engine import Engine, EngineLimits
+from hookferry.engine.keys import Keys
+from hookferry.engine.pings import Pings
+from hookferry.engine.sealing import Sealer, new_master_key
+from hookferry.engine.tenants import Tenants, TenantSettings
+from hookferry.engine.webhooks import Webhooks
+from hookferry.errors import InvalidField, TargetRefused
+from hookferry.store.sqlite.store import SqliteStore
+from hookferry.telemetry import Metrics
+from hookferry.transport.port import Outcome, Request
+
+ADMIN = "hf_test_administrator_key_0123456789"
+TARGET = "https://receiver.example/hook"
+
+
+class OwnedClock:
+    """A wall clock that tests set; the monotonic one is the machine's."""
+
+    def __init__(self) -> None:
+        self._system = SystemClock()
+        self.ahead_ms = 0
+
+    def wall_ms(self) -> int:
+        return self._system.wall_ms() + self.ahead_ms
+
+    def monotonic(self) -> float:
+        return self._system.monotonic()
+
+
+class ScriptedTransport:
+    """Records requests and answers each with what ``outcome`` says."""
+
+    def __init__(self) -> None:
+        self.sent: list[Request] = []
+        self.outcome: Callable[[Request], Outcome] = lambda _: Outcome(status=200)
+
+    def send(self, request: Request, done: Callable[[Outcome], None]) -> None:
+        self.sent.append(request)
+        asyncio.get_running_loop().call_soon(done, self.outcome(request))
+
+    async def aclose(self) -> None:
+        return None
+
+
+@dataclass
+class TargetCheck:
+    """Stands for the guard: refuses what a test says, and remembers what it was asked."""
+
+    refused: dict[str, Exception] = field(default_factory=dict)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    async def __call__(self, url: str, **way: Any) -> None:
+        self.asked.append({"url": url, **way})
+        if not url.startswith("https://"):
+            raise InvalidField("target_url must be https", field="target_url")
+        if url in self.refused:
+            raise self.refused[url]
+        if "10.0.0.1" in url:
+            raise TargetRefused("private", field="target_url", verdict="deny_private")
+
+
+@dataclass
+class House:
+    """A running server and what a test may want to look into."""
+
+    client: httpx.AsyncClient
+    port: int
+    services: Services
+    engine: Engine
+    store: SqliteStore
+    transport: ScriptedTransport
+    targets: TargetCheck
+    clock: OwnedClock
+    server: HookferryServer
+
+    async def events(self) -> list[Any]:
+        """All events of the default tenant, newest first."""
+        tenant = self.services.directory.tenant(DEFAULT_TENANT)
+        from hookferry.store.ports import EventFilter
+
+        return await self.store.events(EventFilter(tenant_id=tenant.id), limit=1000)
+
+    async def raw(self, *chunks: bytes) -> bytes:
+        """Send bytes over a fresh connection; return all that comes until it closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            for chunk in chunks:
+                writer.write(chunk)
+                await writer.drain()
+            return await asyncio.wait_for(reader.read(), 10)
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def head(self, body_length: int | None = None, *more: str, method: str = "POST") -> bytes:
+        """Return the head of a publish request."""
+        lines = [
+            f"{method} /api/v1/events HTTP/1.1",
+            "Host: hookferry.test",
+            f"Authorization: Bearer {ADMIN}",
+            *more,
+        ]
+        if body_length is not None:
+            lines.append(f"Content-Length: {body_length}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+@contextlib.asynccontextmanager
+async def running_house(
+    folder: Path,
+    *,
+    hot_asgi: bool = False,
+    limits: WireLimits | None = None,
+    engine_limits: EngineLimits | None = None,
+) -> AsyncIterator[House]:
+    """Run a server on a free port for as long as the context lasts."""
+    clock = OwnedClock()
+    sealer = Sealer.from_setting(new_master_key())
+    transport = ScriptedTransport()
+    store = await SqliteStore.open(folder)
+    metrics = Metrics()
+    engine = await Engine.start(
+        store=store,
+        transport=transport,
+        unseal=sealer.unseal,
+        clock=clock,
+        metrics=metrics,
+        rng=random.Random(1),
+        limits=engine_limits or EngineLimits(),
+        node="test",
+    )
+    directory, ids = engine.directory, engine.ids
+    targets = TargetCheck()
+    services = Services(
+        store=store,
+        clock=clock,
+        ids=ids,
+        directory=directory,
+        intake=engine.intake,
+        actions=engine.actions,
+        keys=Keys(store, directory, ids, clock),
+        tenants=Tenants(store, directory, sealer, ids, clock),
+        webhooks=Webhooks(store, directory, sealer, ids, clock, targets),
+        pings=Pings(transport, sealer.unseal, ids, clock),
+        sealer=sealer,
+        render_metrics=metrics.render,
+    )
+    await services.tenants.put(DEFAULT_TENANT, TenantSettings())
+    await services.keys.create("admin", token=ADMIN)
+    app, routes = build_api(services)
+    started = asyncio.Event()
+    server = HookferryServer(
+        app,
+        routes,
+        port=0,
+        limits=limits,
+        hot_asgi=hot_asgi,
+        on_started=lambda host, port: started.set(),
+        drain_seconds=5,
+    )
+    serving = asyncio.create_task(server.serve())
+    waiting = asyncio.create_task(started.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if serving.done():
+        serving.result()
+    try:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{server.port}",
+            headers={"Authorization": f"Bearer {ADMIN}"},
+            trust_env=False,
+        ) as client:
+            yield House(
+                client, server.port, services, engine, store, transport, targets, clock, server
+            )
+    finally:
+        server.stop()
+        await serving
+        await engine.drain()
+        await store.aclose()
