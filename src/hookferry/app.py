@@ -1,0 +1,249 @@
+"""The composition root: the one place where ports meet their implementations."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import structlog
+import uvloop
+
+from hookferry.api.app import build_api
+from hookferry.api.protocol import WireLimits
+from hookferry.api.server import HookferryServer
+from hookferry.api.services import Services
+from hookferry.clock import SystemClock
+from hookferry.engine.directory import Directory
+from hookferry.engine.engine import Engine, EngineLimits
+from hookferry.engine.keys import Keys, digest_of
+from hookferry.engine.lanes import LaneLimits
+from hookferry.engine.pings import Pings
+from hookferry.engine.sealing import Sealer, new_master_key, open_secrets
+from hookferry.engine.tenants import Tenants
+from hookferry.engine.webhooks import Webhooks
+from hookferry.errors import BadSettings
+from hookferry.settings import Settings
+from hookferry.store.null import NullLedger
+from hookferry.store.ports import Store
+from hookferry.store.sqlite.store import SqliteStore
+from hookferry.telemetry import Metrics
+from hookferry.transport.check import TargetChecker
+from hookferry.transport.client import HttpTransport
+from hookferry.transport.dns import Resolver
+from hookferry.transport.guard import Guard
+from hookferry.transport.limits import Limits
+
+log = structlog.get_logger(__name__)
+
+FIRST_KEY_NAME = "first administrator"
+SETTINGS_KEY_NAME = "given by HOOKFERRY_API_KEY"
+
+
+class App:
+    """One server process.
+
+    Args:
+        settings: what it is told.
+
+    Attributes:
+        url: where it answers, once ``start`` has returned.
+        new_api_key: the first API key, when this start made it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.url = ""
+        self.new_api_key: str | None = None
+        self.metrics = Metrics()
+        self._clock = SystemClock()
+        self._draining = False
+
+    async def serve(self, announce: Callable[[App], None]) -> None:
+        """Start, call ``announce`` once connections are taken, serve until ``stop``, drain.
+
+        Raises:
+            StartupError: it can't start; the detail says what to do.
+        """
+        settings = self.settings
+        settings.data.mkdir(parents=True, exist_ok=True)
+        store = await SqliteStore.open(settings.data)
+        try:
+            sealer = Sealer.from_setting(self._master_key())
+            ledger = cast(Store, NullLedger(store)) if settings.null_engine else store
+            await self._serve(ledger, sealer, announce)
+        finally:
+            await store.aclose()
+
+    def stop(self) -> None:
+        """Begin to shut down: take no new connections, let requests finish, drain the engine."""
+        self._draining = True
+        self._server.stop()
+
+    async def _serve(self, store: Store, sealer: Sealer, announce: Callable[[App], None]) -> None:
+        settings = self.settings
+        clock = self._clock
+        limits = Limits(
+            connect=settings.connect_timeout,
+            read=settings.response_read,
+            keep=settings.response_kept,
+        )
+        guard = Guard(settings.allow_targets, allow_http=settings.allow_http)
+        resolver = Resolver(
+            clock.monotonic,
+            nameservers=settings.nameservers or None,
+            time_limit=settings.dns_timeout,
+        )
+        transport = HttpTransport(guard, resolver, clock, limits)
+        engine = await Engine.start(
+            store=store,
+            transport=transport,
+            unseal=sealer.unseal,
+            clock=clock,
+            metrics=self.metrics,
+            rng=random.Random(),  # noqa: S311 - jitter
+            limits=self._engine_limits(),
+            node=f"pid-{os.getpid()}",
+        )
+        try:
+            directory = engine.directory
+            for webhook in directory.all_webhooks():
+                if webhook.secrets:  # one is enough to tell a wrong master key from a right one
+                    open_secrets(sealer, webhook, clock.wall_ms())
+                    break
+            keys = Keys(store, directory, engine.ids, clock)
+            await self._first_key(keys, directory)
+            check = TargetChecker(guard, resolver, clock, limits)
+            services = Services(
+                store=store,
+                clock=clock,
+                ids=engine.ids,
+                directory=directory,
+                intake=engine.intake,
+                actions=engine.actions,
+                keys=keys,
+                tenants=Tenants(store, directory, sealer, engine.ids, clock),
+                webhooks=Webhooks(store, directory, sealer, engine.ids, clock, check),
+                pings=Pings(
+                    transport, sealer.unseal, engine.ids, clock, timeout=settings.attempt_timeout
+                ),
+                sealer=sealer,
+                render_metrics=self.metrics.render,
+                draining=lambda: self._draining,
+            )
+            self._gauges(engine)
+            await self._listen(services, announce)
+        finally:
+            await engine.drain()
+            await transport.aclose()
+            await resolver.aclose()
+
+    async def _listen(self, services: Services, announce: Callable[[App], None]) -> None:
+        settings = self.settings
+
+        def started(host: str, port: int) -> None:
+            shown = f"[{host}]" if ":" in host else host
+            self.url = settings.public_url or f"http://{shown}:{port}"
+            log.info("listening", url=self.url, pid=os.getpid())
+            announce(self)
+
+        app, routes = build_api(services)
+        self._server = HookferryServer(
+            app,
+            routes,
+            host=settings.host,
+            port=settings.port,
+            limits=WireLimits(
+                header_deadline=settings.head_timeout,
+                body_deadline=settings.body_timeout,
+                keep_alive=settings.idle_timeout,
+                connections=settings.connections,
+            ),
+            hot_asgi=settings.hot_asgi,
+            on_started=started,
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        try:
+            await self._server.serve()
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _engine_limits(self) -> EngineLimits:
+        settings = self.settings
+        return EngineLimits(
+            lanes=LaneLimits(
+                lane_memory=settings.lane_memory,
+                lane_in_flight=settings.lane_in_flight,
+                in_flight=settings.in_flight,
+                attempt_timeout=settings.attempt_timeout,
+            ),
+            max_waiting=settings.intake_events,
+            max_waiting_bytes=settings.intake_bytes,
+            payload_limit=settings.payload_limit,
+            max_deliveries=settings.deliveries_per_event,
+            retention_days=settings.retention_days,
+            drain_timeout=settings.drain_timeout,
+        )
+
+    def _gauges(self, engine: Engine) -> None:
+        gauge = self.metrics.gauge
+        gauge("hookferry_in_flight", lambda: engine.lanes.in_flight)
+        gauge("hookferry_lanes", lambda: engine.lanes.count)
+        gauge("hookferry_lane_deliveries", lambda: engine.lanes.held)
+        gauge("hookferry_intake_queued", lambda: engine.intake.waiting)
+        gauge("hookferry_webhooks", lambda: engine.directory.webhook_count)
+        gauge("hookferry_draining", lambda: int(self._draining))
+
+    # ------------------------------------------------------------------ keys
+
+    def _master_key(self) -> str:
+        """Return the master key: as given, else of the data folder, where it is made once."""
+        settings = self.settings
+        if settings.master_key:
+            return settings.master_key
+        path = settings.master_key_path
+        if path.exists():
+            if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise BadSettings(
+                    f"{path} can be read by others; run: chmod 600 {path}", field="master_key"
+                )
+            return path.read_text().strip()
+        key = new_master_key()
+        write_private(path, key + "\n")
+        return key
+
+    async def _first_key(self, keys: Keys, directory: Directory) -> None:
+        """See that there is an administrator's key (SEMANTICS section 12)."""
+        given = self.settings.api_key
+        if given:
+            if directory.key_by_digest(digest_of(given)) is None:
+                await keys.create(SETTINGS_KEY_NAME, token=given)
+            return
+        if any(key.tenant_id is None for key in keys.list()):
+            return
+        _, token = await keys.create(FIRST_KEY_NAME)
+        write_private(self.settings.admin_key_path, token + "\n")
+        self.new_api_key = token
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read (mode 0600), durably."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def run(settings: Settings, announce: Callable[[App], None]) -> None:
+    """Run a server until SIGTERM or SIGINT."""
+    uvloop.run(App(settings).serve(announce))

@@ -26,7 +26,7 @@
         ├── LedgerOwned              ledger_owned            another process owns the data folder
         ├── LedgerDamaged            ledger_damaged
         ├── SchemaOutdated           schema_outdated         or newer than this build
-        ├── UnsealFailed             unseal_failed           the master key is not the one that sealed
+        ├── UnsealFailed             unseal_failed           another master key sealed it
         └── BadSettings              bad_settings
 
 A message says what to do next. Nothing in this module knows HTTP; ``hookferry.api.problems``

@@ -146,6 +146,11 @@ class Directory:
         """Return the live webhooks of every tenant."""
         return self._webhooks.values()
 
+    @property
+    def webhook_count(self) -> int:
+        """How many live webhooks there are."""
+        return len(self._webhooks)
+
     def event_types(self, tenant_id: int) -> dict[str, EventType]:
         """Return a tenant's registered event types by name."""
         return self._types.get(tenant_id, {})

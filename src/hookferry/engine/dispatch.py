@@ -7,7 +7,7 @@ webhook (``Plan``); a request then costs a body, a signature and one concatenati
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,13 +16,20 @@ from hookferry import __version__
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook
 from hookferry.engine.retry import Policy
+from hookferry.engine.sealing import CLIENT_CERTIFICATE_FIELD, PROXY_FIELD, SECRET_FIELD
 from hookferry.ids import encode
 from hookferry.transport.port import Target
 from hookferry.wire.profiles import profile_named
 from hookferry.wire.profiles.base import Profile
 
-Unseal = Callable[[bytes, int, str], bytes]
-"""(sealed, row id, field name) -> plain; raises UnsealFailed."""
+
+class Unseal(Protocol):
+    """Opens a sealed value (``hookferry.engine.sealing.Sealer.unseal``)."""
+
+    def __call__(self, sealed: bytes, *, row: int, field: str) -> bytes:
+        """Return the plain value; raises UnsealFailed."""
+        ...
+
 
 USER_AGENT = f"hookferry/{__version__}".encode()
 MASK = b"********"
@@ -88,7 +95,9 @@ class Plan:
         self.policy = policy_of(webhook, profile)
         self._secrets = tuple(
             PreparedSecret(
-                profile.prepare_secret(unseal(s.sealed, webhook.id, "secret").decode()),
+                profile.prepare_secret(
+                    unseal(s.sealed, row=webhook.id, field=SECRET_FIELD).decode()
+                ),
                 s.expires_at_ms,
             )
             for s in webhook.secrets
@@ -143,10 +152,10 @@ def target_of(webhook: Webhook, unseal: Unseal) -> Target:
         ca=webhook.ca,
         client_certificate=None
         if webhook.client_certificate is None
-        else unseal(webhook.client_certificate, webhook.id, "client_certificate"),
+        else unseal(webhook.client_certificate, row=webhook.id, field=CLIENT_CERTIFICATE_FIELD),
         proxy=None
         if webhook.proxy is None
-        else unseal(webhook.proxy, webhook.id, "proxy").decode(),
+        else unseal(webhook.proxy, row=webhook.id, field=PROXY_FIELD).decode(),
     )
 
 

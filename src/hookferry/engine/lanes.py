@@ -147,6 +147,16 @@ class Lanes:
         await asyncio.gather(*self._refills, return_exceptions=True)
         return self.in_flight
 
+    @property
+    def count(self) -> int:
+        """Lanes in memory."""
+        return len(self._lanes)
+
+    @property
+    def held(self) -> int:
+        """Deliveries in memory."""
+        return sum(len(lane.held) for lane in self._lanes.values())
+
     # ------------------------------------------------------------------ what comes in
 
     def offer(self, event: Event, deliveries: Sequence[Delivery]) -> None:

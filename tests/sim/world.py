@@ -1,0 +1,536 @@
+"""One simulated world: an engine on a ledger that crashes and tears, receivers with bad habits,
+publishers, an administrator, a wall clock that jumps. Everything follows from the seed.
+
+``World(seed).run()`` plays it, heals everything, waits until nothing is owed, and returns the
+promises that were broken (none, one hopes), found by observers that share no code with the engine:
+they watch what the ledger made durable and what the receivers saw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from hookferry import ids as idtext
+from hookferry.domain.delivery import OWING, Delivery, DeliveryState
+from hookferry.domain.webhook import RateLimit, Retry, SealedSecret, Webhook, WebhookState
+from hookferry.engine.engine import Engine, EngineLimits
+from hookferry.engine.intake import Publication, Receipt
+from hookferry.engine.lanes import LaneLimits
+from hookferry.errors import HookferryError, StorageFull, VersionMismatch
+from hookferry.match.patterns import matches
+from hookferry.store.ports import Batch, Committed, DeliveryFilter
+from hookferry.telemetry import Metrics
+from sim.loop import SimClock, SimLoop, run
+from sim.memory_store import Disk, MemoryStore
+from sim.network import Receiver, SimTransport
+
+TENANT = 1
+SECRET = b"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+HABITS = ["good", "flaky", "slow", "hangs", "busy", "dies", "loses_answers"]
+TYPES = ["contact.created", "contact.updated", "ticket.created", "ticket.note.added"]
+PATTERNS = [("*",), ("contact.*",), ("ticket.created",), ("ticket.*",), ("*.created",)]
+QUIET_LIMIT_S = 6 * 3600.0
+"""Simulated time the healed world may take until nothing is owed."""
+
+_incarnation: contextvars.ContextVar[int] = contextvars.ContextVar("incarnation", default=-1)
+
+
+def unseal(sealed: bytes, *, row: int, field: str) -> bytes:
+    return sealed
+
+
+@dataclass
+class Life:
+    """One incarnation of the engine."""
+
+    number: int
+    store: SlowStore
+    transport: SimTransport
+    engine: Engine | None = None
+    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
+
+
+@dataclass
+class Trouble:
+    """What this seed has in store."""
+
+    crashes: int
+    stalls: int
+    full: bool
+    jumps: int
+    admin: int
+    actions: int
+    events: int
+
+
+class SlowStore:
+    """A memory store as one incarnation sees it: operations take time, in the order asked.
+
+    A dead incarnation's operations never end; what was applied before stays applied, told or not:
+    that is a torn commit.
+    """
+
+    def __init__(self, world: World, inner: MemoryStore) -> None:
+        self._world = world
+        self._inner = inner
+        self._turn = asyncio.Lock()
+        self.dead = False
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._inner, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            async with self._turn:
+                await self._pause()
+                if self._world.full and name == "commit":
+                    raise StorageFull("the simulated disk is full")
+                result = await method(*args, **kwargs)
+                if name == "commit":
+                    await self._world.watch(self._inner, args[0], result)
+                await self._pause()
+                return result
+
+        return call
+
+    async def _pause(self) -> None:
+        rng = self._world.rng
+        await asyncio.sleep(rng.choice([0.0, 0.0005, 0.002, rng.uniform(0.0, 0.05)]))
+        if self.dead:
+            await asyncio.Event().wait()
+
+
+class World:
+    """A world made from a seed.
+
+    Args:
+        seed: decides everything.
+        store: the store class, or one with a planted bug.
+        plant: breaks a freshly started engine, for tests of the simulation itself.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        store: type[MemoryStore] = MemoryStore,
+        plant: Callable[[Engine], None] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.full = False
+        self.broken: list[str] = []
+        self.trace: list[str] = []
+        self.max_held_per_lane = 0
+        self._store_class = store
+        self._plant = plant
+        self._loop = SimLoop()
+        self._clock = SimClock(self._loop)
+        self._disk = Disk()
+        self._receivers: dict[str, Receiver] = {}
+        self._hosts: dict[int, str] = {}
+        self._lives: list[Life] = []
+        self._acked: dict[int, str] = {}
+        self._by_own_id: dict[str, set[int]] = defaultdict(set)
+        self._expected: dict[int, dict[int, str | None]] = {}
+        self._touched: set[int] = set()
+        self._dropped_lanes: set[int] = set()
+        rng = self.rng
+        self._trouble = Trouble(
+            crashes=rng.choice([0, 0, 1, 2, 4]),
+            stalls=rng.choice([0, 0, 0, 1, 2]),
+            full=rng.random() < 0.25,
+            jumps=rng.choice([0, 0, 1, 2]),
+            admin=rng.choice([0, 2, 6]),
+            actions=rng.choice([0, 0, 4]),
+            events=rng.randint(20, 90),
+        )
+
+    def run(self) -> list[str]:
+        """Play the world; return the promises broken."""
+        self._loop.set_task_factory(self._make_task)
+        run(self._main(), self._loop)
+        return self.broken
+
+    def _make_task(self, loop: Any, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **kwargs)
+        number = _incarnation.get()
+        if number >= 0:
+            self._lives[number].tasks.append(task)
+        return task
+
+    def say(self, what: str) -> None:
+        """Add a line to the trace that a failing seed prints."""
+        self.trace.append(f"{self._loop.time():10.4f} {what}")
+
+    # ------------------------------------------------------------------ the play
+
+    async def _main(self) -> None:
+        await self._boot()
+        for _ in range(self.rng.randint(1, 5)):
+            await self._create_webhook()
+        troubles = [
+            *[self._crash] * self._trouble.crashes,
+            *[self._stall] * self._trouble.stalls,
+            *[self._jump] * self._trouble.jumps,
+            *[self._administer] * self._trouble.admin,
+            *[self._act] * self._trouble.actions,
+            *[self._fill_up] * self._trouble.full,
+        ]
+        self.rng.shuffle(troubles)
+        publishing = asyncio.ensure_future(self._publish_all())
+        for trouble in troubles:
+            await asyncio.sleep(self.rng.uniform(0.0, 1.5))
+            await trouble()
+        await publishing
+        await self._heal()
+        await self._wait_until_nothing_is_owed()
+        await self._judge()
+
+    @property
+    def _engine(self) -> Engine:
+        engine = self._lives[-1].engine
+        assert engine is not None
+        return engine
+
+    async def _boot(self) -> None:
+        number = len(self._lives)
+        store = SlowStore(self, self._store_class(self._disk))
+        transport = SimTransport(self._receivers)
+        life = Life(number, store, transport)
+        self._lives.append(life)
+        self.say(f"boot {number}")
+        token = _incarnation.set(number)
+        try:
+            life.engine = await Engine.start(
+                store=store,  # type: ignore[arg-type]
+                transport=transport,
+                unseal=unseal,
+                clock=self._clock,
+                metrics=Metrics(),
+                rng=random.Random(self.rng.random()),
+                limits=EngineLimits(
+                    lanes=LaneLimits(lane_memory=8, lane_in_flight=4, in_flight=12)
+                ),
+                node=f"life-{number}",
+            )
+        finally:
+            _incarnation.reset(token)
+        if self._plant is not None:
+            self._plant(life.engine)
+
+    def _kill(self, life: Life) -> None:
+        life.store.dead = True
+        life.transport.cut = True
+        for task in life.tasks:
+            task.cancel()
+
+    async def _crash(self) -> None:
+        self.say("crash")
+        self._kill(self._lives[-1])
+        await asyncio.sleep(self.rng.uniform(0, 2))
+        await self._boot()
+
+    async def _stall(self) -> None:
+        """The owner stalls long enough to lose its shards, then goes on unaware."""
+        old = self._lives[-1]
+        self.say("stall: another takes over")
+        await self._boot()
+        await asyncio.sleep(self.rng.uniform(0, 3))
+        self._kill(old)
+        self._engine.lanes.wake(list(self._hosts))  # as a notification between nodes would
+
+    async def _jump(self) -> None:
+        hours = self.rng.choice([-5, -1, 1, 7])
+        self.say(f"wall clock jumps {hours} h")
+        self._clock.jump_ms += hours * 3_600_000
+
+    async def _fill_up(self) -> None:
+        self.say("disk full")
+        self.full = True
+        await asyncio.sleep(self.rng.uniform(0.1, 4))
+        self.full = False
+        self.say("disk has room")
+
+    # ------------------------------------------------------------------ publishers
+
+    async def _publish_all(self) -> None:
+        waiting = []
+        for number in range(self._trouble.events):
+            await asyncio.sleep(self.rng.choice([0.0, 0.0, 0.01, self.rng.uniform(0, 0.3)]))
+            waiting.append(asyncio.ensure_future(self._publish(number)))
+        await asyncio.gather(*waiting)
+
+    async def _publish(self, number: int) -> None:
+        """Publish one event; with an id of our own, insist until it is acknowledged."""
+        own_id = f"own-{number}" if self.rng.random() < 0.4 else None
+        publication = Publication(
+            type=self.rng.choice(TYPES), data=msgspec.Raw(b'{"n":%d}' % number), id=own_id
+        )
+        for _ in range(60):
+            life = self._lives[-1]
+            answer = await self._ask(life, publication)
+            if isinstance(answer, Receipt):
+                self._acked[answer.event_id] = publication.type
+                if own_id is not None:
+                    self._by_own_id[own_id].add(answer.event_id)
+                return
+            if own_id is None:
+                return
+            await asyncio.sleep(self.rng.uniform(0.1, 1))
+        self.broken.append(f"{own_id} was never acknowledged")
+
+    async def _ask(self, life: Life, publication: Publication) -> Receipt | Exception | None:
+        if life.engine is None or life.store.dead:
+            return None
+        future: asyncio.Future[Any] = self._loop.create_future()
+
+        def done(answer: Any) -> None:
+            # A connection to a process that died brings no answer.
+            if not future.done() and not life.store.dead:
+                future.set_result(answer)
+
+        tenant = life.engine.directory.tenant_by_id(TENANT)
+        life.engine.intake.publish(tenant, publication, done)
+        try:
+            return await asyncio.wait_for(future, 10)
+        except TimeoutError:
+            return None
+
+    # ------------------------------------------------------------------ the administrator
+
+    async def _create_webhook(self) -> None:
+        rng = self.rng
+        engine = self._engine
+        webhook_id = engine.ids.next()
+        host = f"r{len(self._receivers)}.example"
+        self._receivers[host] = Receiver(
+            host, rng.choice(HABITS), random.Random(rng.random()), healed=False
+        )
+        webhook = Webhook(
+            id=webhook_id,
+            tenant_id=TENANT,
+            number=0,
+            name=host,
+            target_url=f"https://{host}/in",
+            events=rng.choice(PATTERNS),
+            profile=rng.choice(["standard", "raw"]),
+            secrets=(SealedSecret(SECRET),),
+            retry=rng.choice(
+                [None, Retry((1.0, 4.0, 20.0), 0.0), Retry((0.5,) * 8, 0.2), Retry((), 0.0)]
+            ),
+            failure_limit=rng.choice([None, None, 5]),
+            rate_limit=rng.choice([None, None, RateLimit(5, 2)]),
+            max_in_flight=rng.choice([None, 1, 2]),
+            ordered=rng.random() < 0.3,
+        )
+        self._hosts[webhook_id] = host
+        self.say(f"create {host} {self._receivers[host].habit} {webhook.events} {webhook.retry}")
+        await self._save(webhook)
+
+    async def _save(self, webhook: Webhook) -> None:
+        life = self._lives[-1]
+        try:
+            await asyncio.wait_for(self._save_and_refresh(life, webhook), 10)
+        except (HookferryError, TimeoutError) as error:
+            self.say(f"save failed: {error}")
+
+    async def _save_and_refresh(self, life: Life, webhook: Webhook) -> None:
+        await life.store.save(webhook)
+        # Between the two the engine's directory is stale, which the accept transaction must see.
+        await asyncio.sleep(self.rng.choice([0.0, 0.05]))
+        if life.engine is not None:
+            await life.engine.directory.refresh()
+
+    async def _administer(self) -> None:
+        webhooks = list(self._engine.directory.webhooks(TENANT))
+        if not webhooks or self.rng.random() < 0.3:
+            await self._create_webhook()
+            return
+        webhook = self.rng.choice(webhooks)
+        change: dict[str, Any] = self.rng.choice(
+            [
+                {"state": WebhookState.PAUSED},
+                {"state": WebhookState.ACTIVE},
+                {"state": WebhookState.STOPPED},
+                {"events": self.rng.choice(PATTERNS)},
+                {"deleted": True},
+            ]
+        )
+        self.say(f"change {webhook.name}: {change}")
+        await self._save(msgspec.structs.replace(webhook, version=webhook.version + 1, **change))
+
+    async def _act(self) -> None:
+        """Cancel or resend something."""
+        life = self._lives[-1]
+        reader = self._store_class(self._disk)
+        found = await reader.deliveries(DeliveryFilter(tenant_id=TENANT), limit=100)
+        if not found or life.engine is None:
+            return
+        chosen = [d.id for d in self.rng.sample(found, min(3, len(found)))]
+        self._touched.update(chosen)
+        act = self.rng.choice([life.engine.actions.cancel, life.engine.actions.resend])
+        self.say(f"{act.__name__} {len(chosen)}")
+        try:
+            await asyncio.wait_for(act(TENANT, chosen), 10)
+        except (HookferryError, TimeoutError) as error:
+            self.say(f"failed: {error}")
+
+    # ------------------------------------------------------------------ observers
+
+    async def watch(self, store: MemoryStore, batch: Batch, result: Committed) -> None:
+        """Look at a commit at the moment it became durable."""
+        epochs = await store.epochs()
+        for s in batch.settle:
+            if s.delivery_id not in result.refused and s.epoch != epochs[s.shard]:
+                self.broken.append(f"a settlement under epoch {s.epoch} of {epochs[s.shard]}")
+        if result.stale:
+            return
+        config = await store.changes(0)
+        live = [w for w in config.webhooks if not w.deleted]
+        for position, acceptance in enumerate(batch.accept):
+            if position in result.repeated:
+                continue
+            event = acceptance.event
+            should = {w.id: w.state for w in live if any(matches(p, event.type) for p in w.events)}
+            got = {d.webhook_id: d for d in acceptance.deliveries}
+            if set(should) != set(got):
+                self.broken.append(f"event {event.id} matched {set(got)} instead of {set(should)}")
+            for webhook_id, state in should.items():
+                delivery = got.get(webhook_id)
+                sends = state in (WebhookState.ACTIVE, WebhookState.PAUSED)
+                if delivery and (delivery.state is DeliveryState.PENDING) != sends:
+                    self.broken.append(f"{delivery.state!r} while its webhook was {state!r}")
+            self._expected[event.id] = {w: None for w in got}
+
+    # ------------------------------------------------------------------ the end
+
+    async def _heal(self) -> None:
+        self.say("heal")
+        self.full = False
+        for receiver in self._receivers.values():
+            receiver.healed = True
+        for _ in range(20):
+            reader = self._store_class(self._disk)
+            config = await reader.changes(0)
+            held = [
+                w for w in config.webhooks if not w.deleted and w.state is not WebhookState.ACTIVE
+            ]
+            if not held:
+                break
+            for webhook in held:
+                await self._save(
+                    msgspec.structs.replace(
+                        webhook, version=webhook.version + 1, state=WebhookState.ACTIVE
+                    )
+                )
+            await asyncio.sleep(1)
+        else:
+            self.broken.append("webhooks can't be restarted")
+
+    async def _wait_until_nothing_is_owed(self) -> None:
+        reader = self._store_class(self._disk)
+        end = self._loop.time() + 40 * 24 * 3600
+        while await reader.owing():
+            if self._loop.time() > end:
+                self.broken.append(f"stuck: {len(await self._deliveries())} owed for ever")
+                return
+            # A webhook that fails again while healing (late failures) is restarted again.
+            await self._heal()
+            await asyncio.sleep(30)
+        await self._engine.committer.flush()
+
+    async def _deliveries(self) -> list[Delivery]:
+        reader = self._store_class(self._disk)
+        found: list[Delivery] = []
+        below: int | None = None
+        while True:
+            page = await reader.deliveries(
+                DeliveryFilter(tenant_id=TENANT), limit=200, below_id=below
+            )
+            found.extend(page)
+            if len(page) < 200:
+                return found
+            below = page[-1].id
+
+    async def _judge(self) -> None:
+        reader = self._store_class(self._disk)
+        deliveries = await self._deliveries()
+        by_event: dict[int, list[Delivery]] = defaultdict(list)
+        for delivery in deliveries:
+            by_event[delivery.event_id].append(delivery)
+        for event_id in self._acked:
+            if await reader.event(TENANT, event_id) is None:
+                self.broken.append(f"acknowledged event {event_id} is not in the ledger")
+        for own_id, events in self._by_own_id.items():
+            if len(events) != 1:
+                self.broken.append(f"{own_id} became {len(events)} events")
+        for event_id, webhooks in self._expected.items():
+            states = Counter(d.webhook_id for d in by_event[event_id])
+            if states != Counter(webhooks):
+                self.broken.append(f"event {event_id} does not balance: {states}")
+        config = {w.id: w for w in (await reader.changes(0)).webhooks}
+        for delivery in deliveries:
+            await self._judge_delivery(reader, delivery, config[delivery.webhook_id])
+        for webhook in config.values():
+            self._judge_webhook(webhook, deliveries)
+
+    async def _judge_delivery(
+        self, reader: MemoryStore, delivery: Delivery, webhook: Webhook
+    ) -> None:
+        name = f"delivery {delivery.id} to {webhook.name}"
+        receiver = self._receivers[webhook.name]
+        event = idtext.encode("evt", delivery.event_id)
+        answered = [r for r in receiver.receipts if r.event == event and r.status == 200]
+        attempts = await reader.attempts(TENANT, delivery.id)
+        succeeded = [a for a in attempts if a.success]
+        if delivery.state is DeliveryState.DELIVERED:
+            if not answered:
+                self.broken.append(f"{name} is delivered but its receiver never saw it")
+            if not succeeded:
+                self.broken.append(f"{name} is delivered without a successful attempt")
+        elif delivery.state is DeliveryState.FAILED:
+            spent = [a for a in attempts if a.status != 503]
+            schedule = webhook.retry.schedule if webhook.retry else (0.0,) * 9
+            if delivery.id not in self._touched and len(spent) != len(schedule) + 1:
+                self.broken.append(f"{name} failed after {len(spent)} attempts")
+        elif delivery.state in OWING:
+            self.broken.append(f"{name} is still owed")
+        elif delivery.state is DeliveryState.SKIPPED and answered:
+            self.broken.append(f"{name} was skipped and yet sent")
+        # Each life may leave what it had in the air or unsettled behind, once.
+        allowed = 1 + (len(self._lives) - 1)
+        if delivery.id not in self._touched and len(succeeded) > 1:
+            self.broken.append(f"{name} has {len(succeeded)} successful attempts")
+        if delivery.id not in self._touched and receiver.habit != "loses_answers":
+            if len(answered) > allowed:
+                self.broken.append(f"{name} arrived {len(answered)} times in {allowed} lives")
+
+    def _judge_webhook(self, webhook: Webhook, deliveries: list[Delivery]) -> None:
+        receiver = self._receivers[webhook.name]
+        cap = 1 if webhook.ordered else webhook.max_in_flight or 4
+        if receiver.most_in_flight > cap * len(self._lives):
+            self.broken.append(f"{webhook.name} had {receiver.most_in_flight} in flight")
+        if not webhook.ordered:
+            return
+        mine = {
+            idtext.encode("evt", d.event_id): d.id
+            for d in deliveries
+            if d.webhook_id == webhook.id
+            and d.state is DeliveryState.DELIVERED
+            and d.id not in self._touched
+        }
+        first: dict[str, int] = {}
+        for receipt in receiver.receipts:
+            if receipt.status == 200 and receipt.event in mine:
+                first.setdefault(receipt.event, receipt.number)
+        order = [mine[event] for event in sorted(first, key=first.__getitem__)]
+        if order != sorted(order):
+            self.broken.append(f"{webhook.name} is ordered and was not sent in order")
