@@ -1,0 +1,331 @@
+"""The rows of the benchmark: what each measures, and the budgets it is held against."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.preload import fill
+from bench.server import SECRET, Server
+from bench.windows import PROBE_RATE, SMALL, SPARE_WINDOWS, WINDOWS, Bench, Window, median
+
+WEBHOOKS = 50
+BAD = 10
+BASELINE = Path(__file__).parent / "reference.json"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the report."""
+
+    row: str
+    what: str
+    unit: str
+    value: float
+    """What is compared with the budget; CPU figures are normalised."""
+    budget: float
+    moonshot: float
+    raw: float | None = None
+    """A CPU figure as measured, before it was divided by the reference workload."""
+    at_least: bool = False
+    """The budget is a floor, not a ceiling."""
+    windows: int = 0
+    void: int = 0
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """``moonshot``, ``met`` or ``missed``."""
+        if self.at_least:
+            return _verdict(-self.value, -self.budget, -self.moonshot)
+        return _verdict(self.value, self.budget, self.moonshot)
+
+
+def _verdict(value: float, budget: float, moonshot: float) -> str:
+    if value <= moonshot:
+        return "moonshot"
+    return "met" if value <= budget else "missed"
+
+
+def baseline_us() -> float:
+    """Return what the reference workload costs on the machine the budgets are meant for."""
+    us: float = json.loads(BASELINE.read_text())["us"]
+    return us
+
+
+def _subscribed(bench: Bench, name: str, folder: Path, *, null: bool = False) -> Server:
+    server = Server(name, folder / name, null=null)
+    for number in range(WEBHOOKS):
+        server.subscribe(number, bench.good_url(server))
+    bench.connect(server, WEBHOOKS)
+    return server
+
+
+def _rounds(bench: Bench, null: Server) -> Iterator[bool]:
+    """Yield once per window to measure: True, or False where it is void and measured again."""
+    good = 0
+    for _ in range(WINDOWS + SPARE_WINDOWS):
+        quiet = bench.probe(null)
+        yield quiet
+        good += quiet
+        if good == WINDOWS:
+            return
+    raise SystemExit(
+        f"bench: void: in {WINDOWS + SPARE_WINDOWS} windows the null engine was slow in all but "
+        f"{good}; the machine is too busy to measure on"
+    )
+
+
+def cpu(bench: Bench, folder: Path) -> list[Figure]:
+    """Engine CPU per delivered event at full load, and what of it is the ledger's."""
+    server = _subscribed(bench, "cpu", folder)
+    null = _subscribed(bench, "cpunull", folder, null=True)
+    events = bench.plan.events
+    for one in (server, null):  # warm up: connections, caches, the file's first growth
+        bench.window(one, events // 4)
+    scale, raws, nulls, rates = [], [], [], []
+    rounds = void = 0
+    for quiet in _rounds(bench, null):
+        rounds += 1
+        if not quiet:
+            void += 1
+            continue
+        before = bench.reference_us()
+        without = bench.window(null, events)
+        with_ledger = bench.window(server, events)
+        scale.append(2 * baseline_us() / (before + bench.reference_us()))
+        nulls.append(without.cpu_us)
+        raws.append(with_ledger.cpu_us)
+        rates.append(with_ledger.delivered_per_s)
+    probes = rounds * int(PROBE_RATE * bench.plan.probe_seconds)
+    measured = len(raws) * events + events // 4
+    bench.audit(server, measured)
+    bench.audit(null, measured + probes)
+    both = list(zip(raws, nulls, scale, strict=True))
+    note = f"{median(rates):,.0f} delivered/s beside load and sink"
+    return [
+        Figure(
+            "cpu",
+            "engine CPU per delivered event",
+            "us",
+            median([raw * s for raw, _, s in both]),
+            250,
+            160,
+            raw=median(raws),
+            windows=len(raws),
+            void=void,
+            note=note,
+        ),
+        Figure(
+            "cpu",
+            "of it the ledger's (engine - null engine)",
+            "us",
+            median([(raw - without) * s for raw, without, s in both]),
+            90,
+            50,
+            raw=median([raw - without for raw, without, _ in both]),
+            windows=len(raws),
+            void=void,
+        ),
+    ]
+
+
+def latency(bench: Bench, folder: Path) -> list[Figure]:
+    """Acknowledgement and receipt at 1,000 events a second."""
+    server = _subscribed(bench, "latency", folder)
+    null = _subscribed(bench, "latencynull", folder, null=True)
+    rate = 1000.0
+    count = int(rate * bench.plan.paced_seconds)
+    bench.window(server, count // 4, rate)
+    found: list[Window] = []
+    rounds = void = 0
+    for quiet in _rounds(bench, null):
+        rounds += 1
+        if quiet:
+            found.append(bench.window(server, count, rate))
+        else:
+            void += 1
+    bench.audit(server, len(found) * count + count // 4)
+    bench.audit(null, rounds * int(PROBE_RATE * bench.plan.probe_seconds))
+    return [
+        Figure(
+            "latency",
+            "at 1,000 events/s: ack p99",
+            "ms",
+            median([window.ack_p99_ms for window in found]),
+            25,
+            10,
+            windows=len(found),
+            void=void,
+        ),
+        Figure(
+            "latency",
+            "at 1,000 events/s: publish to receipt p99",
+            "ms",
+            median([window.receipt_p99_ms for window in found]),
+            50,
+            20,
+            windows=len(found),
+            void=void,
+        ),
+    ]
+
+
+def bad(bench: Bench, folder: Path) -> list[Figure]:
+    """Ten of fifty receivers hang, drip, stall in TLS, lose their DNS: what the others notice."""
+    names = f"127.0.0.1:{bench.ports['nameserver']}"
+    null = _subscribed(bench, "badnull", folder, null=True)
+    calm = _subscribed(bench, "calm", folder)
+    mixed = Server("mixed", folder / "mixed", nameservers=names)
+    for number in range(WEBHOOKS):
+        kind = ("hang", "drip", "tls", "dns")[number % 4] if number < BAD else "good"
+        _subscribe_as(bench, mixed, number, kind)
+    bench.connect(mixed, WEBHOOKS)
+    share = (WEBHOOKS - BAD) / WEBHOOKS
+    rate = 1000.0
+    count = int(rate * bench.plan.paced_seconds) // WEBHOOKS * WEBHOOKS
+    bench.sink.ask(do="misbehave", bad=True)
+    pairs: list[tuple[Window, Window]] = []
+    rounds = void = 0
+    for quiet in _rounds(bench, null):
+        rounds += 1
+        if not quiet:
+            void += 1
+            continue
+        without = bench.window(calm, count, rate)
+        pairs.append((bench.window(mixed, count, rate, share=share), without))
+    bench.audit(null, rounds * int(PROBE_RATE * bench.plan.probe_seconds))
+    bench.audit(calm, len(pairs) * count)
+    bench.audit(mixed, len(pairs) * count)
+    bench.sink.ask(do="misbehave", bad=False)
+    p99s = ", ".join(f"{b.receipt_p99_ms:.0f}/{c.receipt_p99_ms:.0f}" for b, c in pairs)
+    return [
+        Figure(
+            "bad",
+            "10 of 50 receivers bad: the others' rate",
+            "%",
+            100 * median([b.delivered_per_s / (c.delivered_per_s * share) for b, c in pairs]),
+            95,
+            99,
+            at_least=True,
+            windows=len(pairs),
+            void=void,
+        ),
+        Figure(
+            "bad",
+            "10 of 50 receivers bad: the others' p99",
+            "x",
+            median([b.receipt_p99_ms / c.receipt_p99_ms for b, c in pairs]),
+            2,
+            1.2,
+            windows=len(pairs),
+            void=void,
+            note=f"p99 ms with/without: {p99s}",
+        ),
+    ]
+
+
+def _subscribe_as(bench: Bench, server: Server, number: int, kind: str) -> None:
+    port = bench.ports[kind]
+    match kind:
+        case "tls":
+            url = f"https://127.0.0.1:{port}/{server.name}/hook"
+            server.subscribe(number, url, ca=bench.ca)
+        case "dns":
+            server.subscribe(number, f"http://dead-{number}.bench.test:{port}/{server.name}/hook")
+        case _:
+            server.subscribe(number, f"http://127.0.0.1:{port}/{server.name}/hook")
+
+
+def pending(bench: Bench, folder: Path) -> list[Figure]:
+    """Restart with a backlog: when the first delivery arrives, and how much memory it takes."""
+    server = _subscribed(bench, "pending", folder)
+    server.stop()
+    count = bench.plan.pending
+    fill(server.data, count, delivered=False)
+    firsts, memories = [], []
+    for _ in range(WINDOWS):
+        bench.sink.ask(do="begin", run=server.name, secret=SECRET)
+        server.start()
+        deadline = time.monotonic() + 60
+        while not (seen := bench.sink.ask(do="count", run=server.name))["first_ns"]:
+            if time.monotonic() > deadline:
+                raise SystemExit("bench: void: nothing was delivered after the restart")
+            time.sleep(0.02)
+        firsts.append((seen["first_ns"] - server.started_ns) / 1e9)
+        time.sleep(2)  # let it fill its lanes and send for a while
+        memories.append(server.memory_mb())
+        server.stop()
+    owed = sum(server.ledger().get(state, 0) for state in ("pending", "retrying"))
+    bench.audit(server, count)
+    label = f"{count:,} deliveries pending"
+    note = f"{owed:,} still owed at the last restart"
+    return [
+        Figure("pending", f"{label}: memory", "MB", median(memories), 300, 150, windows=WINDOWS),
+        Figure(
+            "pending",
+            f"{label}: first delivery",
+            "s",
+            median(firsts),
+            2,
+            0.5,
+            windows=WINDOWS,
+            note=note,
+        ),
+    ]
+
+
+def growth(bench: Bench, folder: Path) -> list[Figure]:
+    """What a delivery costs in a ledger with many attempts, against one with few."""
+    null = _subscribed(bench, "growthnull", folder, null=True)
+    servers = []
+    for name, attempts in (("large", bench.plan.large), ("small", SMALL)):
+        server = _subscribed(bench, name, folder)
+        server.stop()
+        fill(server.data, attempts, delivered=True)
+        server.start()
+        bench.connect(server, WEBHOOKS)
+        servers.append((server, attempts))
+    events = bench.plan.events
+    (large, many), (small, few) = servers
+    for one in (large, small):
+        bench.window(one, events // 4)
+    ratios, costs = [], []
+    rounds = void = 0
+    for quiet in _rounds(bench, null):
+        rounds += 1
+        if not quiet:
+            void += 1
+            continue
+        cost = bench.window(large, events).cpu_us
+        ratios.append(cost / bench.window(small, events).cpu_us)
+        costs.append(cost)
+    bench.audit(null, rounds * int(PROBE_RATE * bench.plan.probe_seconds))
+    measured = len(ratios) * events + events // 4
+    bench.audit(large, measured + many, delivered_before=many)
+    bench.audit(small, measured + few, delivered_before=few)
+    return [
+        Figure(
+            "growth",
+            f"CPU per delivery: {many:,} attempts in the ledger against {few:,}",
+            "x",
+            median(ratios),
+            1.3,
+            1.05,
+            windows=len(ratios),
+            void=void,
+            note=f"{median(costs):.0f} us raw in the large one",
+        )
+    ]
+
+
+ROWS: dict[str, Callable[[Bench, Path], list[Figure]]] = {
+    "cpu": cpu,
+    "latency": latency,
+    "bad": bad,
+    "pending": pending,
+    "growth": growth,
+}
