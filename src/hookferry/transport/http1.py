@@ -2,7 +2,7 @@
 
 The verdict rule (SEMANTICS section 3) lives here: once the headers are complete the status stands;
 whatever happens to the body afterwards only marks it truncated. Framing is RFC 9112 as llhttp
-reads it, without leniencies. How a connection comes to be is ``dial``'s subject, who uses it next
+reads it strictly. How a connection comes to be is ``dial``'s subject, who uses it next
 is ``pool``'s.
 """
 
@@ -90,6 +90,8 @@ class Connection(asyncio.Protocol):
         self.served = 0
         self._exchange: Exchange | None = None
         self._parser = httptools.HttpResponseParser(self)
+        # A user agent must accept folded header lines (RFC 9112 section 5.2). Framing stays strict.
+        self._parser.set_dangerous_leniencies(lenient_headers=True)
         self._reset()
 
     def _reset(self) -> None:
@@ -219,11 +221,18 @@ class Connection(asyncio.Protocol):
         while raw[start : start + 2] == b"\r\n":  # llhttp skips empty lines before a response
             start += 2
         end = raw.find(b"\r\n\r\n", start) + 4
+        lines = raw.count(b"\r\n", start, end)
         status = self._parser.get_status_code()
         if end < 4:
             self._broken = (ErrorKind.PROTOCOL, "the headers do not end in CRLF CRLF")
-        elif end > self._limits.head or raw.count(b"\r\n", start, end) - 2 > self._limits.headers:
+        elif end > self._limits.head or lines - 2 > self._limits.headers:
             self._broken = self._too_large()
+        elif (
+            raw.count(b"\r", start, end) != lines
+            or raw.count(b"\n", start, end) != lines
+            or raw.find(b"\0", start, end) >= 0
+        ):
+            self._broken = (ErrorKind.PROTOCOL, "a header holds NUL, CR or LF (RFC 9110 5.5)")
         elif status >= 200:
             self._head = bytes(raw[start:end])
             self._status = status
