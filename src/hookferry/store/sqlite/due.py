@@ -17,7 +17,7 @@ _EVENT = ", ".join(f"e.{name}" for name in EVENT_COLUMNS.split(", "))
 _WIDTH = len(DELIVERY_COLUMNS.split(", "))
 
 READ_DUE: Final = (
-    f"SELECT {_DELIVERY}, {_EVENT} FROM deliveries AS d INDEXED BY deliveries_due"
+    f"SELECT {_DELIVERY}, {_EVENT} FROM deliveries AS d INDEXED BY deliveries_due"  # noqa: S608
     " CROSS JOIN events AS e ON e.id = d.event_id"
     " WHERE d.webhook_id = ? AND d.state < 2 AND d.due <= ?"
     " AND d.id NOT IN (SELECT value FROM json_each(?))"

@@ -1,0 +1,252 @@
+"""What survives a simulated crash: a ledger's state in memory, and the transactions on it.
+
+Every function checks before it mutates, so each is all or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from hookferry import ids
+from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
+from hookferry.domain.event import Event
+from hookferry.domain.tenant import ApiKey, EventType, Tenant
+from hookferry.domain.webhook import SHARDS, Health, Webhook, WebhookState
+from hookferry.errors import NameTaken, VersionMismatch
+from hookferry.store.ports import (
+    Acceptance,
+    Batch,
+    Committed,
+    DedupeKey,
+    Job,
+)
+
+replace = msgspec.structs.replace
+
+
+class Disk:
+    """The durable state: what a crash leaves behind. Mutated only by whole transactions."""
+
+    def __init__(self) -> None:
+        self.config_version = 1
+        self.greatest_id = 1
+        self.time_ms = 0
+        self.epochs = dict.fromkeys(range(SHARDS), 0)
+        self.records: dict[type[Any], dict[int, Any]] = {
+            Tenant: {1: Tenant(id=1, name="default")},
+            EventType: {},
+            Webhook: {},
+            ApiKey: {},
+        }
+        self.changed: dict[tuple[type[Any], int], int] = {(Tenant, 1): 1}
+        """The configuration version of each record's last save, by its kind and id."""
+        self.health: dict[int, Health] = {}
+        self.events: dict[int, Event] = {}
+        self.deliveries: dict[int, Delivery] = {}
+        self.attempts: dict[int, Attempt] = {}
+        self.owing: dict[int, dict[int, int]] = {}
+        """Due times of owing deliveries, by webhook and delivery id."""
+        self.of_event: dict[int, list[int]] = {}
+        self.of_delivery: dict[int, list[int]] = {}
+        self.keys: dict[tuple[int, str, bytes], DedupeKey] = {}
+        self.jobs: dict[int, Job] = {}
+
+    def put(self, delivery: Delivery) -> None:
+        """Store a delivery, keeping what is known about who owes."""
+        number = delivery.id
+        if number not in self.deliveries:
+            self.of_event.setdefault(delivery.event_id, []).append(number)
+        self.deliveries[number] = delivery
+        self.saw(number)
+        if delivery.state < 2:
+            self.owing.setdefault(delivery.webhook_id, {})[number] = delivery.due_ms
+        else:
+            backlog = self.owing.get(delivery.webhook_id)
+            if backlog is not None and backlog.pop(number, None) is not None and not backlog:
+                del self.owing[delivery.webhook_id]
+
+    def saw(self, number: int) -> None:
+        """Remember the greatest id ever stored."""
+        self.greatest_id = max(self.greatest_id, number)
+
+
+def apply_batch(disk: Disk, batch: Batch) -> Committed:
+    stale = bool(batch.accept) and disk.config_version > batch.config_version
+    repeated: dict[int, DedupeKey] = {}
+    accepted: list[Acceptance] = []
+    claimed: dict[tuple[int, str, bytes], DedupeKey] = {}
+    for position, acceptance in enumerate(() if stale else batch.accept):
+        first = _taken(disk.keys, claimed, acceptance)
+        if first is not None:
+            repeated[position] = first
+            continue
+        claimed.update((place_of(key), key) for key in acceptance.dedupe)
+        accepted.append(acceptance)
+    valid = [s for s in batch.settle if disk.epochs[s.shard] == s.epoch]
+    refused = frozenset(s.delivery_id for s in batch.settle if disk.epochs[s.shard] != s.epoch)
+    check_new(disk, [a.event for a in accepted], [d for a in accepted for d in a.deliveries])
+    attempts = [s.attempt for s in valid if s.attempt is not None]
+    _unique([attempt.id for attempt in attempts], disk.attempts, "attempt")
+
+    disk.keys.update(claimed)
+    for acceptance in accepted:
+        disk.events[acceptance.event.id] = acceptance.event
+        disk.saw(acceptance.event.id)
+        for delivery in acceptance.deliveries:
+            disk.put(delivery)
+    for attempt in attempts:
+        disk.attempts[attempt.id] = attempt
+        disk.of_delivery.setdefault(attempt.delivery_id, []).append(attempt.id)
+        disk.saw(attempt.id)
+    for s in valid:
+        d = disk.deliveries.get(s.delivery_id)
+        if d is not None and d.state < 2:
+            disk.put(
+                replace(
+                    d,
+                    state=s.state,
+                    due_ms=s.due_ms,
+                    attempts=s.attempts,
+                    last_status=s.last_status,
+                    last_error=s.last_error,
+                    updated_at_ms=s.at_ms,
+                )
+            )
+    _put_health(disk, batch)
+    return Committed(disk.config_version, stale, repeated, refused)
+
+
+def _put_health(disk: Disk, batch: Batch) -> None:
+    disabled: list[Webhook] = []
+    for change in batch.health:
+        if disk.epochs[change.shard] != change.epoch:
+            continue
+        disk.health[change.webhook_id] = change.health
+        webhook = disk.records[Webhook].get(change.webhook_id)
+        if (
+            change.disable
+            and webhook is not None
+            and webhook.state is WebhookState.ACTIVE
+            and not webhook.deleted
+        ):
+            disabled.append(webhook)
+    if disabled:
+        disk.config_version += 1
+    for webhook in disabled:
+        disk.records[Webhook][webhook.id] = replace(
+            webhook, state=WebhookState.TOO_MANY_ERRORS, version=webhook.version + 1
+        )
+        disk.changed[Webhook, webhook.id] = disk.config_version
+
+
+def _taken(
+    stored: Mapping[tuple[int, str, bytes], DedupeKey],
+    claimed: Mapping[tuple[int, str, bytes], DedupeKey],
+    acceptance: Acceptance,
+) -> DedupeKey | None:
+    for key in acceptance.dedupe:
+        first = claimed.get(place_of(key)) or stored.get(place_of(key))
+        if first is not None and first.expires_at_ms > acceptance.event.received_at_ms:
+            return first
+    return None
+
+
+def check_new(disk: Disk, events: Sequence[Event], deliveries: Sequence[Delivery]) -> None:
+    _unique([event.id for event in events], disk.events, "event")
+    _unique([delivery.id for delivery in deliveries], disk.deliveries, "delivery")
+
+
+def _unique(numbers: Sequence[int], stored: Mapping[int, object], noun: str) -> None:
+    if len(set(numbers)) < len(numbers) or any(number in stored for number in numbers):
+        raise ValueError(f"the id of an {noun} is in use")
+
+
+def save_record(disk: Disk, record: Any, *, unique: bool) -> Any:
+    kind = type(record)
+    records = disk.records[kind]
+    stored = records.get(record.id)
+    if kind is not ApiKey:
+        at = 0 if stored is None else stored.version
+        if record.version != at + 1:
+            raise VersionMismatch(f"{record.name!r} is at version {at}")
+        if (kind is not Webhook or unique) and any(
+            other.name == record.name
+            and other.id != record.id
+            and _live(other)
+            and _live(record)
+            and (kind is Tenant or other.tenant_id == record.tenant_id)
+            for other in records.values()
+        ):
+            raise NameTaken(f"the name {record.name!r} is taken", field="name")
+    if kind is Webhook and stored is None and record.number == 0:
+        taken = [w.number for w in records.values() if w.tenant_id == record.tenant_id]
+        record = replace(record, number=max(taken, default=0) + 1)
+    disk.config_version += 1
+    records[record.id] = record
+    disk.changed[kind, record.id] = disk.config_version
+    disk.saw(record.id)
+    return record
+
+
+def _live(record: Any) -> bool:
+    return not (record.archived if isinstance(record, EventType) else record.deleted)
+
+
+def cancel_delivery(disk: Disk, delivery_id: int, reason: str, at_ms: int) -> None:
+    disk.put(
+        replace(
+            disk.deliveries[delivery_id],
+            state=DeliveryState.CANCELLED,
+            last_error=reason,
+            updated_at_ms=at_ms,
+        )
+    )
+
+
+def named(disk: Disk, tenant_id: int, delivery_ids: Sequence[int]) -> Iterator[Delivery]:
+    for number in delivery_ids:
+        delivery = disk.deliveries.get(number)
+        if delivery is not None and delivery.tenant_id == tenant_id:
+            yield delivery
+
+
+def deliveries_of(disk: Disk, event_id: int) -> list[Delivery]:
+    return [disk.deliveries[number] for number in disk.of_event.get(event_id, ())]
+
+
+def forget_event(disk: Disk, event_id: int) -> int:
+    deliveries = deliveries_of(disk, event_id)
+    if any(d.state < 2 for d in deliveries):
+        return 0
+    for d in deliveries:
+        for number in disk.of_delivery.pop(d.id, ()):
+            del disk.attempts[number]
+        del disk.deliveries[d.id]
+    disk.of_event.pop(event_id, None)
+    del disk.events[event_id]
+    return 1
+
+
+def forget_jobs(disk: Disk, before_ms: int) -> None:
+    for number, job in list(disk.jobs.items()):
+        if (
+            job.state != "running"
+            and job.updated_at_ms < before_ms
+            and number < ids.lowest_at(before_ms)
+        ):
+            del disk.jobs[number]
+
+
+def within(number: int, after_ms: int | None, before_ms: int | None, below_id: int | None) -> bool:
+    return (
+        (after_ms is None or number >= ids.lowest_at(after_ms))
+        and (before_ms is None or number < ids.lowest_at(before_ms))
+        and (below_id is None or number < below_id)
+    )
+
+
+def place_of(key: DedupeKey) -> tuple[int, str, bytes]:
+    return key.tenant_id, key.scope, key.key_hash

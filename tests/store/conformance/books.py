@@ -1,0 +1,183 @@
+"""What the conformance tests store: a maker of valid records, and a ledger to put them in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+
+from hookferry import ids
+from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
+from hookferry.domain.event import NO_META, Event, EventMeta, EventState
+from hookferry.domain.tenant import Tenant
+from hookferry.domain.webhook import Health, Webhook
+from hookferry.store.ports import (
+    Acceptance,
+    Batch,
+    Committed,
+    DedupeKey,
+    HealthChange,
+    Settlement,
+    Store,
+)
+
+NOW = 1_800_000_000_000
+HOUR = 3_600_000
+DAY = 24 * HOUR
+
+
+class Maker:
+    """Makes records with ids that agree with their times."""
+
+    def __init__(self) -> None:
+        self._sequence = count(1)
+
+    def id(self, at_ms: int = NOW) -> int:
+        return ids.lowest_at(at_ms) + next(self._sequence)
+
+    def event(
+        self,
+        *,
+        tenant: int = 1,
+        type: str = "contact.created",
+        payload: bytes = b'{"a":1}',
+        at: int = NOW,
+        state: EventState = EventState.MATCHED,
+        meta: EventMeta = NO_META,
+    ) -> Event:
+        return Event(self.id(at), tenant, type, payload, at, state, meta)
+
+    def delivery(
+        self,
+        event: Event,
+        webhook_id: int,
+        *,
+        state: DeliveryState = DeliveryState.PENDING,
+        due: int | None = None,
+        error: str | None = None,
+    ) -> Delivery:
+        at = event.received_at_ms
+        return Delivery(
+            self.id(at),
+            event.id,
+            webhook_id,
+            event.tenant_id,
+            state,
+            at if due is None else due,
+            last_error=error,
+            updated_at_ms=at,
+        )
+
+    def webhook(self, name: str = "crm", *, tenant: int = 1, number: int = 0) -> Webhook:
+        return Webhook(
+            id=self.id(),
+            tenant_id=tenant,
+            number=number,
+            name=name,
+            target_url="https://example.com/hook",
+            events=("*",),
+            created_at_ms=NOW,
+            updated_at_ms=NOW,
+        )
+
+    def tenant(self, name: str) -> Tenant:
+        return Tenant(id=self.id(), name=name, created_at_ms=NOW, updated_at_ms=NOW)
+
+    def attempt(self, delivery: Delivery, *, number: int = 1, success: bool = True) -> Attempt:
+        return Attempt(
+            id=self.id(),
+            delivery_id=delivery.id,
+            number=number,
+            started_at_ms=NOW,
+            duration_ms=12.5,
+            success=success,
+            status=200 if success else None,
+            error=None if success else "timeout",
+            detail=None if success else "no answer within 15 s",
+            verdict="allow_public",
+            address="203.0.113.7:443",
+            request_head=b"POST /hook HTTP/1.1\r\nhost: example.com\r\n\r\n",
+            response_head=b"HTTP/1.1 200 OK\r\n\r\n" if success else b"",
+            response_body=b"\x00\xff" if success else b"",
+            response_truncated=False,
+            timings={"dns": 1.5, "connect": 2.25},
+        )
+
+    def key(
+        self, key: bytes = b"k", *, body: bytes = b"body", answer: bytes = b"first", ttl: int = DAY
+    ) -> DedupeKey:
+        return DedupeKey(1, "event", key, body, answer, NOW + ttl)
+
+
+class Books:
+    """A store with the bookkeeping that a test would repeat."""
+
+    def __init__(self, store: Store, make: Maker) -> None:
+        self.store = store
+        self.make = make
+        self.epochs: dict[int, int] = {}
+
+    async def own(self) -> None:
+        """Become the owner of every shard."""
+        self.epochs = await self.store.claim_shards("node-1")
+
+    async def version(self) -> int:
+        return (await self.store.changes(1 << 60)).version
+
+    async def webhook(self, name: str = "crm", *, tenant: int = 1) -> Webhook:
+        return await self.store.save(self.make.webhook(name, tenant=tenant))
+
+    async def accept(self, *acceptances: Acceptance) -> Committed:
+        return await self.store.commit(Batch(await self.version(), accept=acceptances))
+
+    async def owed(
+        self, webhook: Webhook, *, payload: bytes = b"{}", due: int | None = None, at: int = NOW
+    ) -> Delivery:
+        """Store an event with one pending delivery to a webhook."""
+        event = self.make.event(tenant=webhook.tenant_id, payload=payload, at=at)
+        delivery = self.make.delivery(event, webhook.id, due=due)
+        await self.accept(Acceptance(event, (delivery,)))
+        return delivery
+
+    def settlement(
+        self,
+        webhook: Webhook,
+        delivery: Delivery,
+        state: DeliveryState = DeliveryState.DELIVERED,
+        *,
+        attempt: Attempt | None = None,
+        due: int = 0,
+        epoch: int | None = None,
+        at: int = NOW + 1,
+    ) -> Settlement:
+        delivered = state is DeliveryState.DELIVERED
+        return Settlement(
+            delivery_id=delivery.id,
+            webhook_id=webhook.id,
+            shard=webhook.shard,
+            epoch=self.epochs[webhook.shard] if epoch is None else epoch,
+            state=state,
+            due_ms=due,
+            attempts=delivery.attempts + 1,
+            last_status=200 if delivered else None,
+            last_error=None if delivered else "timeout",
+            at_ms=at,
+            attempt=attempt,
+        )
+
+    async def settle(
+        self, settlements: Sequence[Settlement], health: Sequence[HealthChange] = ()
+    ) -> Committed:
+        return await self.store.commit(
+            Batch(await self.version(), settle=settlements, health=health)
+        )
+
+    def health(
+        self,
+        webhook: Webhook,
+        health: Health,
+        *,
+        disable: bool = False,
+        epoch: int | None = None,
+    ) -> HealthChange:
+        epoch = self.epochs[webhook.shard] if epoch is None else epoch
+        return HealthChange(webhook.id, webhook.shard, epoch, health, disable)
