@@ -77,6 +77,13 @@ class Resolver:
         self._ares = aiodns.DNSResolver(nameservers, timeout=_TRY_SECONDS, tries=_TRIES)
         self._known: dict[str, _Known] = {}
         self._flights: dict[str, _Flight] = {}
+        self.lookups = 0
+        """How many were started."""
+
+    @property
+    def cached(self) -> int:
+        """How many names are kept."""
+        return len(self._known)
 
     async def resolve(self, name: str) -> tuple[str, ...]:
         """Return the addresses of a name, best first.
@@ -98,6 +105,7 @@ class Resolver:
                 raise ResolveError(
                     ErrorKind.DNS, f"more than {IN_FLIGHT} names are being looked up already"
                 )
+            self.lookups += 1
             flight = self._flights[name] = _Flight(self._ask(name), now)
         left = flight.started + self._time_limit - now
         try:
