@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from litestar import Litestar, Router
+from litestar.openapi.config import OpenAPIConfig
 
+from hookferry.api import openapi
 from hookferry.api.access import Access
-from hookferry.api.framework import authenticated, owner_of, problem_response, refuse_unknown_query
-from hookferry.api.hotroute import AsgiApp, HotRoute
+from hookferry.api.framework import (
+    administrator,
+    authenticated,
+    owner_of,
+    problem_response,
+    refuse_unknown_query,
+)
+from hookferry.api.hotroute import (
+    SECURITY_HEADERS,
+    AsgiApp,
+    HotRoute,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
+from hookferry.api.idempotency import IdempotencyDoor
 from hookferry.api.publish import PublishRoute
+from hookferry.api.resources.administration import key_router, tenant_router
+from hookferry.api.resources.deliveries import delivery_router
+from hookferry.api.resources.events import BATCH_BODY, event_router
 from hookferry.api.resources.jobs import job_router
+from hookferry.api.resources.probes import probe_router
 from hookferry.api.resources.webhooks import webhook_router
 from hookferry.api.services import Services
 
@@ -22,19 +44,71 @@ MANAGEMENT_BODY = 1024 * 1024
 def build_api(services: Services) -> tuple[AsgiApp, Sequence[HotRoute]]:
     """Return the ASGI application with every door, and the hot routes for the server."""
     access = Access(services.keys, services.directory)
+
+    @functools.cache
+    def describe() -> dict[str, Any]:
+        # A twin that is never served: the framework's own pages for its schema stay away.
+        return openapi.describe(_application(services, access, dict, openapi.CONFIG))
+
+    app: AsgiApp = cast("AsgiApp", _application(services, access, describe, None))
+    app = IdempotencyDoor(
+        app,
+        access,
+        services.store,
+        services.sealer,
+        services.clock,
+        lambda path: BATCH_BODY if path == "/api/v1/events/batch" else MANAGEMENT_BODY,
+    )
+    return SecurityHeaders(app), [PublishRoute(access, services.intake)]
+
+
+def _application(
+    s: Services, access: Access, describe: Any, config: OpenAPIConfig | None
+) -> Litestar:
+    admin = administrator(access)
     management = Router(
         "/api/v1",
-        route_handlers=[webhook_router(services), job_router(services)],
+        route_handlers=[
+            event_router(s, access),
+            delivery_router(s),
+            webhook_router(s),
+            job_router(s),
+            tenant_router(s, admin),
+            key_router(s, admin),
+        ],
         guards=[authenticated(access)],
         dependencies={"owner": owner_of(access)},
     )
-    app = Litestar(
-        [management],
+    return Litestar(
+        [management, probe_router(s, describe)],
         guards=[refuse_unknown_query],
         exception_handlers={Exception: problem_response},
         request_max_body_size=MANAGEMENT_BODY,
-        openapi_config=None,
+        openapi_config=config,
         logging_config=None,
         debug=False,
     )
-    return cast("AsgiApp", app), [PublishRoute(access, services.intake)]
+
+
+class SecurityHeaders:
+    """Adds the headers that every answer carries, where the answer has not set them itself.
+
+    Args:
+        app: the ASGI application behind.
+    """
+
+    def __init__(self, app: AsgiApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", []))
+                given = {bytes(name).lower() for name, _ in headers}
+                headers += [pair for pair in SECURITY_HEADERS if pair[0] not in given]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self._app(scope, receive, guarded)

@@ -46,6 +46,10 @@ from hookferry.errors import (
 Owner = NamedDependency[Tenant]
 """The tenant that a request is about."""
 
+IfMatch = Annotated[
+    str | None, HeaderParameter(name="If-Match", description="the ETag of an earlier answer")
+]
+
 AnyRequest = Request[Any, Any, Any]
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
@@ -105,15 +109,21 @@ def query_names(handler: BaseRouteHandler, path_names: Collection[str]) -> set[s
             and name not in path_names
             and not isinstance(field.kwarg_definition, HeaderParameter)
         ):
-            names.add(name)
+            alias = getattr(field.kwarg_definition, "name", None)
+            names.add(alias or name)
     return names
 
 
+def header_of(connection: AnyConnection, name: bytes) -> bytes | None:
+    """Return the first value of a header, by its name in lower case, as bytes."""
+    for known, value in connection.scope["headers"]:
+        if known == name:
+            return bytes(value)
+    return None
+
+
 def _key(access: Access, connection: AnyConnection) -> ApiKey:
-    for name, value in connection.scope["headers"]:
-        if name == b"authorization":
-            return access.key_of(value)
-    return access.key_of(None)
+    return access.key_of(header_of(connection, b"authorization"))
 
 
 # Functions, not methods: the framework deep-copies what it is given, and functions stay the same.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Response, Router, delete, get, patch, post
-from litestar.params import FromPath, FromQuery, HeaderParameter, RawBody
+from litestar.params import FromPath, FromQuery, RawBody
 
 from hookferry import ids
-from hookferry.api.framework import Owner
+from hookferry.api.framework import IfMatch, Owner
 from hookferry.api.resources.jobs import JobView, job_view
 from hookferry.api.services import Services
 from hookferry.api.wire import (
@@ -36,10 +36,6 @@ from hookferry.errors import InvalidField
 MASK = "********"
 MAX_STATS_HOURS = 720
 _SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|password|key|credential", re.I)
-
-IfMatch = Annotated[
-    str | None, HeaderParameter(name="If-Match", description="the ETag of an earlier answer")
-]
 
 
 class WebhookView(msgspec.Struct, kw_only=True):

@@ -1,0 +1,73 @@
+"""Addresses for operators and tools: health, metrics, the description of the API."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from litestar import Response, Router, get
+
+from hookferry.api.openapi import docs_page
+from hookferry.api.services import Services
+from hookferry.errors import Draining
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Health(msgspec.Struct):
+    """That it is alive, or ready."""
+
+    status: str
+
+
+def probe_router(s: Services, describe: Callable[[], dict[str, Any]]) -> Router:
+    """Return the addresses at the root.
+
+    Args:
+        s: what is probed.
+        describe: returns the OpenAPI document.
+    """
+
+    @get("/healthz", summary="Alive", security=[])
+    async def healthz() -> Health:
+        return Health("alive")
+
+    @get("/readyz", summary="Ready: the ledger can be read, and the server is not draining")
+    async def readyz() -> Health:
+        if s.draining():
+            raise Draining("the server is shutting down", retry_after=5)
+        await s.store.ping()
+        return Health("ready")
+
+    @get("/metrics", summary="Metrics for Prometheus")
+    async def metrics() -> Response[bytes]:
+        return Response(s.render_metrics(), media_type=METRICS_TYPE)
+
+    @get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response[bytes]:
+        return Response(msgspec.json.encode(describe()), media_type="application/json")
+
+    @get("/docs", include_in_schema=False)
+    async def docs() -> Response[str]:
+        page = docs_page(describe())
+        return Response(
+            page,
+            media_type="text/html; charset=utf-8",
+            headers={"content-security-policy": page_policy(page)},
+        )
+
+    return Router("/", route_handlers=[healthz, readyz, metrics, openapi, docs], tags=["probes"])
+
+
+def page_policy(page: str) -> str:
+    """Return a content security policy that allows a page's own style element and nothing else."""
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
+    digest = hashlib.sha256((style.group(1) if style else "").encode()).digest()
+    return (
+        f"default-src 'none'; style-src 'sha256-{base64.b64encode(digest).decode()}'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
