@@ -1,0 +1,229 @@
+"""What the API answers, as structs. Members that this version does not know are passed over."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that was accepted, durably."""
+
+    id: str
+    deliveries: int
+    """To how many webhooks it goes."""
+    duplicate: bool = False
+    """It was accepted before, under the same id or Idempotency-Key; this is the first answer."""
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """The waits after the first attempt."""
+
+    schedule: list[float]
+    """Seconds before each further attempt."""
+    jitter: float
+
+
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """A token bucket."""
+
+    per_second: float
+    burst: int
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A subscription."""
+
+    id: str
+    number: int
+    name: str
+    target_url: str
+    events: tuple[str, ...]
+    profile: str
+    state: str
+    """``active``, ``paused``, ``stopped``, ``too_many_errors`` or ``unknown``."""
+    tenant: str | None = None
+    type: str = "webhook"
+    mode: str = "async"
+    payload_format: str = "json"
+    title: str = ""
+    description: str = ""
+    application: str = ""
+    secret: str | None = None
+    """In clear only in the answers to ``create`` and ``rotate_secret``, masked in all others."""
+    headers: dict[str, str] = {}
+    """Values that look like credentials are masked."""
+    retry: Retry | None = None
+    """This and what follows: None is "as the profile says"."""
+    timeout: float | None = None
+    failure_limit: int | None = None
+    failure_window: float | None = None
+    rate_limit: RateLimit | None = None
+    max_in_flight: int | None = None
+    ordered: bool = False
+    ca: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    version: int = 1
+    """Grows by one with each change; ``patch`` and ``delete`` can insist on it."""
+
+
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook's signing secret, which is shown once."""
+
+    secret: str
+
+
+class WebhookStats(msgspec.Struct, frozen=True, kw_only=True):
+    """How a webhook's receiver has been doing."""
+
+    since: datetime
+    deliveries: dict[str, int]
+    """Deliveries accepted since then, by state."""
+    total_calls: int
+    total_errors: int
+    consecutive_failures: int
+    failing_since: datetime | None = None
+    last_success_at: datetime | None = None
+    last_failure_at: datetime | None = None
+
+
+class LastError(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook's last failed attempt."""
+
+    error: str | None = None
+    at: datetime | None = None
+
+
+class PingResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a receiver made of a ping."""
+
+    success: bool
+    """The profile's success rule was met."""
+    status: int | None = None
+    error: str | None = None
+    """An error kind such as ``connection_refused``, when no usable answer came."""
+    detail: str | None = None
+    verdict: str | None = None
+    """What the guard said of the address."""
+    address: str | None = None
+    duration_ms: float = 0.0
+    response_body: str = ""
+    response_truncated: bool = False
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted event."""
+
+    id: str
+    type: str
+    state: str
+    """``matched``, ``unmatched`` or ``vetoed``."""
+    received_at: datetime
+    tenant: str | None = None
+    data: Any = None
+    """What was published; None in lists."""
+    occurred_at: datetime | None = None
+    """When it happened, if the publisher said so."""
+    external_id: str | None = None
+    """The publisher's own id."""
+    application: str | None = None
+    entity: str | None = None
+    primary_key: str | int | None = None
+    changes: list[str] | None = None
+    actor: dict[str, str | int | None] | None = None
+    channels: list[str] | None = None
+    deliveries: dict[str, int] = {}
+    """How many deliveries are in each state."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One event owed to one webhook."""
+
+    id: str
+    event: str
+    webhook: str
+    state: str
+    """``pending``, ``retrying``, ``delivered``, ``failed``, ``cancelled``, ``skipped`` or
+    ``vetoed``."""
+    event_type: str | None = None
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    """None when nothing is owed any more."""
+    last_status: int | None = None
+    last_error: str | None = None
+    """The last attempt's error kind, or why it was skipped or cancelled."""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at a delivery."""
+
+    id: str
+    number: int
+    """1 for the first."""
+    success: bool
+    started_at: datetime | None = None
+    duration_ms: float = 0.0
+    status: int | None = None
+    error: str | None = None
+    """An error kind such as ``timeout``, when no usable answer came."""
+    detail: str | None = None
+    verdict: str | None = None
+    """What the guard said of the address."""
+    address: str | None = None
+    request_head: str = ""
+    """Request line and headers as sent; credentials are masked."""
+    response_head: str = ""
+    response_body: str = ""
+    response_truncated: bool = False
+    timings: dict[str, float] = {}
+    """Milliseconds by phase."""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A long piece of work with progress."""
+
+    id: str
+    kind: str
+    state: str
+    """``running``, ``done`` or ``cancelled``."""
+    done: int = 0
+    """How many deliveries it has queued so far."""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """The deliveries that an action changed, by their ids; the others' state did not allow it."""
+
+    changed: list[str]
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key."""
+
+    id: str
+    name: str
+    tenant: str | None = None
+    """The only tenant it may touch; None for an administrator's key."""
+    key: str | None = None
+    """The key itself, only in the answer that made it."""
+    created_at: datetime | None = None
+
+
+class Tenant(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom webhooks and events belong to."""
+
+    name: str
+    webhooks_active: bool = True
+    """Off, and matched events are stored as skipped."""
+    strict_types: bool = False
+    """Events whose type is not registered are refused."""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    version: int = 1
+    """Grows by one with each change; ``put`` can insist on it."""

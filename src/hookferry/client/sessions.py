@@ -1,0 +1,166 @@
+"""Running calls over httpx: one preparation and one judgement, and two thin loops around them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import time
+import uuid
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+
+from hookferry.client.calls import Call, query_text
+from hookferry.client.errors import UnexpectedAnswer, Unreachable, error_of
+from hookferry.client.retrying import RetryPolicy
+from hookferry.errors import InvalidField
+
+T = TypeVar("T")
+
+_PRINTABLE = re.compile(r"[!-~]+")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and how calls are made; the same for both clients."""
+
+    base_url: str
+    api_key: str
+    tenant: str | None
+    timeout: float
+    retry: RetryPolicy
+    verify: ssl.SSLContext | bool
+
+    def __post_init__(self) -> None:
+        url = httpx.URL(self.base_url)
+        if url.scheme not in ("http", "https") or not url.host:
+            raise InvalidField(
+                f"{self.base_url!r} is not where an API listens; give a URL such as "
+                "http://127.0.0.1:8080",
+                field="base_url",
+            )
+        if not _PRINTABLE.fullmatch(self.api_key):
+            raise InvalidField(
+                "an API key is printable ASCII without spaces; was it read with a line end?",
+                field="api_key",
+            )
+
+    def httpx_arguments(self) -> dict[str, Any]:
+        """Return the arguments of an httpx client."""
+        return {
+            "base_url": self.base_url.rstrip("/") + "/api/v1/",
+            "headers": {
+                "authorization": f"Bearer {self.api_key}",
+                "accept": "application/json",
+                "user-agent": "hookferry-client",
+            },
+            "timeout": self.timeout,
+            "verify": self.verify,
+        }
+
+    def request(self, http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> httpx.Request:
+        """Prepare a call's request; every attempt sends the same one."""
+        headers = dict(call.headers)
+        if call.method == "POST":
+            headers.setdefault("idempotency-key", str(uuid.uuid4()))
+        if call.body is not None:
+            headers.setdefault("content-type", "application/json")
+        query = call.query or {}
+        if call.of_tenant and self.tenant is not None:
+            query = {"tenant": self.tenant, **query}
+        return http.build_request(
+            call.method,
+            call.path,
+            params=tuple(query_text(query)),
+            content=call.body,
+            headers=headers,
+        )
+
+
+def _result(call: Call[T], answer: httpx.Response) -> T:
+    """Read the final answer to a call; raises ApiError or UnexpectedAnswer."""
+    if not answer.is_success:
+        raise error_of(answer.status_code, answer.headers.get("content-type", ""), answer.content)
+    try:
+        return call.read(answer.content)
+    except msgspec.DecodeError as error:
+        raise UnexpectedAnswer(
+            f"{call.method} {call.path} was answered {answer.status_code} with a body that can't "
+            f"be read: {error}; do the versions of client and server fit?"
+        ) from error
+
+
+def _unreachable(request: httpx.Request, attempts: int, error: httpx.TransportError) -> Unreachable:
+    return Unreachable(
+        f"no answer from {request.url.copy_with(query=None)} after {attempts} attempts: "
+        f"{error or type(error).__name__}"
+    )
+
+
+class Session:
+    """Runs calls and blocks."""
+
+    def __init__(self, options: Options, transport: httpx.BaseTransport | None) -> None:
+        self._options = options
+        self._http = httpx.Client(transport=transport, **options.httpx_arguments())
+
+    def run(self, call: Call[T]) -> T:
+        """Make a call, with retries.
+
+        Raises:
+            ApiError: it was refused.
+            Unreachable: no answer came.
+            UnexpectedAnswer: it was answered with something else than expected.
+        """
+        request = self._options.request(self._http, call)
+        attempt = 0
+        while True:
+            attempt += 1
+            answer = failure = None
+            try:
+                answer = self._http.send(request)
+            except httpx.TransportError as error:
+                failure = error
+            wait = self._options.retry.wait_before(attempt, answer)
+            if wait is not None:
+                time.sleep(wait)
+            elif answer is not None:
+                return _result(call, answer)
+            elif failure is not None:
+                raise _unreachable(request, attempt, failure) from failure
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+class AsyncSession:
+    """Runs calls as coroutines."""
+
+    def __init__(self, options: Options, transport: httpx.AsyncBaseTransport | None) -> None:
+        self._options = options
+        self._http = httpx.AsyncClient(transport=transport, **options.httpx_arguments())
+
+    async def run(self, call: Call[T]) -> T:
+        """Make a call, with retries; raises what ``Session.run`` does."""
+        request = self._options.request(self._http, call)
+        attempt = 0
+        while True:
+            attempt += 1
+            answer = failure = None
+            try:
+                answer = await self._http.send(request)
+            except httpx.TransportError as error:
+                failure = error
+            wait = self._options.retry.wait_before(attempt, answer)
+            if wait is not None:
+                await asyncio.sleep(wait)
+            elif answer is not None:
+                return _result(call, answer)
+            elif failure is not None:
+                raise _unreachable(request, attempt, failure) from failure
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
