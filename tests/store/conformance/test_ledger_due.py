@@ -91,3 +91,15 @@ async def test_owing_tells_the_earliest_due_time_of_every_webhook_that_owes(book
     settled = await books.owed(webhooks[4])
     await books.settle([books.settlement(webhooks[4], settled)])
     assert await books.store.owing() == {w.id: NOW + w.number for w in webhooks[:4]}
+
+
+async def test_the_oldest_retrying_delivery_is_found_due_or_not(books: Books, make: Maker) -> None:
+    webhook = await books.webhook()
+    event = make.event()
+    later = make.delivery(event, webhook.id, state=RETRYING, due_ms=NOW + 9_000)
+    pending = make.delivery(event, webhook.id, due_ms=NOW)
+    await books.accept(Acceptance(event, (pending, later)))
+    found = await books.store.retrying(webhook.id)
+    assert found is not None
+    assert (found.delivery, found.event) == (later, event)
+    assert await books.store.retrying(webhook.id + 1) is None

@@ -60,8 +60,9 @@ STALE_EPOCHS: Final = MultiRow(
     2,
 )
 FIND_KEYS: Final = MultiRow(
-    "SELECT tenant_id, scope, key_hash, body_hash, answer, expires_at FROM dedupe"
-    " WHERE (tenant_id, scope, key_hash) IN (VALUES {rows})",
+    "SELECT k.tenant_id, k.scope, k.key_hash, k.body_hash, k.answer, k.expires_at"
+    " FROM (VALUES {rows}) AS wanted CROSS JOIN dedupe AS k ON k.tenant_id = wanted.column1"
+    " AND k.scope = wanted.column2 AND k.key_hash = wanted.column3",
     3,
 )
 PUT_KEYS: Final = MultiRow(

@@ -69,6 +69,11 @@ def open_reader(folder: Path) -> sqlite3.Connection:
     return connection
 
 
+def inspect_only(folder: Path) -> sqlite3.Connection:
+    """Open a connection that changes nothing, not even by folding in the log when it closes."""
+    return _connect(folder, "ro")
+
+
 def _connect(folder: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{(folder / FILE_NAME).absolute().as_uri()}?mode={mode}",

@@ -28,6 +28,11 @@ NEXT_DUE: Final = (
     " WHERE webhook_id = ? AND state < 2 AND due > ?"
     " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT 1"
 )
+RETRYING: Final = (
+    f"SELECT {_DELIVERY}, {_EVENT} FROM deliveries AS d INDEXED BY deliveries_retrying"  # noqa: S608
+    " CROSS JOIN events AS e ON e.id = d.event_id"
+    " WHERE d.webhook_id = ? AND d.state = 1 ORDER BY d.id LIMIT 1"
+)
 # One seek per webhook that owes instead of a walk over a backlog of millions.
 OWING: Final = (
     "WITH RECURSIVE owing(webhook_id) AS ("
@@ -67,6 +72,14 @@ def read_due(
         cursor.close()
     later = connection.execute(NEXT_DUE, (webhook_id, now_ms, held)).fetchone()
     return DueBatch(rows, False, None if later is None else later[0])
+
+
+def retrying(connection: sqlite3.Connection, webhook_id: int) -> DueDelivery | None:
+    """Read a webhook's oldest retrying delivery; the port's ``Ledger.retrying``."""
+    row = connection.execute(RETRYING, (webhook_id,)).fetchone()
+    if row is None:
+        return None
+    return DueDelivery(delivery_from(row[:_WIDTH]), event_from(row[_WIDTH:]))
 
 
 def owing(connection: sqlite3.Connection) -> dict[int, int]:

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import functools
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
@@ -25,6 +26,7 @@ from hookferry.store.ports import (
     DedupeKey,
     DeliveryFilter,
     DueBatch,
+    DueDelivery,
     EventFilter,
     Job,
     R,
@@ -47,13 +49,20 @@ from hookferry.store.sqlite.connection import (
     open_writer,
     translate,
 )
-from hookferry.store.sqlite.inspection import inspect_file
+from hookferry.store.sqlite.inspection import inspect_ledger
 from hookferry.store.sqlite.owner import Owner
 from hookferry.store.sqlite.worker import Worker
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 READERS: Final = 2
 WRITES_WAITING: Final = 1_000
 """Calls that may wait for the writer. The engine has few under way; the rest are people's."""
+READ_SECONDS: Final = 10.0
+"""How long a search may run; one that finds little in a long log would hold a thread for ever."""
+_READ_STEPS: Final = 50_000
+"""SQLite's instructions between two looks at the clock: some milliseconds."""
 READS_WAITING: Final = 200
 """Calls that may wait for a reader; more are refused with StorageDown."""
 KEYS_FORGOTTEN_AT_ONCE: Final = 500
@@ -87,6 +96,10 @@ class SqliteStore:
     ) -> DueBatch:
         """See ``Ledger.read_due``."""
         return await self._write(due.read_due, webhook_id, now_ms, limit, max_bytes, skip)
+
+    async def retrying(self, webhook_id: int) -> DueDelivery | None:
+        """See ``Ledger.retrying``."""
+        return await self._write(due.retrying, webhook_id)
 
     async def owing(self) -> dict[int, int]:
         """See ``Ledger.owing``."""
@@ -126,45 +139,50 @@ class SqliteStore:
 
     # ------------------------------------------------------------------ the log
 
+    def _search(
+        self, call: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **_: P.kwargs
+    ) -> asyncio.Future[T]:
+        return self._read(_limited, call, *args)
+
     async def event(self, tenant_id: int, event_id: int) -> Event | None:
         """See ``Log.event``."""
-        return await self._read(search.event, tenant_id, event_id)
+        return await self._search(search.event, tenant_id, event_id)
 
     async def events(
         self, where: EventFilter, *, limit: int, below_id: int | None = None
     ) -> list[Event]:
         """See ``Log.events``."""
-        return await self._read(search.find_events, where, limit, below_id)
+        return await self._search(search.find_events, where, limit, below_id)
 
     async def delivery(self, tenant_id: int, delivery_id: int) -> Delivery | None:
         """See ``Log.delivery``."""
-        return await self._read(search.delivery, tenant_id, delivery_id)
+        return await self._search(search.delivery, tenant_id, delivery_id)
 
     async def deliveries(
         self, where: DeliveryFilter, *, limit: int, below_id: int | None = None
     ) -> list[Delivery]:
         """See ``Log.deliveries``."""
-        return await self._read(search.find_deliveries, where, limit, below_id)
+        return await self._search(search.find_deliveries, where, limit, below_id)
 
     async def attempts(self, tenant_id: int, delivery_id: int) -> list[Attempt]:
         """See ``Log.attempts``."""
-        return await self._read(search.find_attempts, tenant_id, delivery_id)
+        return await self._search(search.find_attempts, tenant_id, delivery_id)
 
     async def states(
         self, tenant_id: int, event_ids: Sequence[int]
     ) -> dict[int, dict[DeliveryState, int]]:
         """See ``Log.states``."""
-        return await self._read(search.states, tenant_id, event_ids)
+        return await self._search(search.states, tenant_id, event_ids)
 
     async def event_types_of(self, tenant_id: int, event_ids: Sequence[int]) -> dict[int, str]:
         """See ``Log.event_types_of``."""
-        return await self._read(search.event_types_of, tenant_id, event_ids)
+        return await self._search(search.event_types_of, tenant_id, event_ids)
 
     async def webhook_counts(
         self, tenant_id: int, webhook_id: int, since_ms: int
     ) -> dict[DeliveryState, int]:
         """See ``Log.webhook_counts``."""
-        return await self._read(search.webhook_counts, tenant_id, webhook_id, since_ms)
+        return await self._search(search.webhook_counts, tenant_id, webhook_id, since_ms)
 
     # ------------------------------------------------------------------ actions, jobs, answers
 
@@ -291,13 +309,23 @@ class SqliteStore:
         owner.release()
 
 
+def _limited(connection: sqlite3.Connection, call: Callable[..., T], *args: object) -> T:
+    """Make a call that SQLite breaks off when it takes longer than READ_SECONDS."""
+    deadline = time.monotonic() + READ_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, _READ_STEPS)
+    try:
+        return call(connection, *args)
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
 def _open(
     folder: Path, migrate: bool
 ) -> tuple[Owner, sqlite3.Connection, list[sqlite3.Connection]]:
     owner = Owner.take(folder)
     connections: list[sqlite3.Connection] = []
     try:
-        inspect_file(folder / FILE_NAME)
+        inspect_ledger(folder)
         connections.append(open_writer(folder))
         if migrate:
             schema.upgrade(connections[0])

@@ -65,9 +65,16 @@ def upgrade() -> None:
     )
     op.create_index("deliveries_event", "deliveries", ["event_id"], unique=False)
     op.create_index(
+        "deliveries_retrying",
+        "deliveries",
+        ["webhook_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 1"),
+    )
+    op.create_index(
         "deliveries_failed",
         "deliveries",
-        ["tenant_id"],
+        ["tenant_id", "state"],
         unique=False,
         sqlite_where=sa.text("state = 3"),
     )
