@@ -87,6 +87,8 @@ class Receiver:
         self.server = server
         self.target = target
         self.accepted = 0
+        self.first = asyncio.Event()
+        """Set once somebody connected."""
         self.tasks: set[asyncio.Task[None]] = set()
 
 
@@ -110,6 +112,7 @@ class Peers:
             task = asyncio.current_task()
             assert task is not None
             receiver.accepted += 1
+            receiver.first.set()
             receiver.tasks.add(task)
             try:
                 with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):

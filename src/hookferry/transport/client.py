@@ -51,6 +51,11 @@ class HttpTransport:
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
+    @property
+    def idle(self) -> int:
+        """How many connections wait for a request."""
+        return self._pool.size
+
     def send(self, request: Request, done: Callable[[Outcome], None]) -> None:
         """Send; call ``done`` exactly once, later, on the event loop. Never raises."""
         now = self._now()

@@ -84,7 +84,7 @@ class Dialer:
         if target.proxy is None:
             transport = await self._connect(progress, protocol, addresses, target.port)
         else:
-            transport = await self._tunnel(progress, addresses[0], target.port, target.proxy)
+            transport = await self._tunnel(progress, addresses, target.port, target.proxy)
             if context is None:
                 transport.set_protocol(protocol)
                 protocol.connection_made(transport)
@@ -156,31 +156,36 @@ class Dialer:
         raise failure
 
     async def _tunnel(
-        self, progress: Progress, judged: tuple[str, Verdict], port: int, url: str
+        self, progress: Progress, judged: list[tuple[str, Verdict]], port: int, url: str
     ) -> asyncio.Transport:
-        """Have the proxy connect to the judged address (never to the name)."""
+        """Have the proxy connect to a judged address (never to the name)."""
         try:
             via = proxy.parse(url)
         except ValueError as error:
             raise DialError(ErrorKind.PROXY, str(error)) from None
-        tunnel = proxy.Tunnel(self._loop, self._limits.proxy_head)
-        try:
-            addresses = await self._look_up(progress, via.host)
-            transport = await self._connect(progress, tunnel, addresses, via.port)
-        except DialError as failure:
-            kind = ErrorKind.DENIED if failure.kind is ErrorKind.DENIED else ErrorKind.PROXY
-            raise DialError(kind, f"proxy: {failure.detail}") from None
-        progress.phase = Phase.PROXY
-        address, progress.verdict = judged
-        progress.address = _join(address, port)
-        try:
-            await tunnel.open(progress.address, via.authorization)
-        except BaseException as error:
-            transport.abort()
-            if isinstance(error, proxy.ProxyError):
-                raise DialError(ErrorKind.PROXY, str(error)) from None
-            raise
-        return transport
+        failure: DialError | None = None
+        for address, verdict in judged:
+            tunnel = proxy.Tunnel(self._loop, self._limits.proxy_head)
+            try:
+                addresses = await self._look_up(progress, via.host)
+                transport = await self._connect(progress, tunnel, addresses, via.port)
+            except DialError as error:
+                kind = ErrorKind.DENIED if error.kind is ErrorKind.DENIED else ErrorKind.PROXY
+                raise DialError(kind, f"proxy: {error.detail}") from None
+            progress.phase = Phase.PROXY
+            progress.address, progress.verdict = _join(address, port), verdict
+            try:
+                await tunnel.open(progress.address, via.authorization)
+            except proxy.ProxyError as error:
+                transport.abort()
+                failure = DialError(ErrorKind.PROXY, str(error))
+            except BaseException:
+                transport.abort()
+                raise
+            else:
+                return transport
+        assert failure is not None
+        raise failure
 
     async def _handshake(
         self,

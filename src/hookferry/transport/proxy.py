@@ -49,6 +49,7 @@ def parse(url: str) -> Proxy:
         or port == 0
         or not url.isascii()
         or not url.isprintable()
+        or " " in url
     ):
         raise ValueError(wrong)
     authorization = b""

@@ -49,6 +49,11 @@ class Contexts:
     def __init__(self) -> None:
         self._contexts: OrderedDict[tuple[str | None, bytes | None], ssl.SSLContext] = OrderedDict()
 
+    @property
+    def size(self) -> int:
+        """How many are kept."""
+        return len(self._contexts)
+
     def get(self, ca: str | None, client_certificate: bytes | None) -> ssl.SSLContext:
         """Return the context for a CA (PEM; None: the system's) and a client certificate.
 
