@@ -1,0 +1,34 @@
+"""What the tests of several rooms need."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+SHARED = Path(os.environ.get("HOOKFERRY_SHARED", Path(__file__).parents[2] / "shared"))
+"""Material kept beside the repository. Where it is missing, the tests that need it fail."""
+
+
+class Payload(NamedTuple):
+    """A real webhook payload."""
+
+    type: str
+    data: bytes
+
+
+class _Line(msgspec.Struct):
+    type: str
+    data: msgspec.Raw
+
+
+@pytest.fixture(scope="session")
+def real_payloads() -> list[Payload]:
+    """Hundreds of payloads that GitHub documents for its webhooks."""
+    with (SHARED / "data" / "github_events.ndjson").open("rb") as lines:
+        parsed = [msgspec.json.decode(line, type=_Line) for line in lines]
+    assert len(parsed) > 100
+    return [Payload(line.type, bytes(line.data)) for line in parsed]
