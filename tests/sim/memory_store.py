@@ -140,6 +140,15 @@ class MemoryStore:
                 rows.append(DueDelivery(delivery, event))
             return DueBatch(rows, False, None)
 
+    async def retrying(self, webhook_id: int) -> DueDelivery | None:
+        """See ``Ledger.retrying``."""
+        async with self._reading() as disk:
+            for number in sorted(disk.owing.get(webhook_id, {})):
+                delivery = disk.deliveries[number]
+                if delivery.state is DeliveryState.RETRYING:
+                    return DueDelivery(delivery, disk.events[delivery.event_id])
+            return None
+
     async def owing(self) -> dict[int, int]:
         """See ``Ledger.owing``."""
         async with self._reading() as disk:

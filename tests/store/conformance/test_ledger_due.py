@@ -96,8 +96,8 @@ async def test_owing_tells_the_earliest_due_time_of_every_webhook_that_owes(book
 async def test_the_oldest_retrying_delivery_is_found_due_or_not(books: Books, make: Maker) -> None:
     webhook = await books.webhook()
     event = make.event()
-    later = make.delivery(event, webhook.id, state=RETRYING, due_ms=NOW + 9_000)
-    pending = make.delivery(event, webhook.id, due_ms=NOW)
+    later = make.delivery(event, webhook.id, state=DeliveryState.RETRYING, due=NOW + 9_000)
+    pending = make.delivery(event, webhook.id, due=NOW)
     await books.accept(Acceptance(event, (pending, later)))
     found = await books.store.retrying(webhook.id)
     assert found is not None

@@ -62,6 +62,7 @@ HOT = {
     "configuration version": (commit.CONFIG_VERSION, "SEARCH ledger USING PRIMARY KEY"),
     "due": (due.READ_DUE, "SEARCH d USING INDEX deliveries_due (webhook_id=? AND due<?)"),
     "next due": (due.NEXT_DUE, "deliveries_due (webhook_id=? AND due>?)"),
+    "oldest retrying": (due.RETRYING, "deliveries_retrying (webhook_id=?)"),
     "requeue": (actions.REQUEUE.sql(64), "SEARCH deliveries USING INTEGER PRIMARY KEY"),
     "cancel": (actions.CANCEL.sql(64), "SEARCH deliveries USING INTEGER PRIMARY KEY"),
     "cancel a backlog": (config.CANCEL_BACKLOG, "deliveries_due (webhook_id=?)"),
