@@ -29,6 +29,9 @@
         ├── UnsealFailed             unseal_failed           another master key sealed it
         └── BadSettings              bad_settings
 
+Two rooms that users import add leaves of their own: ``hookferry.wire.verification``
+(VerificationFailed) and ``hookferry.client.errors`` (ApiError, Unreachable, UnexpectedAnswer).
+
 A message says what to do next. Nothing in this module knows HTTP; ``hookferry.api.problems``
 maps the tree to RFC 9457 problem documents.
 """

@@ -335,6 +335,27 @@ async def test_a_batch_tells_of_each_event_whether_it_was_accepted(api: Api) -> 
     )
 
 
+async def test_credentials_are_read_and_not_printed(api: Api) -> None:
+    webhook = await api.use(
+        lambda c: c.webhooks.create("shop", "https://x.example", ["*"]),
+        (201, {**WEBHOOK, "secret": "whsec_very_secret"}),
+    )
+    key = await api.use(
+        lambda c: c.keys.create("ci"), (201, {"id": "key_1", "name": "ci", "key": "hf_very_secret"})
+    )
+    secret = await api.use(lambda c: c.webhooks.secret("wh_1"), (200, {"secret": "very_secret"}))
+    assert (webhook.secret, key.key, secret.secret) == (
+        "whsec_very_secret",
+        "hf_very_secret",
+        "very_secret",
+    )
+    for answer in (webhook, key, secret):
+        for shown in (repr(answer), str(answer), repr(list(answer.__rich_repr__()))):
+            assert "********" in shown
+            assert "very_secret" not in shown
+    assert "name='shop'" in repr(webhook)
+
+
 async def test_an_events_data_can_be_had_byte_for_byte(api: Api) -> None:
     data = await api.use(lambda c: c.events.data("evt_1"), httpx.Response(200, content=b"[1.0 ]"))
     assert data == b"[1.0 ]"

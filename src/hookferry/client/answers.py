@@ -8,6 +8,23 @@ from typing import Any
 import msgspec
 
 
+class Confidential(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer with a credential in it, which a printed or logged answer does not show."""
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [
+            (name, "********" if value is not None and name in _CREDENTIALS else value)
+            for name, value in super().__rich_repr__()
+        ]
+
+    def __repr__(self) -> str:
+        members = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({members})"
+
+
+_CREDENTIALS = frozenset({"secret", "key"})
+
+
 class Published(msgspec.Struct, frozen=True, kw_only=True):
     """An event that was accepted, durably."""
 
@@ -33,7 +50,7 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
     burst: int
 
 
-class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+class Webhook(Confidential, frozen=True, kw_only=True):
     """A subscription."""
 
     id: str
@@ -70,7 +87,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """Grows by one with each change; ``patch`` and ``delete`` can insist on it."""
 
 
-class Secret(msgspec.Struct, frozen=True, kw_only=True):
+class Secret(Confidential, frozen=True, kw_only=True):
     """A webhook's signing secret, which is shown once."""
 
     secret: str
@@ -203,7 +220,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     changed: list[str]
 
 
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+class ApiKey(Confidential, frozen=True, kw_only=True):
     """An API key."""
 
     id: str
