@@ -17,6 +17,7 @@ from hookferry.api.protocol import WireLimits
 from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
 from hookferry.clock import SystemClock
+from hookferry.domain.event import Event
 from hookferry.domain.tenant import DEFAULT_TENANT
 from hookferry.engine.engine import Engine, EngineLimits
 from hookferry.engine.keys import Keys
@@ -25,12 +26,16 @@ from hookferry.engine.sealing import Sealer, new_master_key
 from hookferry.engine.tenants import Tenants, TenantSettings
 from hookferry.engine.webhooks import Webhooks
 from hookferry.errors import InvalidField, TargetRefused
+from hookferry.store.ports import Batch, Committed, EventFilter
 from hookferry.store.sqlite.store import SqliteStore
 from hookferry.telemetry import Metrics
 from hookferry.transport.port import Outcome, Request
 
 ADMIN = "hf_test_administrator_key_0123456789"
 TARGET = "https://receiver.example/hook"
+
+
+EVENT = {"type": "contact.created", "data": {"id": 7}}
 
 
 class OwnedClock:
@@ -79,6 +84,13 @@ class TargetCheck:
             raise TargetRefused("private", field="target_url", verdict="deny_private")
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the loop run until a condition holds."""
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0.001)
+
+
 @dataclass
 class House:
     """A running server and what a test may want to look into."""
@@ -93,12 +105,54 @@ class House:
     clock: OwnedClock
     server: HookferryServer
 
-    async def events(self) -> list[Any]:
-        """All events of the default tenant, newest first."""
-        tenant = self.services.directory.tenant(DEFAULT_TENANT)
-        from hookferry.store.ports import EventFilter
+    async def events(self, tenant: str = DEFAULT_TENANT) -> list[Event]:
+        """A tenant's events, newest first."""
+        owner = self.services.directory.tenant(tenant)
+        return await self.store.events(EventFilter(tenant_id=owner.id), limit=1000)
 
-        return await self.store.events(EventFilter(tenant_id=tenant.id), limit=1000)
+    async def webhook(self, name: str = "crm", **fields: Any) -> dict[str, Any]:
+        """Create a webhook over HTTP."""
+        body = {"name": name, "target_url": TARGET, "events": ["*"], **fields}
+        answer = await self.client.post("/api/v1/webhooks", json=body)
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    async def publish(self, **fields: Any) -> dict[str, Any]:
+        """Publish an event over HTTP."""
+        answer = await self.client.post("/api/v1/events", json=EVENT | fields)
+        assert answer.status_code == 202, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    async def key_for(self, tenant: str) -> dict[str, str]:
+        """Create a tenant and a key bound to it; return the key's headers."""
+        assert (await self.client.put(f"/api/v1/tenants/{tenant}", json={})).status_code == 200
+        made = await self.client.post("/api/v1/keys", json={"name": "bound", "tenant": tenant})
+        return {"Authorization": f"Bearer {made.json()['key']}"}
+
+    def hold_commits(self) -> asyncio.Event:
+        """Let nothing be committed until the event returned is set."""
+        released = asyncio.Event()
+        commit = self.store.commit
+
+        async def held(batch: Batch) -> Committed:
+            await released.wait()
+            return await commit(batch)
+
+        self.store.commit = held  # type: ignore[method-assign]
+        return released
+
+    def let_pass(self, seconds: float) -> None:
+        """Tell the server's connections that this much time has passed."""
+        now = asyncio.get_running_loop().time()
+        self.server.watch.sweep(now + seconds, self.server.server_state.connections)
+
+    async def reading(self, phase: str) -> None:
+        """Wait until some connection of the server waits for this part of a request."""
+        await until(
+            lambda: any(c.reading.name == phase for c in self.server.server_state.connections)
+        )
 
     async def raw(self, *chunks: bytes) -> bytes:
         """Send bytes over a fresh connection; return all that comes until it closes."""

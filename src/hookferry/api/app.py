@@ -31,6 +31,7 @@ from hookferry.api.idempotency import IdempotencyDoor
 from hookferry.api.publish import PublishRoute
 from hookferry.api.resources.administration import key_router, tenant_router
 from hookferry.api.resources.deliveries import delivery_router
+from hookferry.api.resources.event_types import event_type_router
 from hookferry.api.resources.events import BATCH_BODY, event_router
 from hookferry.api.resources.jobs import job_router
 from hookferry.api.resources.probes import probe_router
@@ -59,7 +60,7 @@ def build_api(services: Services) -> tuple[AsgiApp, Sequence[HotRoute]]:
         services.clock,
         lambda path: BATCH_BODY if path == "/api/v1/events/batch" else MANAGEMENT_BODY,
     )
-    return SecurityHeaders(app), [PublishRoute(access, services.intake)]
+    return EveryAnswer(app), [PublishRoute(access, services.intake)]
 
 
 def _application(
@@ -73,6 +74,7 @@ def _application(
             delivery_router(s),
             webhook_router(s),
             job_router(s),
+            event_type_router(s),
             tenant_router(s, admin),
             key_router(s, admin),
         ],
@@ -90,8 +92,8 @@ def _application(
     )
 
 
-class SecurityHeaders:
-    """Adds the headers that every answer carries, where the answer has not set them itself.
+class EveryAnswer:
+    """What all answers have in common: the security headers, and that HEAD is as GET.
 
     Args:
         app: the ASGI application behind.
@@ -102,6 +104,8 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server below still knows, and sends no body
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":

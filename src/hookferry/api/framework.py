@@ -33,6 +33,7 @@ from hookferry.api.problems import (
     headers_of,
     status_of,
 )
+from hookferry.api.publish import PATH
 from hookferry.domain.tenant import ApiKey, Tenant
 from hookferry.errors import (
     HookferryError,
@@ -50,15 +51,19 @@ IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description="the ETag of an earlier answer")
 ]
 
+PUBLISH_PATH = PATH.decode()
+
 AnyRequest = Request[Any, Any, Any]
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 log = logging.getLogger("hookferry.api")
 
 
-def problem_response(_: AnyRequest, error: Exception) -> Response[bytes]:
+def problem_response(request: AnyRequest, error: Exception) -> Response[bytes]:
     """Answer an exception with a problem document (Litestar's exception handler)."""
     known = as_ours(error)
+    if isinstance(known, MethodNotAllowed) and request.url.path.rstrip("/") == PUBLISH_PATH:
+        known.extra["allow"] = f"{known.extra['allow']}, POST"  # served below the framework
     if isinstance(known, InternalError):
         log.error("a request failed", exc_info=error)
     return Response(
@@ -76,7 +81,10 @@ def as_ours(error: Exception) -> HookferryError:
     if isinstance(error, RequestEntityTooLarge):
         return PayloadTooLarge("the request's body is too large for this address; send less")
     if isinstance(error, MethodNotAllowedException):
-        return MethodNotAllowed("this address does not take that method; see /docs")
+        allow = (error.headers or {}).get("allow", "")
+        return MethodNotAllowed(
+            "this address does not take that method; 'allow' lists those it takes", allow=allow
+        )
     if isinstance(error, NotFoundException):
         return NotFound("there is nothing at this address; see /docs")
     if isinstance(error, ValidationException):

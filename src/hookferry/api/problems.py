@@ -58,11 +58,11 @@ _STATUS[HeadersTooLarge] = 431
 
 def status_of(error: HookferryError) -> int:
     """Return the HTTP status of an error: that of its nearest ancestor with one, else 500."""
-    for kind in type(error).__mro__:
-        status = _STATUS.get(kind)
-        if status is not None:
-            return status
-    return 500
+    return _status_of(type(error))
+
+
+def _status_of(error: type[HookferryError]) -> int:
+    return next((_STATUS[kind] for kind in error.__mro__ if kind in _STATUS), 500)
 
 
 def problem_of(error: HookferryError) -> dict[str, Any]:
@@ -105,8 +105,8 @@ def catalogue() -> list[tuple[str, int, str]]:
     while pending:
         kind = pending.pop()
         pending.extend(kind.__subclasses__())
-        if kind is HookferryError or issubclass(kind, errors.StartupError):
-            continue
-        meaning = (kind.__doc__ or "").strip().splitlines()[0]
-        found[kind.code] = (kind.code, status_of(kind("")), meaning)
+        status = _status_of(kind)
+        if status != 500 or kind is InternalError:  # what maps to no status is never answered
+            meaning = (kind.__doc__ or "").strip().splitlines()[0]
+            found[kind.code] = (kind.code, status, meaning)
     return sorted(found.values())

@@ -93,7 +93,7 @@ class Watch:
         self.date_line = b"date: %b\r\n" % formatdate(time.time(), usegmt=True).encode()
 
 
-class _Reading(enum.IntEnum):
+class Reading(enum.IntEnum):
     """What is expected from the client next."""
 
     IDLE = 0
@@ -103,7 +103,7 @@ class _Reading(enum.IntEnum):
     """The last answer was, or will be, followed by a close: what comes is thrown away."""
 
 
-_IDLE, _HEAD, _BODY, _NOTHING = _Reading
+_IDLE, _HEAD, _BODY, _NOTHING = Reading
 
 
 class _NoEvent:
@@ -235,7 +235,8 @@ class HookferryProtocol(HttpToolsProtocol):
         self._routes = routes
         self._limits = limits
         self.watch = watch
-        self._reading = _IDLE
+        self.reading = _IDLE
+        """What is expected from the client next."""
         self._received = 0
         """Bytes of the present head, or thrown away while lingering."""
         self._stalled = False
@@ -253,7 +254,7 @@ class HookferryProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; uvicorn's version answers faults in plain text and out of order."""
-        if self._reading is _NOTHING:
+        if self.reading is _NOTHING:
             self._received += len(data)
             if self._received > self._limits.linger_bytes:
                 self.transport.abort()
@@ -265,7 +266,7 @@ class HookferryProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(BadRequest("this is not a well-formed HTTP/1.1 request (RFC 9112)"))
             return
-        if self._reading is _HEAD:
+        if self.reading is _HEAD:
             self._received += len(data)
             if self._received > self._limits.head_bytes:
                 self._refuse(self._headers_too_large())
@@ -282,15 +283,15 @@ class HookferryProtocol(HttpToolsProtocol):
         self.deadline = math.inf
         if self._stalled:
             self.transport.abort()
-        elif self._reading is _HEAD or self._reading is _BODY:
+        elif self.reading is _HEAD or self.reading is _BODY:
             if self.flow.read_paused:  # it is we who do not listen
-                self._expect(self._reading)
-            elif self._reading is _BODY and self.cycle.response_complete:
+                self._expect(self.reading)
+            elif self.reading is _BODY and self.cycle.response_complete:
                 self.transport.abort()  # answered early, and the rest of the body never came
             else:
-                what = "headers" if self._reading is _HEAD else "body"
+                what = "headers" if self.reading is _HEAD else "body"
                 self._refuse(RequestTimeout(f"the request's {what} did not arrive in time"))
-        elif self._reading is _NOTHING:
+        elif self.reading is _NOTHING:
             self.transport.abort()
         else:
             self.transport.close()
@@ -299,7 +300,7 @@ class HookferryProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Start a request; what only ASGI needs is built when it turns out to need it."""
-        if self._reading is _NOTHING:
+        if self.reading is _NOTHING:
             return
         self._expect(_HEAD)
         self._received = 0
@@ -312,7 +313,7 @@ class HookferryProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Decide which way the request takes."""
-        if self._reading is _NOTHING:
+        if self.reading is _NOTHING:
             return
         if len(self.headers) > self._limits.headers:
             self._refuse(self._headers_too_large())
@@ -350,7 +351,7 @@ class HookferryProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, up to the route's cap."""
-        if self._reading is _NOTHING:
+        if self.reading is _NOTHING:
             return
         cycle: Any = self.cycle
         if type(cycle) is not HotCycle:
@@ -367,9 +368,9 @@ class HookferryProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request; a hot one whose turn it is runs now."""
-        if self._reading is _NOTHING:
+        if self.reading is _NOTHING:
             return
-        self._reading = _IDLE
+        self.reading = _IDLE
         cycle: Any = self.cycle
         if cycle.response_complete:
             self.deadline = self.watch.now + self._limits.keep_alive
@@ -403,10 +404,10 @@ class HookferryProtocol(HttpToolsProtocol):
         pipeline = self.pipeline
         if not pipeline:
             self.flow.resume_reading()
-            if self._reading is _IDLE:
+            if self.reading is _IDLE:
                 self.deadline = self.watch.now + self._limits.keep_alive
-            elif self._reading is not _NOTHING:
-                self._expect(self._reading)
+            elif self.reading is not _NOTHING:
+                self._expect(self.reading)
             return
         cycle, app = pipeline.pop()
         if not pipeline:  # what waits is bounded by not reading on before
@@ -440,8 +441,8 @@ class HookferryProtocol(HttpToolsProtocol):
 
     # ------------------------------------------------------------------ refusing and closing
 
-    def _expect(self, reading: _Reading) -> None:
-        self._reading = reading
+    def _expect(self, reading: Reading) -> None:
+        self.reading = reading
         limits = self._limits
         self.deadline = self.watch.now + (
             limits.header_deadline if reading is _HEAD else limits.body_deadline
@@ -455,7 +456,7 @@ class HookferryProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: HookferryError) -> None:
         """Answer the request being read with an error, in its turn, then close."""
-        reading = self._reading
+        reading = self.reading
         cycle: Any = self.cycle
         if reading is _BODY and type(cycle) is HotCycle:
             if cycle.response_complete:
@@ -481,7 +482,7 @@ class HookferryProtocol(HttpToolsProtocol):
 
     def _stop_reading(self, cycle: HotCycle) -> None:
         """Throw away what comes after a request that is refused."""
-        self._reading = _NOTHING
+        self.reading = _NOTHING
         self._received = 0
         self.deadline = math.inf
         cycle.keep_alive = False
@@ -494,7 +495,7 @@ class HookferryProtocol(HttpToolsProtocol):
                 unread bytes would send a reset that can overtake the answer.
         """
         if unread and self.transport.can_write_eof():
-            self._reading = _NOTHING
+            self.reading = _NOTHING
             self._received = 0
             self.flow.resume_reading()
             self.deadline = self.watch.now + self._limits.linger

@@ -32,6 +32,9 @@ class HookferryServer(uvicorn.Server):
         hot_asgi: serve the hot routes through ASGI too, instead of below it.
         on_started: called with host and port once connections are taken.
         drain_seconds: how long ``stop`` waits for requests that have begun.
+
+    Attributes:
+        watch: the coarse clock that the connections' deadlines are checked against.
     """
 
     def __init__(
@@ -49,9 +52,9 @@ class HookferryServer(uvicorn.Server):
         self.host = host
         self.port = port
         self._on_started = on_started
-        self._watch = Watch()
+        self.watch = Watch()
         protocol = functools.partial(
-            HookferryProtocol, () if hot_asgi else routes, limits or WireLimits(), self._watch
+            HookferryProtocol, () if hot_asgi else routes, limits or WireLimits(), self.watch
         )
         config = uvicorn.Config(
             cast("Any", HotAsgi(app, routes)),
@@ -84,8 +87,8 @@ class HookferryServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening; uvicorn calls this."""
-        self._watch.now = asyncio.get_running_loop().time()
-        self._watch.tell_date()
+        self.watch.now = asyncio.get_running_loop().time()
+        self.watch.tell_date()
         await super().startup(sockets)
         if self._on_started is not None:
             self._on_started(self.host, self.port)
@@ -93,8 +96,8 @@ class HookferryServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Sweep deadlines; uvicorn calls this every 0.1 seconds."""
         if counter % 10 == 0:
-            self._watch.tell_date()
-        self._watch.sweep(asyncio.get_running_loop().time(), self.server_state.connections)
+            self.watch.tell_date()
+        self.watch.sweep(asyncio.get_running_loop().time(), self.server_state.connections)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
