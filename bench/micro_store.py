@@ -138,9 +138,11 @@ def main() -> None:
     for size in BATCHES:
         # A batch of one pays a whole commit per event: fewer of them tell as much.
         events = arguments.events if size > 1 else arguments.events // 10
-        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                cpu, wall, size_bytes = runner.run(measure(Path(folder), size, events))
+        with (
+            tempfile.TemporaryDirectory(dir=arguments.folder) as folder,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            cpu, wall, size_bytes = runner.run(measure(Path(folder), size, events))
         print(f"{size:>6} {cpu:>8.1f} {wall:>8.1f} {size_bytes:>8.0f}")
 
 
