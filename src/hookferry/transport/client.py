@@ -115,8 +115,7 @@ class HttpTransport:
         self._pool.forget(connection)
 
     def redial(self, exchange: Exchange) -> None:
-        """Send an exchange on a new connection."""
-        exchange.redialed = True
+        """Send an exchange again; never a third time, since the new connection is not reused."""
         self._dial(exchange)
 
     # ------------------------------------------------------------------ dialing

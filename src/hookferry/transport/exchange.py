@@ -69,7 +69,6 @@ class Exchange(Progress):
         "done",
         "first_byte",
         "owner",
-        "redialed",
         "request",
         "slot",
         "started",
@@ -87,7 +86,6 @@ class Exchange(Progress):
         """The deadline wheel's."""
         self.connection: Connection | None = None
         self.dialing: asyncio.Task[None] | None = None
-        self.redialed = False
         self.first_byte = 0.0
 
     def expire(self) -> None:

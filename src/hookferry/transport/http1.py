@@ -194,7 +194,7 @@ class Connection(asyncio.Protocol):
             self._keeper.forget(self)
         elif self._head is not None:
             self._settle(truncated=exc is not None or not self._ended_by_close())
-        elif self.served and not self._received and not exchange.redialed:
+        elif self.served and not self._received:
             self._exchange = None
             exchange.connection = None
             self._keeper.redial(exchange)
