@@ -8,6 +8,7 @@ import datetime as dt
 import json
 import os
 import platform
+import signal
 import statistics
 import sys
 import tempfile
@@ -15,10 +16,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from bench.rows import BASELINE, ROWS, Figure, baseline_us
+from bench.server import kill_all
 from bench.windows import FULL, QUICK, Bench
 
 RESULTS = Path(__file__).parent / "results"
@@ -49,21 +52,22 @@ def calibrate(bench: Bench) -> None:
 
 def show(figures: list[Figure], console: Console) -> None:
     """Print the table."""
-    table = Table(title="hookferry bench", title_justify="left", show_lines=False)
-    table.add_column("what", overflow="fold")
-    for name in ("measured", "raw", "budget", "moonshot"):
+    table = Table(title="hookferry bench", title_justify="left", box=SIMPLE, pad_edge=False)
+    table.add_column("what", min_width=40)
+    for name in ("measured", "budget", "moonshot", "verdict"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    table.add_column("windows (void)", justify="right")
     for f in figures:
+        notes = [f"{f.windows} windows, {f.void} void"]
+        if f.raw is not None:
+            notes.append(f"raw {f.raw:,.4g} {f.unit}")
+        if f.note:
+            notes.append(f.note)
         table.add_row(
-            f.what + (f"\n[dim]{f.note}[/dim]" if f.note else ""),
+            f"{f.what}\n[dim]{'; '.join(notes)}[/dim]",
             f"{f.value:,.4g} {f.unit}",
-            "" if f.raw is None else f"{f.raw:,.4g} {f.unit}",
             f"{f.budget:g}",
             f"{f.moonshot:g}",
             f"[{_STYLES[f.verdict]}]{f.verdict}[/]",
-            f"{f.windows} ({f.void})",
         )
     console.print(table)
 
@@ -80,6 +84,7 @@ def main() -> int:
         parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     console = Console()
     bench = Bench(QUICK if options.quick else FULL)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))
     began = time.monotonic()
     figures: list[Figure] = []
     try:
@@ -93,6 +98,7 @@ def main() -> int:
                 figures += ROWS[name](bench, Path(folder))
             references.append(bench.reference_us())
     finally:
+        kill_all()
         bench.close()
     reference = statistics.median(references)
     show(figures, console)

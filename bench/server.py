@@ -24,6 +24,17 @@ _TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+_running: list[subprocess.Popen[bytes]] = []
+
+
+def kill_all() -> None:
+    """End every server that still runs; for the end of a run, however it ends."""
+    for process in _running:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
 class Server:
     """One process of ``hookferry serve``.
 
@@ -64,8 +75,10 @@ class Server:
             [sys.executable, "-m", "hookferry.cli", "serve"],
             cwd=ROOT,
             env=environ,
+            stdout=subprocess.DEVNULL,
             stderr=(self.data / "stderr.log").open("w"),
         )
+        _running.append(self.process)
         deadline = time.monotonic() + 60
         while True:
             try:
