@@ -294,7 +294,7 @@ class Receiver:
                 limit=http1.MAX_HEAD,
                 backlog=_BACKLOG,
             )
-        except OSError as error:
+        except Exception as error:  # whatever it is, `start` raises it
             ready.set_exception(error)
             return
         ready.set_result(server.sockets[0].getsockname()[1])
