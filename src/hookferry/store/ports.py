@@ -139,7 +139,8 @@ class Ledger(Protocol):
 
         Ordered by (due_ms, id). Deliveries in ``skip`` (those the caller holds) are passed over.
         Stops early once the payloads read exceed ``max_bytes``, but reads at least one.
-        Sees every commit that was asked for before it.
+        Neither they nor their due times are in the answer. Sees every commit that was asked for
+        before it.
         """
         ...
 
@@ -204,7 +205,8 @@ class ConfigStore(Protocol):
 
         Raises:
             NameTaken: a live tenant, event type or (where the caller asks for unique names by
-                ``save_webhook_unique``) webhook has this name.
+                ``save_webhook_unique``) webhook has this name; deleted and archived ones are
+                not live.
             VersionMismatch: the stored record's version is not ``record.version - 1``.
         """
         ...
@@ -245,7 +247,11 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Log(Protocol):
-    """Search; every method is scoped to one tenant. Lists are newest first."""
+    """Search; every method is scoped to one tenant. Lists are newest first.
+
+    Times are compared with those inside the ids (``hookferry.ids``); ``after_ms`` is included,
+    ``before_ms`` is not. A search that takes too long raises StorageDown.
+    """
 
     async def event(self, tenant_id: int, event_id: int) -> Event | None:
         """Return one event."""
@@ -308,7 +314,10 @@ class Actions(Protocol):
         ...
 
     async def add_deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        """Store further deliveries of stored events (replay to other webhooks)."""
+        """Store further deliveries of stored events (replay to other webhooks).
+
+        One that owes to a webhook deleted meanwhile is stored as cancelled.
+        """
         ...
 
 
@@ -366,8 +375,9 @@ class Upkeep(Protocol):
     async def forget(self, before_ms: int, limit: int) -> int:
         """Delete up to ``limit`` events received before ``before_ms`` that owe nothing.
 
-        Their deliveries and attempts go with them. Returns how many events went; fewer than
-        ``limit`` means that there are no more for now.
+        Their deliveries and attempts go with them, and jobs that ended before. Returns how many
+        events went; fewer than ``limit`` means that there are no more for now. An event that
+        still owed is looked at again once ``before_ms`` has moved on by an hour.
         """
         ...
 
@@ -380,7 +390,7 @@ class Upkeep(Protocol):
         ...
 
     async def boot(self) -> Boot:
-        """Return what a booting engine must know."""
+        """Return what a booting engine must know, after finishing deletions cut short."""
         ...
 
     async def ping(self) -> None:

@@ -115,6 +115,23 @@ def test_a_call_costs_the_same_in_a_log_ten_times_as_long(logs: tuple[Log, Log],
     assert 0 < large <= small * 1.2 + 2
 
 
+def test_events_that_owe_are_not_walked_again_by_every_call(tmp_path: Path) -> None:
+    log = Log(tmp_path, 0)
+    commit(log.connection, log.batch(200, DeliveryState.PENDING))
+    sweep = retention.Sweep()
+    sweep.start(NOW + HOUR)
+    chunk = retention.forget_events(log.connection, sweep.after_id, NOW + HOUR, 1_000)
+    assert chunk.forgotten == 0
+    assert chunk.reached is not None
+    sweep.reached(chunk.reached)
+    sweep.start(NOW + HOUR + 1)
+    again = log.steps(lambda c: retention.forget_events(c, sweep.after_id, NOW + HOUR + 1, 1_000))
+    assert again < 20
+    sweep.start(NOW + HOUR + retention.RESWEEP_MS)
+    assert sweep.after_id == 0
+    log.connection.close()
+
+
 def test_a_commit_of_many_rows_takes_few_statements(tmp_path: Path) -> None:
     log = Log(tmp_path, 0)
     statements: list[str] = []

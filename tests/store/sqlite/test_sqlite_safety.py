@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
@@ -12,10 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from hookferry.errors import LedgerDamaged, LedgerOwned, StorageDown, StorageFull
+from hookferry.errors import LedgerDamaged, LedgerOwned, StartupError, StorageDown, StorageFull
 from hookferry.store.ports import Acceptance, EventFilter
 from hookferry.store.sqlite import SqliteStore
-from hookferry.store.sqlite.connection import CHECKPOINT_PAGES, FILE_NAME, JOURNAL_LIMIT_BYTES
+from hookferry.store.sqlite.connection import (
+    CHECKPOINT_PAGES,
+    FILE_NAME,
+    JOURNAL_LIMIT_BYTES,
+    require_version,
+)
 from hookferry.store.sqlite.owner import LOCK_NAME, Owner
 from hookferry.store.sqlite.store import READS_WAITING
 from store.conformance.books import Books, Maker
@@ -134,6 +140,26 @@ async def test_a_search_that_takes_too_long_is_stopped(
 
 # --------------------------------------------------------------------------- owners
 
+COMMIT_FOR_EVER = """
+import asyncio, sys
+from pathlib import Path
+from hookferry.clock import SystemClock
+from hookferry.domain.event import Event
+from hookferry.ids import IdSource
+from hookferry.store.ports import Acceptance, Batch
+from hookferry.store.sqlite import SqliteStore
+
+async def main():
+    store = await SqliteStore.open(Path(sys.argv[1]))
+    source = IdSource(SystemClock())
+    while True:
+        event = Event(source.next(), 1, "a.b", b"{}", 0)
+        await store.commit(Batch(1, [Acceptance(event, ())]))
+        print(event.id, flush=True)
+
+asyncio.run(main())
+"""
+
 OWN = """
 import sys
 from pathlib import Path
@@ -184,6 +210,10 @@ async def filled(folder: Path) -> Path:
     await books.accept(*(Acceptance(books.make.event(payload=b"x" * 3000), ()) for _ in range(50)))
     await store.aclose()
     return folder / FILE_NAME
+
+
+def put(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def content(path: Path) -> bytes:
@@ -238,6 +268,46 @@ async def test_a_broken_root_page_of_a_table_is_refused_and_kept(tmp_path: Path)
     whole[(page - 1) * 4096 : page * 4096] = b"\xaa" * 4096
     path.write_bytes(whole)
     await refuse(tmp_path, path)
+
+
+async def test_a_crash_in_the_middle_of_a_checkpoint_is_no_damage(tmp_path: Path) -> None:
+    folder, crashed = tmp_path / "live", tmp_path / "crashed"
+    crashed.mkdir()
+    store = await SqliteStore.open(folder)
+    books = Books(store, Maker())
+    await books.accept(*(Acceptance(books.make.event(payload=b"x" * 3000), ()) for _ in range(50)))
+    log = f"{FILE_NAME}-wal"
+    shutil.copy(folder / log, crashed / log)
+    events = await store.events(EVERYTHING, limit=100)
+    await store.aclose()
+    # The first pages, with the header that counts them all, were written; the rest were not.
+    whole = content(folder / FILE_NAME)
+    put(crashed / FILE_NAME, whole[: 8 * 4096])
+    store = await SqliteStore.open(crashed)
+    assert await store.events(EVERYTHING, limit=100) == events
+    await store.aclose()
+
+
+async def test_a_killed_process_leaves_every_commit_that_it_was_told_of(tmp_path: Path) -> None:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", COMMIT_FOR_EVER, str(tmp_path), stdout=pipe
+    )
+    assert process.stdout is not None
+    told = [int(await process.stdout.readline()) for _ in range(20)]
+    process.kill()
+    told += [int(line) for line in (await process.stdout.read()).split(b"\n")[:-1]]
+    await process.wait()
+    store = await SqliteStore.open(tmp_path)
+    stored = {event.id for event in await store.events(EVERYTHING, limit=100_000)}
+    assert set(told) <= stored
+    await store.aclose()
+
+
+def test_a_sqlite_that_is_too_old_is_refused() -> None:
+    require_version((3, 35, 0))
+    with pytest.raises(StartupError, match=r"3\.26\.0.*needs 3\.35\.0"):
+        require_version((3, 26, 0))
 
 
 async def test_an_empty_file_left_by_a_crash_is_a_new_ledger(tmp_path: Path) -> None:

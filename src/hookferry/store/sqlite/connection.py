@@ -20,8 +20,10 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from hookferry.errors import HookferryError, LedgerDamaged, StorageDown, StorageFull
+from hookferry.errors import HookferryError, LedgerDamaged, StartupError, StorageDown, StorageFull
 
+NEEDS: Final = (3, 35, 0)
+"""The oldest SQLite that knows every statement used: UPDATE ... FROM and RETURNING."""
 FILE_NAME: Final = "ledger.sqlite3"
 CHECKPOINT_PAGES: Final = 4_000
 JOURNAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
@@ -46,6 +48,15 @@ _PASSING = frozenset(
         sqlite3.SQLITE_PERM,
     }
 )
+
+
+def require_version(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> None:
+    """Raise StartupError when Python was built with a SQLite that is too old."""
+    if version < NEEDS:
+        raise StartupError(
+            f"this Python's SQLite is {'.'.join(map(str, version))}, hookferry needs "
+            f"{'.'.join(map(str, NEEDS))} or later: use a Python built with a newer one"
+        )
 
 
 def open_writer(folder: Path) -> sqlite3.Connection:

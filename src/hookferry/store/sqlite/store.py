@@ -47,6 +47,7 @@ from hookferry.store.sqlite.connection import (
     means_damage,
     open_reader,
     open_writer,
+    require_version,
     translate,
 )
 from hookferry.store.sqlite.inspection import inspect_ledger
@@ -285,6 +286,7 @@ class SqliteStore:
             LedgerOwned: another process has the folder.
             LedgerDamaged: the file is not a usable database; it was not touched.
             SchemaOutdated: the schema is newer than this build, or older and ``migrate`` is off.
+            StartupError: this Python's SQLite is too old.
         """
         loop = asyncio.get_running_loop()
         opened = await loop.run_in_executor(None, functools.partial(_open, folder, migrate))
@@ -322,6 +324,7 @@ def _limited(connection: sqlite3.Connection, call: Callable[..., T], *args: obje
 def _open(
     folder: Path, migrate: bool
 ) -> tuple[Owner, sqlite3.Connection, list[sqlite3.Connection]]:
+    require_version()
     owner = Owner.take(folder)
     connections: list[sqlite3.Connection] = []
     try:

@@ -97,7 +97,11 @@ class Worker(Generic[C]):
             # result appended after that sees it cleared, and one appended before is taken along.
             if not self._waking:
                 self._waking = True
-                self._loop.call_soon_threadsafe(self._deliver)
+                try:
+                    self._loop.call_soon_threadsafe(self._deliver)
+                except RuntimeError:
+                    # The loop was closed without closing this: nobody is left to tell.
+                    return
 
     def _deliver(self) -> None:
         self._waking = False
