@@ -266,3 +266,17 @@ async def _system_clock(server: NameServer) -> AsyncIterator[Resolver]:
     resolver = Resolver(SystemClock().monotonic, nameservers=[server.address])
     yield resolver
     await resolver.aclose()
+
+
+async def test_odd_names_fail_like_any_other(resolver: Resolver) -> None:
+    for name in ("b\u00fccher.test", "a" * 70 + ".test", "..", "", "a b", "x" * 300):
+        with pytest.raises(ResolveError) as caught:
+            await resolver.resolve(name)
+        assert caught.value.kind is ErrorKind.DNS
+
+
+async def test_a_name_with_very_many_addresses_is_kept_in_part(
+    server: NameServer, resolver: Resolver
+) -> None:
+    server.names["many.test"] = [f"127.0.1.{i}" for i in range(60)]
+    assert len(await resolver.resolve("many.test")) == 32

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import socket
 from contextlib import suppress
 
 import pytest
 
+from hookferry.transport import client
 from hookferry.transport.deadlines import TICK, DeadlineWheel
 from hookferry.transport.dns import Resolver
 from hookferry.transport.exchange import Exchange
+from hookferry.transport.http1 import Connection
 from hookferry.transport.limits import Limits
 from hookferry.transport.port import ErrorKind, Outcome, Request, Target
 from transport.kit import BODY, Sender, request_to
@@ -392,3 +395,68 @@ async def test_the_wheel_expires_what_is_due_and_nothing_else() -> None:
     assert owner.cuts == [soon]
     assert loop.time() - now < 0.01 + 3 * TICK
     assert wheel.drain() == [later]
+
+
+async def test_a_closed_connection_is_freed_without_the_garbage_collector(
+    peers: Peers, sender: Sender
+) -> None:
+    receiver = await peers.receiver(answers(OK, then_close=True))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            await sender.post(receiver.target)
+        await asyncio.sleep(0.01)  # closing takes a few turns of the loop
+        left = sum(isinstance(each, Connection) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left <= 2
+
+
+async def test_nothing_is_remembered_of_targets_that_are_not_called_any_more(
+    peers: Peers, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "SWEEP_SECONDS", 0.01)
+    clock = Hand()
+    sender = Sender(resolver, clock=clock)
+    left = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(OK)
+        await peer.until_left()
+        left.set()
+
+    receiver = await peers.receiver(script)
+    await sender.post(receiver.target)
+    clock.ahead += 31
+    await asyncio.wait_for(left.wait(), 5)
+    assert sender.transport.idle == 0
+    await sender.aclose()
+
+
+async def test_an_unexpected_error_while_connecting_ends_the_request_and_is_reported(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    reported: asyncio.Future[dict[str, object]] = loop.create_future()
+    loop.set_exception_handler(lambda _, context: reported.set_result(context))
+    monkeypatch.setattr(sender.guard, "judge", lambda _: 1 / 0)
+    outcome = await sender.post(Target(scheme="http", host="127.0.0.1", port=9))
+    assert (outcome.error, outcome.detail) == (
+        ErrorKind.INTERNAL,
+        "ZeroDivisionError while connecting",
+    )
+    assert isinstance((await reported)["exception"], ZeroDivisionError)
+
+
+def test_a_target_shows_no_secrets() -> None:
+    target = Target(
+        scheme="https",
+        host="example.com",
+        port=443,
+        client_certificate=b"KEY",
+        proxy="http://user:hunter2@proxy:1",
+    )
+    assert repr(target) == "Target(https://example.com:443)"
+    assert "hunter2" not in repr(request_to(target))

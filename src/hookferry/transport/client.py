@@ -135,6 +135,9 @@ class HttpTransport:
             exchange.fail(failure.kind, failure.detail, self._now())
         except Exception as error:
             exchange.dialing = None
+            self._loop.call_exception_handler(
+                {"message": "connecting failed unexpectedly", "exception": error}
+            )
             exchange.fail(
                 ErrorKind.INTERNAL, f"{type(error).__name__} while connecting", self._now()
             )
@@ -152,5 +155,5 @@ class HttpTransport:
     def _sweep(self) -> None:
         self._pool.sweep(self._now())
         self._sweeper = None
-        if self._pool.size:
+        if not self._pool.empty:
             self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)

@@ -20,7 +20,8 @@ from hookferry.transport.port import ErrorKind
 TIME_LIMIT = 5.0
 """Seconds a look-up may take."""
 TTL_MIN, TTL_MAX = 1.0, 60.0
-"""Seconds an answer is kept: its TTL, but within these."""
+"""Seconds an answer is kept: its TTL, but within these. (c-ares keeps answers too, for no longer
+than their TTL; so the greatest value bounds what a changed /etc/hosts or resolver needs.)"""
 NEGATIVE_TTL = 2.0
 """Seconds a failure is kept."""
 IN_FLIGHT = 1_000
@@ -28,6 +29,8 @@ IN_FLIGHT = 1_000
 hang can never use up the places of others. One more is refused at once instead of queued."""
 CACHED = 10_000
 """Names kept."""
+ADDRESSES = 32
+"""Addresses kept of a name; the rest is never judged and never called."""
 
 _TRY_SECONDS, _TRIES = 1.5, 2
 
@@ -135,7 +138,7 @@ class Resolver:
             found = {node.addr[0].decode("ascii"): float(node.ttl) for node in answer.nodes}
             if found:
                 ttl = min(max(min(found.values()), TTL_MIN), TTL_MAX)
-                known = _Known(self._now() + ttl, tuple(found))
+                known = _Known(self._now() + ttl, tuple(found)[:ADDRESSES])
             else:
                 known = _Known(
                     self._now() + NEGATIVE_TTL,

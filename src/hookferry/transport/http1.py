@@ -189,6 +189,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the exchange by what had come until then."""
+        del self._parser  # it refers back to this object; the cycle would wait for the collector
         exchange = self._exchange
         if exchange is None:
             self._keeper.forget(self)

@@ -19,6 +19,11 @@ class Pool:
         self._idle: dict[Target, list[Connection]] = {}
         self.size = 0
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to sweep, not even a target without connections."""
+        return not self._idle
+
     def take(self, target: Target, now: float) -> Connection | None:
         """Return the connection that was used last, or None."""
         idle = self._idle.get(target)

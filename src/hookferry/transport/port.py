@@ -51,6 +51,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str | None = None
     """``http://[user:password@]host:port`` of a CONNECT proxy."""
 
+    def __repr__(self) -> str:
+        """Leave out what must not reach a log: key and proxy credentials."""
+        return f"Target({self.scheme}://{self.host}:{self.port})"
+
 
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One request, rendered."""
