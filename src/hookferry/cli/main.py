@@ -12,6 +12,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 
 from hookferry.cli.terminal import CommandError, Exit, complain
+from hookferry.client.errors import Unreachable
 from hookferry.errors import BadSettings, HookferryError, StartupError
 
 app = App(
@@ -22,6 +23,10 @@ app = App(
 )
 for _name, _help in (
     ("serve", "Run the server."),
+    ("trigger", "Publish an event."),
+    ("tail", "Follow deliveries."),
+    ("replay", "Deliver an event once more."),
+    ("keys", "Create, list and revoke API keys."),
     ("verify", "Check the signature of a request."),
     ("migrate", "Bring the ledger's schema up to date."),
     ("doctor", "Check this deployment: settings, disk, ledger, keys, port, DNS, limits."),
@@ -50,6 +55,9 @@ def _run(argv: Sequence[str] | None) -> int:
     except CommandError as error:
         complain(str(error))
         return error.code
+    except Unreachable as error:
+        complain(error.detail)
+        return Exit.UNAVAILABLE
     except HookferryError as error:
         complain(error.detail)
         return Exit.FAILED
