@@ -12,6 +12,7 @@ import pytest
 
 from hookferry.transport import client
 from hookferry.transport.deadlines import TICK, DeadlineWheel
+from hookferry.transport.dial import Dialer, DialError
 from hookferry.transport.dns import Resolver
 from hookferry.transport.exchange import Exchange
 from hookferry.transport.http1 import Connection
@@ -433,6 +434,23 @@ async def test_nothing_is_remembered_of_targets_that_are_not_called_any_more(
     await asyncio.wait_for(left.wait(), 5)
     assert sender.transport.idle == 0
     await sender.aclose()
+
+
+@pytest.mark.parametrize("ends", ["connected", "failed"])
+async def test_a_cancellation_that_gets_lost_ends_no_request_twice(
+    ends: str, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deaf(*_: object) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        if ends == "failed":
+            raise DialError(ErrorKind.TLS, "late")
+
+    monkeypatch.setattr(Dialer, "dial", deaf)
+    nowhere = Target(scheme="http", host="127.0.0.1", port=9)
+    outcome = await sender.send(request_to(nowhere, timeout=0.05))
+    assert outcome.error is ErrorKind.DNS_TIMEOUT
+    await sender.aclose()  # waits for what still dials, then counts the calls
 
 
 async def test_an_unexpected_error_while_connecting_ends_the_request_and_is_reported(

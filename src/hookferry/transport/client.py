@@ -128,21 +128,24 @@ class HttpTransport:
 
     async def _connect(self, exchange: Exchange) -> None:
         connection = Connection(self, exchange.request.target, self._limits, self._now)
+        failure: tuple[ErrorKind, str] | None = None
         try:
             await self._dialer.dial(exchange.request.target, connection, exchange)
-        except DialError as failure:
-            exchange.dialing = None
-            exchange.fail(failure.kind, failure.detail, self._now())
+        except DialError as error:
+            failure = error.kind, error.detail
         except Exception as error:
-            exchange.dialing = None
+            failure = ErrorKind.INTERNAL, f"{type(error).__name__} while connecting"
             self._loop.call_exception_handler(
                 {"message": "connecting failed unexpectedly", "exception": error}
             )
-            exchange.fail(
-                ErrorKind.INTERNAL, f"{type(error).__name__} while connecting", self._now()
-            )
+        if exchange.dialing is None:
+            # Given up, but the cancellation got lost on its way or came a moment too late.
+            connection.abort()
+            return
+        exchange.dialing = None
+        if failure is not None:
+            exchange.fail(*failure, self._now())
         else:
-            exchange.dialing = None
             connection.address, connection.verdict = exchange.address, exchange.verdict
             connection.start(exchange)
 
