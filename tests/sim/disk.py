@@ -91,6 +91,7 @@ def apply_batch(disk: Disk, batch: Batch) -> Committed:
     attempts = [s.attempt for s in valid if s.attempt is not None]
     _unique([attempt.id for attempt in attempts], disk.attempts, "attempt")
 
+    disk.time_ms = max(disk.time_ms, batch.now_ms)
     disk.keys.update(claimed)
     for acceptance in accepted:
         disk.events[acceptance.event.id] = acceptance.event

@@ -81,6 +81,9 @@ class Batch(msgspec.Struct, frozen=True):
     accept: Sequence[Acceptance] = ()
     settle: Sequence[Settlement] = ()
     health: Sequence[HealthChange] = ()
+    now_ms: int = 0
+    """The engine's time, remembered as by ``Upkeep.remember_time`` unless it is earlier than what
+    is remembered: due times must never lie in the past of a timeline that a crash cut short."""
 
 
 class Committed(msgspec.Struct, frozen=True):

@@ -353,3 +353,10 @@ async def test_everything_committed_is_there_after_a_restart(reopen: Reopen, mak
     assert await store.delivery(1, delivery.id) == delivery
     assert await store.epochs() == epochs
     assert (await store.changes(0)).webhooks == [webhook]
+
+
+async def test_a_commit_remembers_the_latest_time_it_was_told(books: Books) -> None:
+    version = await books.version()
+    await books.store.commit(Batch(version, now_ms=2_000))
+    await books.store.commit(Batch(version, now_ms=1_000))
+    assert (await books.store.boot()).time_ms == 2_000

@@ -137,6 +137,6 @@ def test_a_commit_of_many_rows_takes_few_statements(tmp_path: Path) -> None:
     statements: list[str] = []
     log.connection.set_trace_callback(statements.append)
     commit(log.connection, log.batch(128, DeliveryState.PENDING))
-    # Begin, configuration version, two chunks of events, two of deliveries, commit.
-    assert len(statements) == 7
+    # Begin, configuration version, two chunks of events, two of deliveries, the time, commit.
+    assert len(statements) == 8
     log.connection.close()

@@ -22,6 +22,7 @@ from hookferry.store.sqlite.statements import MultiRow
 
 BEGIN: Final = "BEGIN IMMEDIATE"
 CONFIG_VERSION: Final = "SELECT value FROM ledger WHERE name = 'config_version'"
+REMEMBER_TIME: Final = "UPDATE ledger SET value = ?1 WHERE name = 'time_ms' AND value < ?1"
 
 INSERT_EVENTS: Final = MultiRow(
     "INSERT INTO events (id, tenant_id, type, state, received_at, payload) VALUES {rows}", 6
@@ -95,6 +96,7 @@ def commit(connection: sqlite3.Connection, batch: Batch) -> Committed:
         refused = _settle(connection, batch.settle, lost)
         if batch.health and _put_health(connection, batch.health, lost):
             version = execute(CONFIG_VERSION).fetchone()[0]
+    execute(REMEMBER_TIME, (batch.now_ms,))
     execute("COMMIT")
     return Committed(version, stale and bool(batch.accept), repeated, refused)
 

@@ -88,20 +88,22 @@ def forget_events(
 ) -> Chunk:
     """Delete at most ``limit`` of the next events that owe nothing, with all that is theirs."""
     below = ids.lowest_at(before_ms)
+    # Outside the transaction, because undoing it would make SQLite prepare everything anew.
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS forgotten (id INTEGER PRIMARY KEY)")
     connection.execute("BEGIN IMMEDIATE")
     arguments = (after_id, below, min(limit, CHUNK_EVENTS), CHUNK_DELIVERIES)
     reached: int | None = connection.execute(REACH, arguments).fetchone()[0]
-    if reached is None:
+    forgotten = 0
+    if reached is not None:
+        forgotten = connection.execute(CHOOSE, (after_id, reached)).rowcount
+    if not forgotten:
         connection.execute("ROLLBACK")
-        return Chunk(0, None)
-    connection.execute("CREATE TEMP TABLE IF NOT EXISTS forgotten (id INTEGER PRIMARY KEY)")
+        return Chunk(0, reached)
     connection.execute(KEEP_GREATEST)
-    forgotten = connection.execute(CHOOSE, (after_id, reached)).rowcount
-    if forgotten:
-        connection.execute(DELETE_ATTEMPTS)
-        connection.execute(DELETE_DELIVERIES)
-        connection.execute(DELETE_EVENTS)
-        connection.execute("DELETE FROM forgotten")
+    connection.execute(DELETE_ATTEMPTS)
+    connection.execute(DELETE_DELIVERIES)
+    connection.execute(DELETE_EVENTS)
+    connection.execute("DELETE FROM forgotten")
     connection.execute("COMMIT")
     return Chunk(forgotten, reached)
 
