@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 
-import pytest
-
 from hookferry.engine.intake import MAX_BATCH
 
 from .kit import EVENT, House, until
@@ -81,34 +79,26 @@ BAD_PUBLICATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "status", "code", "field"), BAD_PUBLICATIONS)
-async def test_a_bad_publication_is_a_problem_and_nothing_is_stored(
-    hot_house: House, body: bytes, status: int, code: str, field: str | None
-) -> None:
-    answer = await hot_house.client.post("/api/v1/events", content=body)
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (status, code)
-    assert problem["status"] == status
-    assert problem["detail"]
-    if field is not None:
-        assert problem["field"] == field
+async def test_a_bad_publication_is_a_problem_and_nothing_is_stored(hot_house: House) -> None:
+    for body, status, code, field in BAD_PUBLICATIONS:
+        answer = await hot_house.client.post("/api/v1/events", content=body)
+        assert answer.headers["content-type"] == "application/problem+json", body[:80]
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (status, code), body[:80]
+        assert problem["status"] == status
+        assert problem["detail"]
+        assert field is None or problem["field"] == field, body[:80]
     assert await hot_house.events() == []
 
 
-@pytest.mark.parametrize(
-    ("query", "status", "code"),
-    [
+async def test_a_bad_query_is_a_problem(hot_house: House) -> None:
+    for query, status, code in (
         ("?tenant=nobody", 404, "not_found"),
         ("?tenat=default", 422, "unknown_field"),
         ("?tenant=default&tenant=default", 422, "invalid_field"),
-    ],
-)
-async def test_a_bad_query_is_a_problem(
-    hot_house: House, query: str, status: int, code: str
-) -> None:
-    answer = await hot_house.client.post(f"/api/v1/events{query}", json=EVENT)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    ):
+        answer = await hot_house.client.post(f"/api/v1/events{query}", json=EVENT)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), query
     assert await hot_house.events() == []
 
 
@@ -120,24 +110,13 @@ async def test_query_and_body_may_not_name_different_tenants(hot_house: House) -
     assert (answer.status_code, answer.json()["field"]) == (422, "tenant")
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [
-        None,
-        "Bearer hf_wrong",
-        "Basic aGY6aGY=",
-        "Bearer",
-        "Bearer " + "x" * 1000,
-    ],
-)
-async def test_a_stranger_is_told_to_send_a_key(
-    hot_house: House, authorization: str | None
-) -> None:
-    headers = {} if authorization is None else {"Authorization": authorization}
+async def test_a_stranger_is_told_to_send_a_key(hot_house: House) -> None:
     del hot_house.client.headers["Authorization"]
-    answer = await hot_house.client.post("/api/v1/events", json=EVENT, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
-    assert answer.headers["www-authenticate"].startswith("Bearer")
+    for sent in (None, "Bearer hf_wrong", "Basic aGY6aGY=", "Bearer", "Bearer " + "x" * 1000):
+        headers = {} if sent is None else {"Authorization": sent}
+        answer = await hot_house.client.post("/api/v1/events", json=EVENT, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), sent
+        assert answer.headers["www-authenticate"].startswith("Bearer")
     assert await hot_house.events() == []
 
 
@@ -165,11 +144,11 @@ async def test_a_bound_key_publishes_to_its_tenant_and_to_no_other(hot_house: Ho
     assert await hot_house.events() == []
 
 
-@pytest.mark.parametrize("key", ["", "with space", "x" * 256, "é"])
-async def test_a_bad_idempotency_key_is_a_problem(hot_house: House, key: str) -> None:
-    headers = [(b"Idempotency-Key", key.encode())]
-    answer = await hot_house.client.post("/api/v1/events", json=EVENT, headers=headers)
-    assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
+async def test_a_bad_idempotency_key_is_a_problem(hot_house: House) -> None:
+    for key in ("", "with space", "x" * 256, "é"):
+        headers = [(b"Idempotency-Key", key.encode())]
+        answer = await hot_house.client.post("/api/v1/events", json=EVENT, headers=headers)
+        assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key"), key
 
 
 async def test_a_draining_server_says_when_to_come_back(hot_house: House) -> None:
@@ -216,11 +195,12 @@ async def test_a_batch_answers_in_order_and_takes_the_good_ones(house: House) ->
     assert len(await house.events()) == 2
 
 
-@pytest.mark.parametrize("media", ["application/x-ndjson", "application/ndjson; charset=utf-8"])
-async def test_a_batch_may_be_one_event_a_line(house: House, media: str) -> None:
+async def test_a_batch_may_be_one_event_a_line(house: House) -> None:
     lines = "\n".join(json.dumps(EVENT | {"data": n}) for n in range(3)) + "\n\n"
     answer = await house.client.post(
-        "/api/v1/events/batch", content=lines.encode(), headers={"Content-Type": media}
+        "/api/v1/events/batch",
+        content=lines.encode(),
+        headers={"Content-Type": "application/x-ndjson; charset=utf-8"},
     )
     assert answer.status_code == 202, answer.text
     assert [e.payload for e in reversed(await house.events())] == [b"0", b"1", b"2"]

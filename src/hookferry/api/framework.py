@@ -15,6 +15,7 @@ from litestar.constants import RESERVED_KWARGS
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import (
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
     ValidationException,
@@ -41,6 +42,7 @@ from hookferry.errors import (
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
+    RequestTimeout,
     UnknownField,
 )
 
@@ -93,6 +95,8 @@ def as_ours(error: Exception) -> HookferryError:
         field = first.get("key") if isinstance(first, dict) else None
         what = first.get("message") if isinstance(first, dict) else None
         return InvalidField(f"{field or 'a parameter'}: {what or error.detail}", field=field)
+    if isinstance(error, InternalServerException) and "disconnected" in error.detail:
+        return RequestTimeout("the request ended before its body did")
     if isinstance(error, HTTPException) and error.status_code < 500:
         return BadRequest(error.detail)
     return InternalError("something broke here; it was logged")

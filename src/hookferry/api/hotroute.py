@@ -189,8 +189,6 @@ class HotAsgi:
             for name, _, value in (line.partition(b": ") for line in head.splitlines())
         ]
         headers.append((b"content-length", b"%d" % len(content)))
-        if isinstance(body, HookferryError):
-            headers.append((b"connection", b"close"))  # the rest of the body is not wanted
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 

@@ -238,9 +238,10 @@ class HookferryProtocol(HttpToolsProtocol):
         self.reading = _IDLE
         """What is expected from the client next."""
         self._received = 0
-        """Bytes of the present head, or thrown away while lingering."""
-        self._stalled = False
+        """Bytes of the present head beyond its first read, or thrown away while lingering."""
+        self.stalled = False
         """The client does not read its answers: nothing further is started."""
+        self._advancing = False
         self.deadline = watch.now + limits.keep_alive
         """When ``on_deadline`` is called, on the loop's clock; infinity while we are to answer."""
 
@@ -267,21 +268,24 @@ class HookferryProtocol(HttpToolsProtocol):
             self._refuse(BadRequest("this is not a well-formed HTTP/1.1 request (RFC 9112)"))
             return
         if self.reading is _HEAD:
-            self._received += len(data)
+            if self._received < 0:  # this head began within this read
+                self._received = 0
+            else:
+                self._received += len(data)
             if self._received > self._limits.head_bytes:
                 self._refuse(self._headers_too_large())
 
     def resume_writing(self) -> None:
         """Go on with a client that reads its answers again."""
         super().resume_writing()
-        if self._stalled:
-            self._stalled = False
+        if self.stalled:
+            self.stalled = False
             self._next()
 
     def on_deadline(self) -> None:
         """Act on a deadline that has passed; called by ``Watch.sweep``."""
         self.deadline = math.inf
-        if self._stalled:
+        if self.stalled:
             self.transport.abort()
         elif self.reading is _HEAD or self.reading is _BODY:
             if self.flow.read_paused:  # it is we who do not listen
@@ -303,7 +307,7 @@ class HookferryProtocol(HttpToolsProtocol):
         if self.reading is _NOTHING:
             return
         self._expect(_HEAD)
-        self._received = 0
+        self._received = -1
         self.url = b""
         self.headers = []
 
@@ -393,26 +397,37 @@ class HookferryProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
+        if self.reading is _BODY and self.cycle.response_complete:
+            self.close_after_answer(unread=True)  # answered early: the body is not wanted
+            return
         if self.flow.write_paused:
-            self._stalled = True
+            self.stalled = True
             self.flow.pause_reading()
             self.deadline = self.watch.now + self._limits.write_deadline
             return
         self._next()
 
     def _next(self) -> None:
+        """Give the requests that wait their turn, one after the other."""
+        if self._advancing:
+            return  # an answer given at once, inside the loop below
+        self._advancing = True
         pipeline = self.pipeline
-        if not pipeline:
-            self.flow.resume_reading()
-            if self.reading is _IDLE:
-                self.deadline = self.watch.now + self._limits.keep_alive
-            elif self.reading is not _NOTHING:
-                self._expect(self.reading)
-            return
-        cycle, app = pipeline.pop()
-        if not pipeline:  # what waits is bounded by not reading on before
-            self.flow.resume_reading()
-        self._start_asgi_task(cycle, app)
+        try:
+            while pipeline:
+                cycle, app = pipeline.pop()
+                if not pipeline:  # what waits is bounded by not reading on before
+                    self.flow.resume_reading()
+                self._start_asgi_task(cycle, app)
+                if not cycle.response_complete or self.stalled or self.transport.is_closing():
+                    return
+        finally:
+            self._advancing = False
+        self.flow.resume_reading()
+        if self.reading is _IDLE:
+            self.deadline = self.watch.now + self._limits.keep_alive
+        elif self.reading is not _NOTHING:
+            self._expect(self.reading)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if type(cycle) is HotCycle:
@@ -423,7 +438,7 @@ class HookferryProtocol(HttpToolsProtocol):
     def _enqueue(self, cycle: HotCycle) -> None:
         before = self.cycle
         self.cycle = cycle  # type: ignore[assignment]  # the seam: a cycle by its attributes
-        if before is None or before.response_complete:
+        if (before is None or before.response_complete) and not self.stalled:
             cycle.take_turn()
         else:
             self.flow.pause_reading()
