@@ -6,6 +6,7 @@ makes of it and ``Row.why`` why hookferry decides otherwise.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from dataclasses import dataclass
 
@@ -75,6 +76,7 @@ def _for_ever(first: bytes, again: bytes) -> Script:
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.send(first)
+        await asyncio.sleep(0.05)  # aiohttp's answer depends on whether ``again`` comes along
         while True:
             await peer.send(again)
 

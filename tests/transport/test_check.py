@@ -125,7 +125,7 @@ async def test_a_receiver_that_is_down_or_hangs_is_not_refused(
     silent = await peers.receiver(says_nothing, host="localhost", ca="")
     started = asyncio.get_running_loop().time()
     await checker(_url(silent.target))
-    assert asyncio.get_running_loop().time() - started < 1.0
+    assert asyncio.get_running_loop().time() - started < 3.0
 
 
 @pytest.mark.parametrize(

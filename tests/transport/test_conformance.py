@@ -99,7 +99,7 @@ async def test_the_deadline_ends_a_request_that_hangs(make: Make) -> None:
     (outcome,) = heard
     assert outcome.error is ErrorKind.TIMEOUT
     assert outcome.status is None
-    assert outcome.duration == pytest.approx(0.1, abs=0.09)
+    assert outcome.duration >= 0.099
 
 
 async def test_closing_ends_what_is_in_flight_and_what_comes_later(make: Make) -> None:

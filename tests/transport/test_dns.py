@@ -118,16 +118,16 @@ async def test_a_name_that_hangs_times_out_and_holds_up_nobody(
 ) -> None:
     server.names.update({f"hangs{i}.test": None for i in range(50)})
     server.names["well.test"] = ["192.0.2.1"]
-    resolver = Resolver(hand.monotonic, nameservers=[server.address], time_limit=0.3)
+    resolver = Resolver(hand.monotonic, nameservers=[server.address], time_limit=1.0)
     hung = [asyncio.ensure_future(resolver.resolve(f"hangs{i}.test")) for i in range(50)]
     await server.heard("hangs49.test")
-    assert await asyncio.wait_for(resolver.resolve("well.test"), 0.25) == ("192.0.2.1",)
+    assert await asyncio.wait_for(resolver.resolve("well.test"), 0.9) == ("192.0.2.1",)
     assert not any(task.done() for task in hung)
     ended = await asyncio.gather(*hung, return_exceptions=True)
     assert {error.kind for error in ended if isinstance(error, ResolveError)} == {
         ErrorKind.DNS_TIMEOUT
     }
-    hand.seconds += 0.3
+    hand.seconds += 1.0
     with pytest.raises(ResolveError, match="in time"):  # the first query is still out: no second
         await resolver.resolve("hangs0.test")
     assert resolver.lookups == 51
@@ -242,7 +242,7 @@ async def test_a_deadline_inside_the_look_up_is_a_dns_timeout(
         sender = Sender(resolver)
         outcome = await sender.send(request_to(_target(80, "hangs.test"), timeout=0.2))
         assert outcome.error is ErrorKind.DNS_TIMEOUT
-        assert outcome.duration < 0.5
+        assert outcome.duration < 2
         await sender.aclose()
 
 

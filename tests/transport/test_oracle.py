@@ -18,7 +18,7 @@ async def test_hookferry_takes_it_for_what_it_is(row: Row, peers: Peers, sender:
     outcome = await sender.send(request_to(receiver.target, timeout=row.timeout))
     assert Verdict.of(outcome) == row.expect, outcome.detail
     assert (outcome.error is None) == (outcome.detail is None)
-    assert outcome.duration < row.timeout + 0.4
+    assert outcome.duration < row.timeout + 3
 
 
 @by_name
