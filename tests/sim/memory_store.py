@@ -140,12 +140,12 @@ class MemoryStore:
                 rows.append(DueDelivery(delivery, event))
             return DueBatch(rows, False, None)
 
-    async def retrying(self, webhook_id: int) -> DueDelivery | None:
+    async def retrying(self, webhook_id: int, skip: frozenset[int]) -> DueDelivery | None:
         """See ``Ledger.retrying``."""
         async with self._reading() as disk:
             for number in sorted(disk.owing.get(webhook_id, {})):
                 delivery = disk.deliveries[number]
-                if delivery.state is DeliveryState.RETRYING:
+                if delivery.state is DeliveryState.RETRYING and number not in skip:
                     return DueDelivery(delivery, disk.events[delivery.event_id])
             return None
 

@@ -79,6 +79,7 @@ class Committer:
         ledger: what commits.
         version: tells the configuration version that entries are matched under now.
         refresh: brings the configuration up to the ledger's.
+        now_ms: tells the time that due times are measured on.
         metrics: where commits are counted.
     """
 
@@ -87,11 +88,13 @@ class Committer:
         ledger: Ledger,
         version: Callable[[], int],
         refresh: Callable[[], Awaitable[None]],
+        now_ms: Callable[[], int],
         metrics: Metrics,
     ) -> None:
         self._ledger = ledger
         self._version = version
         self._refresh = refresh
+        self._now_ms = now_ms
         self._metrics = metrics
         self._owner: Owner | None = None
         self._entries: deque[Entry] = deque()
@@ -181,7 +184,9 @@ class Committer:
             health = owner.health_of(settlements) if settlements else []
             started = time.perf_counter()
             try:
-                result = await self._ledger.commit(Batch(version, acceptances, settlements, health))
+                result = await self._ledger.commit(
+                    Batch(version, acceptances, settlements, health, self._now_ms())
+                )
             except Unavailable as error:
                 self._unavailable(entries, settlements, error)
                 return

@@ -65,7 +65,11 @@ class Engine:
         self.ids = ids
         self.directory = Directory(store)
         self.committer = Committer(
-            store, lambda: self.directory.version, self.directory.refresh, metrics
+            store,
+            lambda: self.directory.version,
+            self.directory.refresh,
+            timeline.now_ms,
+            metrics,
         )
         self.lanes = Lanes(
             ledger=store,

@@ -414,7 +414,7 @@ class Intake:
     ) -> tuple[DedupeKey, ...]:
         body = hashlib.blake2b(p.type.encode(), digest_size=16)
         body.update(b"\0" + payload + b"\0" + _encoder.encode(meta))
-        now = self.timeline.now_ms()
+        now = self.clock.wall_ms()
         wanted = (
             (SCOPE_EVENT_ID, p.id, EVENT_ID_SECONDS),
             (SCOPE_IDEMPOTENCY_KEY, idempotency_key, IDEMPOTENCY_KEY_SECONDS),

@@ -70,7 +70,7 @@ class Janitor:
             if gone < CHUNK:
                 break
             await asyncio.sleep(PAUSE_SECONDS)
-        while await self._upkeep.forget_keys(self._timeline.now_ms(), CHUNK) == CHUNK:  # noqa: ASYNC110 (a pause, not a poll)
+        while await self._upkeep.forget_keys(self._clock.wall_ms(), CHUNK) == CHUNK:  # noqa: ASYNC110 (a pause, not a poll)
             await asyncio.sleep(PAUSE_SECONDS)
         return total
 

@@ -15,6 +15,8 @@ from hookferry.engine.dispatch import Carrier, Plan
 from hookferry.engine.retry import BREAKER_FAILURES, probe_wait
 
 _NEVER = float("inf")
+_LOW_WATER = 4
+"""A lane asks for more when its queue is down to a fourth of its memory."""
 
 
 class Job:
@@ -228,6 +230,14 @@ class Lane:
         """Remember that the ledger has a delivery due at that time."""
         if self.next_due_ms is None or due_ms < self.next_due_ms:
             self.next_due_ms = due_ms
+
+    @property
+    def thirsty(self) -> bool:
+        """It may be refilled: the queue is low. An ordered lane first finishes all it holds, so
+        that nothing overtakes a delivery that turns out to be retrying."""
+        if self.webhook.ordered:
+            return not (self.queue or self.head or self.in_flight)
+        return len(self.queue) * _LOW_WATER <= self.memory
 
     # ------------------------------------------------------------------ may it send
 

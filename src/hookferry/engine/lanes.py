@@ -41,8 +41,6 @@ REFILLS_AT_ONCE = 4
 MAX_UNSETTLED = 4_000
 """Attempts that wait to be settled, beyond which nothing more is sent: what would be sent twice
 after a crash stays bounded also when the ledger is full."""
-_LOW_WATER = 4
-"""A lane asks for more when its queue is down to a fourth of its memory."""
 _MIN_ALLOWANCE = 64 * 1024
 _REFILL_RETRY_MS = 1_000
 
@@ -285,13 +283,7 @@ class Lanes:
                 lane.backlog = True
             elif lane.sending:
                 self._alarm(lane, self._clock.monotonic() + (due - now_ms) / 1000)
-        if (
-            lane.backlog
-            and not lane.refilling
-            and lane.sending
-            and lane.head is None
-            and len(lane.queue) * _LOW_WATER <= lane.memory
-        ):
+        if lane.backlog and not lane.refilling and lane.sending and lane.thirsty:
             lane.refilling = True
             lane.missed = False
             self._thirsty.append(lane)
@@ -314,7 +306,8 @@ class Lanes:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = at
-        delay = max(0.0, at - self._clock.monotonic())
+        # Loops round their timers to milliseconds, down as well: never ask for less than one.
+        delay = max(0.001, at - self._clock.monotonic())
         self._timer = self._loop.call_later(delay, self._ring)
 
     def _ring(self) -> None:
@@ -322,13 +315,15 @@ class Lanes:
         self._timer_at = float("inf")
         if self._stopped:
             return
-        # A millisecond of grace: loops round their timers to milliseconds, down as well.
-        now = self._clock.monotonic() + 0.001
+        now = self._clock.monotonic()
+        woken = []
         while self._alarms and self._alarms[0][0] <= now:
             at, _, lane = heapq.heappop(self._alarms)
             if lane.wake_at == at:
                 lane.wake_at = float("inf")
-                self._tend(lane)
+                woken.append(lane)
+        for lane in woken:
+            self._tend(lane)
         if self._alarms and self._alarms[0][0] < self._timer_at:
             self._set_timer(self._alarms[0][0])
 
@@ -346,8 +341,6 @@ class Lanes:
 
     def _refilled(self, task: asyncio.Task[None]) -> None:
         self._refills.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("refill_failed", exc_info=task.exception())
         if not self._stopped:
             self._refill()
 
@@ -358,8 +351,10 @@ class Lanes:
             batch = await self._read_due(lane)
         except Unavailable as error:
             log.warning("refill_postponed", code=error.code, error=error.detail)
-            lane.note_due(self._timeline.now_ms() + _REFILL_RETRY_MS)
-            batch = DueBatch((), False, None)
+            batch = DueBatch((), False, self._timeline.now_ms() + _REFILL_RETRY_MS)
+        except Exception:
+            log.exception("refill_failed", webhook=encode("wh", lane.webhook.id))
+            batch = DueBatch((), False, self._timeline.now_ms() + _REFILL_RETRY_MS)
         finally:
             lane.refilling = False
         if batch.next_due_ms is not None:
@@ -378,13 +373,15 @@ class Lanes:
 
     async def _read_due(self, lane: Lane) -> DueBatch:
         if lane.webhook.ordered:
-            first = await self._ledger.retrying(lane.webhook.id)
-            if first is not None and first.delivery.id not in lane.held:
+            first = await self._ledger.retrying(lane.webhook.id, frozenset(lane.held))
+            if first is not None:
                 row = first.delivery
                 now_ms = self._timeline.now_ms()
                 job = Job(row.id, row.attempts, Carrier(first.event), lane)
                 wait = max(0, row.due_ms - now_ms) / 1000
                 lane.block(job, self._clock.monotonic() + wait)
+                # What is behind it is read once it is through: another may be retrying there.
+                return DueBatch((), True, None)
         return await self._ledger.read_due(
             lane.webhook.id,
             self._timeline.now_ms(),

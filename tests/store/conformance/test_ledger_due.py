@@ -99,7 +99,8 @@ async def test_the_oldest_retrying_delivery_is_found_due_or_not(books: Books, ma
     later = make.delivery(event, webhook.id, state=DeliveryState.RETRYING, due=NOW + 9_000)
     pending = make.delivery(event, webhook.id, due=NOW)
     await books.accept(Acceptance(event, (pending, later)))
-    found = await books.store.retrying(webhook.id)
+    found = await books.store.retrying(webhook.id, NOBODY)
     assert found is not None
     assert (found.delivery, found.event) == (later, event)
-    assert await books.store.retrying(webhook.id + 1) is None
+    assert await books.store.retrying(webhook.id, frozenset({later.id})) is None
+    assert await books.store.retrying(webhook.id + 1, NOBODY) is None

@@ -31,7 +31,8 @@ NEXT_DUE: Final = (
 RETRYING: Final = (
     f"SELECT {_DELIVERY}, {_EVENT} FROM deliveries AS d INDEXED BY deliveries_retrying"  # noqa: S608
     " CROSS JOIN events AS e ON e.id = d.event_id"
-    " WHERE d.webhook_id = ? AND d.state = 1 ORDER BY d.id LIMIT 1"
+    " WHERE d.webhook_id = ? AND d.state = 1"
+    " AND d.id NOT IN (SELECT value FROM json_each(?)) ORDER BY d.id LIMIT 1"
 )
 # One seek per webhook that owes instead of a walk over a backlog of millions.
 OWING: Final = (
@@ -74,9 +75,11 @@ def read_due(
     return DueBatch(rows, False, None if later is None else later[0])
 
 
-def retrying(connection: sqlite3.Connection, webhook_id: int) -> DueDelivery | None:
+def retrying(
+    connection: sqlite3.Connection, webhook_id: int, skip: frozenset[int]
+) -> DueDelivery | None:
     """Read a webhook's oldest retrying delivery; the port's ``Ledger.retrying``."""
-    row = connection.execute(RETRYING, (webhook_id,)).fetchone()
+    row = connection.execute(RETRYING, (webhook_id, json.dumps(sorted(skip)))).fetchone()
     if row is None:
         return None
     return DueDelivery(delivery_from(row[:_WIDTH]), event_from(row[_WIDTH:]))

@@ -98,9 +98,9 @@ class SqliteStore:
         """See ``Ledger.read_due``."""
         return await self._write(due.read_due, webhook_id, now_ms, limit, max_bytes, skip)
 
-    async def retrying(self, webhook_id: int) -> DueDelivery | None:
+    async def retrying(self, webhook_id: int, skip: frozenset[int]) -> DueDelivery | None:
         """See ``Ledger.retrying``."""
-        return await self._write(due.retrying, webhook_id)
+        return await self._write(due.retrying, webhook_id, skip)
 
     async def owing(self) -> dict[int, int]:
         """See ``Ledger.owing``."""
