@@ -24,12 +24,13 @@ from hookferry.domain.webhook import RateLimit, Retry, SealedSecret, Webhook, We
 from hookferry.engine.engine import Engine, EngineLimits
 from hookferry.engine.intake import Publication, Receipt
 from hookferry.engine.lanes import LaneLimits
-from hookferry.errors import HookferryError, StorageFull, VersionMismatch
+from hookferry.errors import HookferryError, StorageFull
 from hookferry.match.patterns import matches
 from hookferry.store.ports import Batch, Committed, DeliveryFilter
 from hookferry.telemetry import Metrics
 from sim.loop import SimClock, SimLoop, run
 from sim.memory_store import Disk, MemoryStore
+from sim.network import Receipt as Seen
 from sim.network import Receiver, SimTransport
 
 TENANT = 1
@@ -129,7 +130,6 @@ class World:
         self.full = False
         self.broken: list[str] = []
         self.trace: list[str] = []
-        self.max_held_per_lane = 0
         self._store_class = store
         self._plant = plant
         self._loop = SimLoop()
@@ -142,7 +142,6 @@ class World:
         self._by_own_id: dict[str, set[int]] = defaultdict(set)
         self._expected: dict[int, set[int]] = {}
         self._touched: set[int] = set()
-        self._dropped_lanes: set[int] = set()
         rng = self.rng
         self._trouble = Trouble(
             crashes=rng.choice([0, 0, 1, 2, 4]),
@@ -166,6 +165,11 @@ class World:
         if number >= 0:
             self._lives[number].tasks.append(task)
         return task
+
+    @property
+    def history(self) -> dict[str, list[Seen]]:
+        """What every receiver saw, by name."""
+        return {name: receiver.receipts for name, receiver in self._receivers.items()}
 
     def say(self, what: str) -> None:
         """Add a line to the trace that a failing seed prints."""
@@ -520,9 +524,9 @@ class World:
         allowed = 1 + (len(self._lives) - 1)
         if delivery.id not in self._touched and len(succeeded) > 1:
             self.broken.append(f"{name} has {len(succeeded)} successful attempts")
-        if delivery.id not in self._touched and receiver.habit != "loses_answers":
-            if len(answered) > allowed:
-                self.broken.append(f"{name} arrived {len(answered)} times in {allowed} lives")
+        repeats = delivery.id in self._touched or receiver.habit == "loses_answers"
+        if not repeats and len(answered) > allowed:
+            self.broken.append(f"{name} arrived {len(answered)} times in {allowed} lives")
 
     def _judge_webhook(self, webhook: Webhook, deliveries: list[Delivery]) -> None:
         receiver = self._receivers[webhook.name]

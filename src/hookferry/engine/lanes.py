@@ -215,11 +215,12 @@ class Lanes:
         except HookferryError as error:
             self._break(webhook, error)
             return
+        newly_ordered = webhook.ordered and not lane.webhook.ordered
         was_sending = lane.sending
         lane.redefine(webhook, plan, self._limits.lane_in_flight, self._clock.monotonic())
-        if not lane.sending:
+        if not lane.sending or newly_ordered:
             self.queued_bytes -= lane.forget_queue()
-        elif not was_sending:
+        if newly_ordered or (lane.sending and not was_sending):
             lane.backlog = True
         self._tend(lane)
 
@@ -259,6 +260,8 @@ class Lanes:
             max_in_flight=self._limits.lane_in_flight,
             memory=self._limits.lane_memory,
         )
+        # An ordered lane looks into the ledger first: something may be retrying there.
+        lane.backlog = webhook.ordered
         return lane
 
     def _break(self, webhook: Webhook, error: HookferryError) -> None:
