@@ -239,8 +239,9 @@ async def test_a_client_that_reads_no_answers_is_not_served_without_bound(house:
     assert connection.transport.get_write_buffer_size() < 1024 * 1024
     house.let_pass(31)
     await until(lambda: not house.server.server_state.connections)
-    await flooding
     writer.transport.abort()
+    flooding.cancel()
+    await asyncio.gather(flooding, return_exceptions=True)
 
 
 async def test_requests_that_wait_while_answers_are_unread_are_answered_later(house: House) -> None:
