@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,6 +18,7 @@ from hookferry.engine.retry import Policy
 from hookferry.engine.sealing import CLIENT_CERTIFICATE_FIELD, PROXY_FIELD, SECRET_FIELD
 from hookferry.ids import encode
 from hookferry.transport.port import Target
+from hookferry.transport.target import parse_target
 from hookferry.wire.profiles import profile_named
 from hookferry.wire.profiles.base import Profile
 
@@ -90,7 +90,7 @@ class Plan:
 
     def __init__(self, webhook: Webhook, unseal: Unseal, default_timeout: float) -> None:
         profile = self.profile = profile_named(webhook.profile)
-        self.target = target_of(webhook, unseal)
+        self.target, path = target_of(webhook, unseal)
         self.timeout = webhook.timeout or default_timeout
         self.policy = policy_of(webhook, profile)
         self._secrets = tuple(
@@ -104,7 +104,7 @@ class Plan:
         )
         self._signing: tuple[object, ...] = ()
         self._until_ms = -1
-        self._head, self._logged_head = _static_head(webhook, self.target, profile)
+        self._head, self._logged_head = _static_head(webhook, self.target, path, profile)
 
     def signing(self, now_ms: int) -> tuple[object, ...]:
         """Return the keys that sign now, newest first (wall-clock Unix milliseconds)."""
@@ -142,26 +142,25 @@ def policy_of(webhook: Webhook, profile: Profile) -> Policy:
     )
 
 
-def target_of(webhook: Webhook, unseal: Unseal) -> Target:
-    """Return where a webhook's requests go. The URL was checked when the webhook was saved."""
-    url = urlsplit(webhook.target_url)
-    return Target(
-        scheme=url.scheme,
-        host=url.hostname or "",
-        port=url.port or (443 if url.scheme == "https" else 80),
+def target_of(webhook: Webhook, unseal: Unseal) -> tuple[Target, str]:
+    """Return where a webhook's requests go: the target and the request path.
+
+    Read as it was when the webhook was saved, so that both mean the same host.
+    """
+    certificate, proxy = webhook.client_certificate, webhook.proxy
+    return parse_target(
+        webhook.target_url,
         ca=webhook.ca,
         client_certificate=None
-        if webhook.client_certificate is None
-        else unseal(webhook.client_certificate, row=webhook.id, field=CLIENT_CERTIFICATE_FIELD),
-        proxy=None
-        if webhook.proxy is None
-        else unseal(webhook.proxy, row=webhook.id, field=PROXY_FIELD).decode(),
+        if certificate is None
+        else unseal(certificate, row=webhook.id, field=CLIENT_CERTIFICATE_FIELD),
+        proxy=None if proxy is None else unseal(proxy, row=webhook.id, field=PROXY_FIELD).decode(),
     )
 
 
-def _static_head(webhook: Webhook, target: Target, profile: Profile) -> tuple[bytes, bytes]:
-    url = urlsplit(webhook.target_url)
-    path = (url.path or "/") + ("?" + url.query if url.query else "")
+def _static_head(
+    webhook: Webhook, target: Target, path: str, profile: Profile
+) -> tuple[bytes, bytes]:
     host = f"[{target.host}]" if ":" in target.host else target.host
     if target.port != (443 if target.scheme == "https" else 80):
         host = f"{host}:{target.port}"
