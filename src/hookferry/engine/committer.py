@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
+import msgspec
 import structlog
 
 from hookferry.errors import HookferryError, StorageDown, Unavailable
@@ -159,19 +160,23 @@ class Committer:
                 if self._stopping:
                     return
                 await self._wake.wait()
-            if busy and not self._stopping:
-                await asyncio.sleep(GATHER_SECONDS)
+            if self._stopping:
+                pass
             elif self._failures and not self._entries:
-                if self._stopping:
-                    log.warning("settlements_given_up", count=len(self._settlements))
-                    self._settlements.clear()
-                    continue
-                wait = _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS)) - 1]
-                await asyncio.sleep(wait)
+                await asyncio.sleep(_RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS)) - 1])
+            elif busy:
+                await asyncio.sleep(GATHER_SECONDS)
             entries = _take(self._entries, MAX_ACCEPTS)
             settlements = _take(self._settlements, MAX_SETTLEMENTS)
             busy = len(entries) + len(settlements) >= _BUSY
-            await self._commit(entries, settlements)
+            try:
+                await self._commit(entries, settlements)
+            except Exception:  # a bug; without this task nothing would ever be stored again
+                log.exception("commit_loop_failed")
+                _fail(entries, StorageDown("storing this event failed; see the server's log"))
+            if self._stopping and self._failures and self._settlements:
+                log.warning("settlements_given_up", count=len(self._settlements))
+                self._settlements.clear()
 
     async def _commit(self, entries: list[Entry], settlements: list[Settlement]) -> None:
         owner = self._owner
@@ -205,9 +210,7 @@ class Committer:
                 return
             self._metrics.rematched()
             await self._refresh_quietly()
-        error_ = StorageDown("the configuration changes faster than events can be matched")
-        for entry in entries:
-            entry.failed(error_)
+        _fail(entries, StorageDown("the configuration changes faster than events can be matched"))
 
     async def _refresh_quietly(self) -> None:
         try:
@@ -224,21 +227,21 @@ class Committer:
         self._failures += 1
         self._metrics.commit_failed(error.code)
         self._settlements.extendleft(reversed(settlements))
-        for entry in entries:
-            entry.failed(error)
+        _fail(entries, error)
 
     async def _split(
         self, entries: list[Entry], settlements: list[Settlement], error: Exception
     ) -> None:
         """Find the row that can't be stored: it fails alone."""
         if len(entries) + len(settlements) <= 1:
-            log.error("row_refused_by_ledger", error_type=type(error).__name__, error=str(error))
-            for entry in entries:
-                entry.failed(StorageDown("the ledger can't store this event; see the server's log"))
-            if settlements and self._owner is not None:
-                # It stays owing in the ledger, so it is sent again after a restart at the latest.
-                ids = frozenset(s.delivery_id for s in settlements)
-                self._owner.settled(settlements, ids)
+            # The type only: a driver's message may quote what could not be stored.
+            log.error("row_refused_by_ledger", error_type=type(error).__name__)
+            _fail(entries, StorageDown("the ledger can't store this event; see the server's log"))
+            if settlements and settlements[0].attempt is not None:
+                # What a receiver answered must not keep its delivery from being settled.
+                await self._commit([], [msgspec.structs.replace(settlements[0], attempt=None)])
+            # What can't be settled at all stays held in memory and owing in the ledger: it is
+            # not sent again before the next start.
             return
         if entries and settlements:
             await self._commit([], settlements)
@@ -261,6 +264,11 @@ def _take(queue: deque[T], limit: int) -> list[T]:
     return [queue.popleft() for _ in range(limit)]
 
 
+def _fail(entries: Sequence[Entry], error: HookferryError) -> None:
+    for entry in entries:
+        entry.failed(error)
+
+
 def _build(entries: list[Entry]) -> tuple[list[Entry], list[Acceptance]]:
     """Match the entries; those that are refused are told and left out."""
     kept: list[Entry] = []
@@ -270,19 +278,21 @@ def _build(entries: list[Entry]) -> tuple[list[Entry], list[Acceptance]]:
             acceptances.append(entry.build())
         except HookferryError as error:
             entry.failed(error)
+        except Exception:
+            log.exception("matching_failed")
+            entry.failed(StorageDown("matching this event failed; see the server's log"))
         else:
             kept.append(entry)
     return kept, acceptances
 
 
 def _tell(entries: list[Entry], acceptances: list[Acceptance], result: Committed) -> None:
-    if result.repeated:
-        for position, entry in enumerate(entries):
-            first = result.repeated.get(position)
+    for position, entry in enumerate(entries):
+        first = result.repeated.get(position) if result.repeated else None
+        try:
             if first is None:
                 entry.committed(acceptances[position])
             else:
                 entry.repeated(first)
-    else:
-        for entry, acceptance in zip(entries, acceptances, strict=True):
-            entry.committed(acceptance)
+        except Exception:  # a bug of one caller must not reach the others of the batch
+            log.exception("telling_failed")

@@ -300,6 +300,10 @@ class Lanes:
         if at >= lane.wake_at:
             return
         lane.wake_at = at
+        if len(self._alarms) > 4 * len(self._lanes) + 64:
+            # Alarms that a nearer one replaced; far ones would pile up until their time comes.
+            self._alarms = [alarm for alarm in self._alarms if alarm[2].wake_at == alarm[0]]
+            heapq.heapify(self._alarms)
         self._alarm_number += 1
         heapq.heappush(self._alarms, (at, self._alarm_number, lane))
         if at < self._timer_at:
@@ -333,7 +337,12 @@ class Lanes:
     # ------------------------------------------------------------------ refilling
 
     def _allowance(self) -> int:
-        """Payload bytes one lane may hold: a fair share, so that no lane starves the others."""
+        """Payload bytes one lane may hold: a fair share, so that no lane starves the others.
+
+        Once memory is spent, a lane holds one delivery at a time.
+        """
+        if self.queued_bytes >= self._limits.memory_bytes:
+            return 0
         return max(_MIN_ALLOWANCE, self._limits.memory_bytes // max(1, len(self._lanes)))
 
     def _refill(self) -> None:

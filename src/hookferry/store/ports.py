@@ -331,7 +331,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: int
     kind: str
     state: str
-    """``running``, ``done``, ``cancelled``."""
+    """``running``, ``done``, ``failed``."""
     spec: bytes
     """What to do, as its kind encodes it."""
     cursor: int | None = None
