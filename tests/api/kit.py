@@ -104,6 +104,8 @@ class House:
     targets: TargetCheck
     clock: OwnedClock
     server: HookferryServer
+    held: list[asyncio.Event] = field(default_factory=list)
+    """What a test holds back; released at the end, also when it fails."""
 
     async def events(self, tenant: str = DEFAULT_TENANT) -> list[Event]:
         """A tenant's events, newest first."""
@@ -134,6 +136,7 @@ class House:
     def hold_commits(self) -> asyncio.Event:
         """Let nothing be committed until the event returned is set."""
         released = asyncio.Event()
+        self.held.append(released)
         commit = self.store.commit
 
         async def held(batch: Batch) -> Committed:
@@ -245,9 +248,14 @@ async def running_house(
             headers={"Authorization": f"Bearer {ADMIN}"},
             trust_env=False,
         ) as client:
-            yield House(
+            house = House(
                 client, server.port, services, engine, store, transport, targets, clock, server
             )
+            try:
+                yield house
+            finally:
+                for released in house.held:
+                    released.set()
     finally:
         server.stop()
         await serving

@@ -109,6 +109,7 @@ async def test_a_batch_with_a_key_is_published_once(house: House) -> None:
 
 def _hold_saves(house: House) -> asyncio.Event:
     go_on = asyncio.Event()
+    house.held.append(go_on)
     save = house.store.save_webhook_unique
 
     async def held(record: Webhook) -> Webhook:

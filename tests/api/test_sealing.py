@@ -42,9 +42,7 @@ def test_a_rotated_key_still_opens_and_the_new_one_seals() -> None:
     sealed = before.seal(b"secret", row=7, field="secret")
     after = Sealer.from_setting(f"{new}, {old}")
     assert after.unseal(sealed, row=7, field="secret") == b"secret"
-    assert not after.sealed_with_current(sealed)
     resealed = after.seal(b"secret", row=7, field="secret")
-    assert after.sealed_with_current(resealed)
     with pytest.raises(UnsealFailed, match="HOOKFERRY_MASTER_KEY"):
         before.unseal(resealed, row=7, field="secret")
 

@@ -215,6 +215,7 @@ async def test_a_secret_is_shown_at_its_making_and_once_more_and_then_never(hous
     shown = [a.json()["secret"] for a in answers if a.status_code == 200]
     assert shown == [made["secret"]]
     assert sorted(a.status_code for a in answers) == [200, 409, 409, 409]
+    assert (await house.client.get(url)).status_code == 409
     everything = (await house.client.get("/api/v1/webhooks")).text
     assert made["secret"] not in everything
 

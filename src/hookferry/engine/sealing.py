@@ -111,10 +111,6 @@ class Sealer:
                 "it from a backup or set it anew"
             ) from None
 
-    def sealed_with_current(self, sealed: bytes) -> bool:
-        """Tell whether a value is sealed with the current key, or should be sealed again."""
-        return sealed[:_HEAD] == _VERSION + self._current
-
 
 def _place(head: bytes, row: int, field: str) -> bytes:
     return b"hookferry:" + head + row.to_bytes(8, "big") + field.encode()
