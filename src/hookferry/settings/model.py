@@ -167,8 +167,6 @@ class Settings:
 
     # ------------------------------------------------------------------ accepting
     payload_limit: int = _count(MB, KB, 64 * MB, "Largest event.", "bytes")
-    batch_limit: int = _count(1000, 1, 10_000, "Most events of one batch.", "events")
-    batch_bytes: int = _count(16 * MB, MB, 256 * MB, "Largest batch.", "bytes")
     deliveries_per_event: int = _count(
         10_000, 1, 100_000, "Most webhooks one event may match; more is refused."
     )
@@ -178,23 +176,6 @@ class Settings:
     intake_bytes: int = _count(
         64 * MB, MB, 16_384 * MB, "Payload bytes that may wait for their commit.", "bytes"
     )
-    event_id_hours: float = _setting(
-        72.0,
-        "How long a publisher's own event id makes a repeat idempotent.",
-        unit="hours",
-        low=0.01,
-        high=8760,
-    )
-    idempotency_hours: float = _setting(
-        24.0,
-        "How long an Idempotency-Key makes a repeat idempotent.",
-        unit="hours",
-        low=0.01,
-        high=8760,
-    )
-    page: int = _count(50, 1, 1000, "Length of a list where the caller names none.", "items")
-    page_max: int = _count(250, 1, 1000, "Longest list a caller may ask for.", "items")
-
     # ------------------------------------------------------------------ sending
     allow_targets: tuple[Network, ...] = _setting(
         (),
@@ -210,18 +191,13 @@ class Settings:
         5, 0.05, 60, "Longest time to connect to a receiver, TLS included."
     )
     attempt_timeout: float = _seconds(
-        15, 0.05, 600, "Deadline of a whole attempt where the webhook names none."
+        15, 0.05, 60, "Deadline of a whole attempt where the webhook names none."
     )
-    attempt_timeout_max: float = _seconds(60, 0.05, 600, "Longest deadline a webhook may ask for.")
     response_read: int = _count(
         64 * KB, KB, 16 * MB, "Most bytes read of a receiver's answer.", "bytes"
     )
     response_kept: int = _count(
         16 * KB, 0, MB, "Most bytes kept of a receiver's answer in the attempt log.", "bytes"
-    )
-    header_limit: int = _count(64, 0, 256, "Most custom headers of a webhook.")
-    header_bytes: int = _count(
-        4 * KB, 64, 64 * KB, "Longest value of a webhook's custom header.", "bytes"
     )
     in_flight: int = _count(1000, 1, 100_000, "Requests to receivers at once, in all.")
     lane_in_flight: int = _count(
@@ -230,17 +206,6 @@ class Settings:
     lane_memory: int = _count(
         256, 1, 100_000, "Deliveries of one webhook kept in memory; the rest waits in the ledger."
     )
-    lane_bytes: int = _count(
-        4 * MB, KB, 1024 * MB, "Payload bytes of one webhook kept in memory.", "bytes"
-    )
-    rotation_overlap_hours: float = _setting(
-        24.0,
-        "How long a secret that was rotated away keeps signing beside the new one.",
-        unit="hours",
-        low=0,
-        high=8760,
-    )
-
     # ------------------------------------------------------------------ keeping
     retention_days: float = _setting(
         30.0,
@@ -258,18 +223,12 @@ class Settings:
     def __post_init__(self) -> None:
         for spec in specs():
             check(spec, getattr(self, spec.name), spec.name)
-        for small, large in (
-            ("attempt_timeout", "attempt_timeout_max"),
-            ("response_kept", "response_read"),
-            ("page", "page_max"),
-            ("payload_limit", "batch_bytes"),
-        ):
-            if getattr(self, small) > getattr(self, large):
-                raise BadSettings(
-                    f"{small} ({getattr(self, small):,}) must not exceed {large} "
-                    f"({getattr(self, large):,})",
-                    field=small,
-                )
+        if self.response_kept > self.response_read:
+            raise BadSettings(
+                f"response_kept ({self.response_kept:,}) must not exceed response_read "
+                f"({self.response_read:,})",
+                field="response_kept",
+            )
         if self.database:
             raise BadSettings(
                 "database: this version keeps its ledger in the data folder only; leave it empty",

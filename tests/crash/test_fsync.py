@@ -1,0 +1,54 @@
+"""An event is on the disk before its publisher hears 202: seen in the server's system calls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from crash import tracer
+
+Step = dict[str, Any]
+
+
+async def test_the_event_is_written_and_synced_to_disk_between_its_request_and_its_answer(
+    tmp_path: Path,
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, tracer.__file__, str(tmp_path / "data"), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(60):
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, "the tracer failed; its message is above"
+    steps: list[Step] = json.loads(output)
+
+    asked = first(steps, 0, lambda s: s["call"] == "read" and s["marker"])
+    log = steps[first(steps, asked, lambda s: s["call"] == "write" and s["marker"])]["file"]
+    written = first(steps, asked, lambda s: s["file"] == log and s.get("marker", False))
+    begun = first(steps, written, lambda s: is_sync(s, log) and s["phase"] == "enter")
+    ended = first(steps, begun, lambda s: is_sync(s, log) and s["phase"] == "exit")
+    answered = first(steps, 0, lambda s: s.get("accepted", False))
+
+    assert log == "ledger.sqlite3-wal"
+    assert steps[ended]["ok"]
+    assert asked < written < begun < ended < answered
+
+
+def is_sync(step: Step, file: str) -> bool:
+    return step["call"] in ("fsync", "fdatasync") and step["file"] == file
+
+
+def first(steps: list[Step], start: int, wanted: Callable[[Step], bool]) -> int:
+    """Return the position of the first step from ``start`` that is wanted."""
+    for position in range(start, len(steps)):
+        if wanted(steps[position]):
+            return position
+    raise AssertionError(f"no such step after {start}: {json.dumps(steps, indent=1)}")

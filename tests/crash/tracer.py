@@ -1,0 +1,158 @@
+"""Runs the real server under ptrace and tells, as JSON, which system calls one publish led to.
+
+A process of its own: it must be the server's parent to be allowed to trace it everywhere, and
+waiting for traced threads would take other children's exits away from the test runner.
+Its arguments: the data folder.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import struct
+import subprocess
+import sys
+import threading
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+from ptrace.debugger import PtraceDebugger
+from ptrace.debugger.process_event import ProcessEvent
+from ptrace.func_call import FunctionCallOptions
+
+API_KEY = "hf_a_key_for_crash_tests_0123456789"
+MARKER = b"the-event-that-is-watched"
+_READS = {"read", "recvfrom", "recvmsg", "readv"}
+_WRITES = {"write", "sendto", "pwrite64", "writev", "pwritev", "pwritev2", "sendmsg"}
+_SYNCS = {"fsync", "fdatasync", "sync_file_range", "msync", "sync", "syncfs"}
+_LIMIT = 65_536
+
+
+def publish(url: str, answers: list[int], marker: bytes) -> None:
+    where = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port or 0, timeout=60)
+    body = b'{"type":"traced.event","data":{"marker":"%b"}}' % marker
+    headers = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
+    connection.request("POST", "/api/v1/events", body, headers)
+    answers.append(connection.getresponse().status)
+    connection.close()
+
+
+def start(data: str) -> tuple[subprocess.Popen[bytes], str]:
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("HOOKFERRY_")}
+    environ |= {"HOOKFERRY_DATA": data, "HOOKFERRY_PORT": "0", "HOOKFERRY_API_KEY": API_KEY}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "hookferry.cli", "serve", "--log-format", "json"],
+        env=environ,
+        stderr=subprocess.PIPE,
+    )
+    assert server.stderr is not None
+    for line in server.stderr:
+        if line.startswith(b"{") and json.loads(line)["event"] == "listening":
+            return server, json.loads(line)["url"]
+    raise SystemExit("the server did not start")
+
+
+def buffers(process: Any, syscall: Any, length: int) -> bytes:
+    """Return what a call reads into or writes from, at most ``length`` bytes of it."""
+    address = syscall.arguments[1].value
+    if syscall.name in ("sendmsg", "recvmsg"):
+        # struct msghdr: name, namelen (padded), iov, iovlen
+        address, count = struct.unpack("QQ", process.readBytes(address + 16, 16))
+    elif syscall.name in ("writev", "readv", "pwritev", "pwritev2"):
+        count = syscall.arguments[2].value
+    else:
+        return bytes(process.readBytes(address, min(length, _LIMIT)))
+    data = b""
+    for n in range(min(count, 64)):
+        base, size = struct.unpack("QQ", process.readBytes(address + 16 * n, 16))
+        data += process.readBytes(base, min(size, _LIMIT))
+    return data[:length]
+
+
+def note(process: Any, syscall: Any, pid: int, phase: str) -> dict[str, Any] | None:
+    """Describe a call if it is one of those that matter."""
+    name = syscall.name
+    if name in _SYNCS and phase == "enter":
+        return {"call": name, "phase": phase, "file": target(pid, syscall)}
+    if name in _SYNCS:
+        return {
+            "call": name,
+            "phase": phase,
+            "file": target(pid, syscall),
+            "ok": not syscall.result,
+        }
+    if name in _WRITES and phase == "enter":
+        data = buffers(process, syscall, _LIMIT if "v" in name else syscall.arguments[2].value)
+        return {
+            "call": "write",
+            "phase": phase,
+            "file": target(pid, syscall),
+            "marker": MARKER in data,
+            "accepted": data.startswith(b"HTTP/1.1 202"),
+        }
+    if name in _READS and phase == "exit" and syscall.result > 0:
+        data = buffers(process, syscall, syscall.result)
+        return {
+            "call": "read",
+            "phase": phase,
+            "file": target(pid, syscall),
+            "marker": MARKER in data,
+        }
+    return None
+
+
+def target(pid: int, syscall: Any) -> str:
+    if not syscall.arguments:
+        return ""
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/fd/{syscall.arguments[0].value}"))
+    except OSError:
+        return ""
+
+
+def trace(server: subprocess.Popen[bytes], url: str) -> list[dict[str, Any]]:
+    debugger = PtraceDebugger()
+    options = FunctionCallOptions()
+    steps: list[dict[str, Any]] = []
+    for tid in sorted(int(name) for name in os.listdir(f"/proc/{server.pid}/task")):
+        debugger.addProcess(tid, False, is_thread=tid != server.pid)
+    for process in debugger:
+        process.syscall()
+    answers: list[int] = []
+    publisher = threading.Thread(target=publish, args=(url, answers, MARKER), daemon=True)
+    publisher.start()
+    while not answers:
+        try:
+            process = debugger.waitSyscall().process
+        except ProcessEvent as event:
+            event.process.syscall()
+            continue
+        state = process.syscall_state
+        phase = state.next_event
+        syscall = state.event(options)
+        if syscall is not None and (step := note(process, syscall, server.pid, phase)):
+            steps.append(step)
+        process.syscall()
+        if steps and steps[-1].get("accepted"):
+            break
+    return steps
+
+
+def main() -> None:
+    server, url = start(sys.argv[1])
+    try:
+        publish(url, [], b"warm-up")  # so that every thread there will be is there
+        steps = trace(server, url)
+    finally:
+        server.kill()
+    print(json.dumps(steps))
+    sys.stdout.flush()
+    os._exit(0)  # nothing is left to detach from
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
+    main()
