@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from email.message import Message
 
 import pytest
 from hypothesis import given
@@ -130,6 +131,13 @@ def test_a_header_that_is_missing_empty_or_doubled_is_named(name: str) -> None:
     refused = refusal("standard", HMAC, doubled, b"{}", now=NOW)
     assert refused.reason == Reason.BAD_ENCODING
     assert name in refused.detail
+
+
+def test_the_headers_of_the_standard_librarys_server_are_taken_as_they_are() -> None:
+    headers = Message()  # no Mapping, and its iteration yields names only
+    for name, value in sign("standard", HMAC, b"{}", id="msg_1", timestamp=NOW).items():
+        headers[name.title()] = value
+    assert verify("standard", HMAC, headers, b"{}", now=NOW).id == "msg_1"
 
 
 @pytest.mark.parametrize("message_id", ["ä", "\udc80"])

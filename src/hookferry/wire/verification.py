@@ -6,14 +6,25 @@ The schemes themselves are one module each; ``hookferry.wire.schemes`` knows the
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from hookferry.errors import HookferryError
 
-Headers = Mapping[str, str] | Iterable[tuple[str, str]]
-"""Headers as a mapping or as pairs; names in any case."""
+
+@runtime_checkable
+class HasItems(Protocol):
+    """What headers are in most frameworks, mappings or not (``http.server`` has none)."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Return names and values."""
+        ...
+
+
+Headers = HasItems | Iterable[tuple[str, str]]
+"""Headers as whatever has ``items``, or as pairs; names in any case."""
 
 
 class Reason(enum.StrEnum):
@@ -64,7 +75,7 @@ def header(headers: Headers, name: str) -> str:
         VerificationFailed: it is missing or empty; or it is there more than once, and which of
             them another program reads is anyone's guess.
     """
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    pairs = headers.items() if isinstance(headers, HasItems) else headers
     values = [value for key, value in pairs if key.lower() == name]
     if len(values) > 1:
         raise VerificationFailed(Reason.BAD_ENCODING, f"the header {name} is there more than once")
