@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test lint bench mutants faults docs soak lock clean
+.PHONY: setup demo test lint bench simulate mutants faults docs lock clean
 
 setup: $(STAMP)
 
@@ -14,6 +14,10 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Plays a scene with real receivers, then stays up; ONCE=1 ends after the scene.
+demo: setup
+	@$(BIN)/python -m demo.scene $(if $(ONCE),--once)
 
 lint: setup
 	$(BIN)/ruff check .
@@ -27,6 +31,11 @@ test: lint
 # ROWS=cpu,latency,bad,pending,growth picks rows, QUICK=1 shortens them (under 2 minutes in all).
 bench: setup
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS))
+
+# Ten thousand worlds of the deterministic simulation (about six minutes); SEEDS=n for another number.
+SEEDS ?= 10000
+simulate: setup
+	HOOKFERRY_SIM_SEEDS=$(SEEDS) $(BIN)/pytest -n auto tests/sim
 
 # Each patch in tests/mutants removes a safeguard; its named test must then fail.
 mutants: setup

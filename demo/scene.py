@@ -6,6 +6,7 @@ the scene fail. ``--once`` ends after the scene, otherwise the server stays up.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tempfile
 import time
@@ -17,12 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from demo.server import Server
-from hookferry.client import ApiError, Client
+from hookferry.client import ApiError, Client, Delivery
 from hookferry.testing import Receiver
 
 SLOW_SECONDS = 1.5
 BACKLOG = 20
-NAME_WIDTH = 34
+NAME_WIDTH = 31
 
 console = Console(highlight=False)
 
@@ -37,6 +38,17 @@ def expect(holds: bool, seen: str) -> None:
         raise Failed(seen)
 
 
+def line(mark: Text, name: str, took: str, seen: str) -> None:
+    """Print one line of the table, as soon as it is known."""
+    row = Table.grid(padding=(0, 1))
+    row.add_column(width=6)
+    row.add_column(width=NAME_WIDTH)
+    row.add_column(width=7, justify="right", style="dim")
+    row.add_column(overflow="fold")
+    row.add_row(mark, name, took, seen)
+    console.print(row)
+
+
 class Scene:
     """The play, step by step. Each step returns what was observed."""
 
@@ -46,7 +58,7 @@ class Scene:
         self.failures = 0
 
     def play(self, name: str, step: Callable[[], str]) -> None:
-        """Run one step and print its line; after a failure the rest, which leans on it, is left out."""
+        """Run one step and print its line; a failure ends the scene, for later steps lean on it."""
         if self.failures:
             return
         started = time.monotonic()
@@ -55,16 +67,11 @@ class Scene:
         except (Failed, TimeoutError, ApiError) as error:
             seen, mark = str(error), Text("FAILED", "bold red")
             self.failures += 1
-        row = Table.grid(padding=(0, 1))
-        row.add_column(width=6)
-        row.add_column(width=NAME_WIDTH)
-        row.add_column(width=7, justify="right", style="dim")
-        row.add_column()
-        row.add_row(mark, name, f"{time.monotonic() - started:.2f} s", seen)
-        console.print(row)
+        line(mark, name, f"{time.monotonic() - started:.2f} s", seen)
 
     def run(self) -> int:
         """Play all of it; return how many steps failed."""
+        line(Text(""), "step", "took", "observed by the receivers")
         with Client(self.server.url, api_key=self.server.api_key) as self.client:
             self.play("subscribe five receivers", self.subscribe)
             self.play("publish one event", self.publish)
@@ -113,13 +120,13 @@ class Scene:
         expect(request.header("webhook-id") == self.event.id, "another webhook-id")
         expect(self.body in request.body, f"other data: {request.body!r}")
         took = (request.received_at - self.published_at) * 1000
-        return f"receiver verified it with hookferry.verify, {took:.0f} ms after the publish"
+        return f"verified with hookferry.verify {took:.0f} ms after the publish"
 
     def raw(self) -> str:
         [request] = self.at["raw"].wait_for(1)
         expect(request.verified is not None, f"signature refused: {request.problem}")
         expect(request.body == self.body, f"other bytes: {request.body!r}")
-        return f"receiver got the same {len(self.body)} bytes, spaces and escapes included"
+        return f"the same {len(self.body)} bytes, spaces and escapes included"
 
     def flaky(self) -> str:
         requests = self.at["flaky"].wait_for(3)
@@ -128,7 +135,7 @@ class Scene:
         bodies = {r.body for r in requests}
         expect(ids == {self.event.id} and len(bodies) == 1, "an attempt had another id or body")
         expect(all(r.verified for r in requests), "an attempt's signature was refused")
-        waits = [b.received_at - a.received_at for a, b in zip(requests, requests[1:], strict=False)]
+        waits = [b.received_at - a.received_at for a, b in itertools.pairwise(requests)]
         return "answered 500, 500, 204; same id and body after " + " and ".join(
             f"{wait:.1f} s" for wait in waits
         )
@@ -148,7 +155,8 @@ class Scene:
         self.client.publish("order.paid", {"order": 18})
         refused = receiver.wait_for(1, where=lambda r: r.problem is not None)
         self.client.webhooks.stop(self.webhooks["stranger"])
-        return f"refused with 401: {refused[0].problem}"
+        assert refused[0].problem is not None
+        return f"its receiver refused it with 401: {refused[0].problem.reason}"
 
     def idempotent(self) -> str:
         before = self.at["raw"].total
@@ -158,7 +166,7 @@ class Scene:
         self.at["raw"].wait_for(1, where=lambda r: r.header("webhook-id") == marker.id)
         seen = self.at["raw"].total - before
         expect(seen == 1, f"{seen} requests instead of the marker alone")
-        return "answered as duplicate with the first id; no second request came"
+        return "answered as a duplicate, first id; no second request"
 
     def paused(self) -> str:
         self.client.webhooks.pause(self.webhooks["raw"])
@@ -178,8 +186,8 @@ class Scene:
             2, where=lambda r: r.header("webhook-id") == self.event.id
         )
         expect(requests[0].body == requests[1].body, "the resend had another body")
-        attempts = self.client.deliveries.attempts(delivery.id)
-        return f"same id and body again; {len(attempts.items)} attempts in the log"
+        attempts = list(self.client.deliveries.attempts(delivery.id))
+        return f"same id and body again; {len(attempts)} attempts in the log"
 
     def refused(self) -> str:
         try:
@@ -201,7 +209,7 @@ class Scene:
         expect(set(seen) == events, f"only {len(set(seen))} of {BACKLOG} came")
         return f"restarted; the receiver got all {BACKLOG}, {len(seen) - BACKLOG} of them twice"
 
-    def _delivery(self, name: str, state: str, timeout: float) -> object:
+    def _delivery(self, name: str, state: str, timeout: float) -> Delivery:
         end = time.monotonic() + timeout
         while True:
             for delivery in self.client.events.deliveries(self.event.id):

@@ -39,7 +39,7 @@ class Server:
             "HOOKFERRY_DATA": str(self.data),
             "HOOKFERRY_PORT": str(self._port),
             "HOOKFERRY_LOG_FORMAT": "json",
-            # The scene's receivers listen on this machine, without TLS; nobody else's may be called.
+            # The scene's receivers listen on this machine, without TLS; no others may be called.
             "HOOKFERRY_ALLOW_TARGETS": "127.0.0.1/32",
             "HOOKFERRY_ALLOW_HTTP": "true",
         }
