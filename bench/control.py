@@ -42,7 +42,7 @@ class Helper:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"bench: a helper process ended ({self.process.args})")
+            raise SystemExit(f"bench: a helper process ended ({self.process.args!r})")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise SystemExit(f"bench: {answer['error']}")

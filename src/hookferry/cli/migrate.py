@@ -23,4 +23,4 @@ def migrate(*, config: ConfigFlag = None, flags: SettingFlags = None) -> None:
         await store.aclose()
 
     asyncio.run(run())
-    out.print(f"{settings.data.absolute()}: schema is at {migrations.head()}", markup=False)
+    out.print(f"{settings.data.absolute()}: schema is at {migrations.HEAD}", markup=False)

@@ -150,8 +150,9 @@ class Ledger(Protocol):
     async def retrying(self, webhook_id: int, skip: frozenset[int]) -> DueDelivery | None:
         """Return the webhook's oldest (lowest id) delivery in state retrying, due or not.
 
-        Deliveries in ``skip`` (those the caller holds) are passed over. It blocks those behind it where order was asked for. Reads owing deliveries only, never
-        the whole log. Sees every commit that was asked for before it.
+        It blocks those behind it where order was asked for. Deliveries in ``skip`` (those the
+        caller holds) are passed over. Reads owing deliveries only, never the whole log. Sees
+        every commit that was asked for before it.
         """
         ...
 

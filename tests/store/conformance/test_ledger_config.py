@@ -24,7 +24,8 @@ replace = msgspec.structs.replace
 
 async def test_an_empty_ledger_has_the_default_tenant(books: Books) -> None:
     changes = await books.store.changes(0)
-    assert changes.tenants == [Tenant(id=1, name="default")]
+    [tenant] = changes.tenants
+    assert (tenant.id, tenant.name, tenant.deleted) == (1, "default", False)
     assert (changes.event_types, changes.webhooks, changes.api_keys) == ([], [], [])
 
 

@@ -46,7 +46,7 @@ def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
     before = list(connection.iterdump())
     schema.upgrade(connection)
     assert list(connection.iterdump()) == before
-    assert schema.revision(connection) == migrations.head()
+    assert schema.revision(connection) == migrations.HEAD
     connection.close()
 
 
@@ -67,3 +67,7 @@ async def test_an_unmigrated_ledger_is_refused_when_migrating_is_off(tmp_path: P
     await store.aclose()
     store = await SqliteStore.open(tmp_path, migrate=False)
     await store.aclose()
+
+
+def test_the_build_speaks_the_newest_revision() -> None:
+    assert migrations.known()[0] == migrations.HEAD

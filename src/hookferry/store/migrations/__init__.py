@@ -1,44 +1,30 @@
 """Schema migrations (Alembic), run from the installed package without an ``alembic.ini``.
 
-The revisions in ``versions/`` serve every engine. A released revision is never edited.
+The revisions in ``versions/`` serve every engine. A released revision is never edited. Alembic is
+loaded only when there is something to migrate: a restart does not wait for it.
 """
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING, Final
 
 from hookferry.errors import SchemaOutdated
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection
 
-def _config() -> Config:
-    config = Config()
-    # A percent sign in the installation's path is not an interpolation.
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    return config
+HEAD: Final = "0001"
+"""The revision that this build speaks: the newest in ``versions/``."""
 
 
-@functools.cache
 def known() -> tuple[str, ...]:
     """Return the revisions that this build knows, newest first."""
+    from alembic.script import ScriptDirectory
+
     scripts = ScriptDirectory.from_config(_config())
     return tuple(script.revision for script in scripts.walk_revisions())
-
-
-def head() -> str:
-    """Return the revision that this build speaks."""
-    return known()[0]
-
-
-def current(connection: Connection) -> str | None:
-    """Return the revision of a ledger, None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
 
 
 def upgrade(connection: Connection) -> None:
@@ -47,9 +33,12 @@ def upgrade(connection: Connection) -> None:
     Raises:
         SchemaOutdated: a newer build wrote the ledger.
     """
-    at = current(connection)
+    from alembic import command
+    from alembic.migration import MigrationContext
+
+    at = MigrationContext.configure(connection).get_current_revision()
     refuse_newer(at)
-    if at != head():
+    if at != HEAD:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -57,9 +46,18 @@ def upgrade(connection: Connection) -> None:
 
 def refuse_newer(revision: str | None) -> None:
     """Raise SchemaOutdated for a revision that this build does not know."""
-    if revision is not None and revision not in known():
+    if revision not in (None, HEAD) and revision not in known():
         raise SchemaOutdated(
             f"the ledger's schema is revision {revision}, which this build of hookferry does not "
-            f"know (its newest is {head()}): run the newer build that wrote it, or restore a "
+            f"know (its newest is {HEAD}): run the newer build that wrote it, or restore a "
             "backup taken before that build ran"
         )
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    # A percent sign in the installation's path is not an interpolation.
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config

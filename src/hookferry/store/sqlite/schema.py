@@ -35,7 +35,7 @@ def upgrade(connection: sqlite3.Connection) -> None:
     """
     at = revision(connection)
     migrations.refuse_newer(at)
-    if at == migrations.head():
+    if at == migrations.HEAD:
         return
     with _alchemy(connection) as alchemy:
         alchemy.exec_driver_sql("BEGIN IMMEDIATE")
@@ -47,10 +47,10 @@ def refuse_other(connection: sqlite3.Connection) -> None:
     """Raise SchemaOutdated unless the ledger is at this build's revision."""
     at = revision(connection)
     migrations.refuse_newer(at)
-    if at != migrations.head():
+    if at != migrations.HEAD:
         raise SchemaOutdated(
             f"the ledger's schema is revision {at or 'none'}, this build needs "
-            f"{migrations.head()}: run hookferry migrate"
+            f"{migrations.HEAD}: run hookferry migrate"
         )
 
 

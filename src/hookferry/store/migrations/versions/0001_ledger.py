@@ -1,5 +1,8 @@
 """The whole ledger, as the first release has it."""
 
+import json
+import time
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,7 +11,6 @@ down_revision = None
 
 SHARDS = 256
 LEDGER = {"config_version": 1, "greatest_id": 1, "time_ms": 0}
-DEFAULT = b'{"id":1,"name":"default"}'
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -204,9 +206,20 @@ def upgrade() -> None:
         sa.table("shards", sa.column("shard"), sa.column("epoch"), sa.column("node")),
         [{"shard": shard, "epoch": 0, "node": ""} for shard in range(SHARDS)],
     )
+    now_ms = int(time.time() * 1000)
+    default = {"id": 1, "name": "default", "created_at_ms": now_ms, "updated_at_ms": now_ms}
     op.bulk_insert(
         sa.table(
             "tenants", *map(sa.column, ("id", "name", "live", "version", "changed", "document"))
         ),
-        [{"id": 1, "name": "default", "live": 1, "version": 1, "changed": 1, "document": DEFAULT}],
+        [
+            {
+                "id": 1,
+                "name": "default",
+                "live": 1,
+                "version": 1,
+                "changed": 1,
+                "document": json.dumps(default).encode(),
+            }
+        ],
     )
