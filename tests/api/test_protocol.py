@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -203,17 +204,35 @@ async def test_garbage_behind_a_request_does_not_overtake_its_answer(hot_house: 
     assert statuses(answer) == [202, 400]
 
 
-async def test_a_client_that_leaves_harms_nobody(hot_house: House) -> None:
+async def test_a_client_that_closes_its_half_gets_its_answer(hot_house: House) -> None:
+    release = hot_house.hold_commits()
+    reader, writer = await asyncio.open_connection("127.0.0.1", hot_house.port)
+    writer.write(hot_house.head(len(BODY)) + BODY)
+    writer.write_eof()
+    await until(lambda: hot_house.engine.intake.waiting == 1)
+    release.set()
+    answer = await reader.read()
+    assert statuses(answer) == [202]
+    assert b"connection: close" in answer
+    writer.close()
+
+
+async def test_a_client_that_leaves_harms_nobody(
+    hot_house: House, caplog: pytest.LogCaptureFixture
+) -> None:
     release = hot_house.hold_commits()
     _, writer = await asyncio.open_connection("127.0.0.1", hot_house.port)
     writer.write(hot_house.head(len(BODY)) + BODY)
     await until(lambda: hot_house.engine.intake.waiting == 1)
+    leaving = writer.get_extra_info("socket")
+    leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
     writer.transport.abort()
     await until(lambda: not hot_house.server.server_state.connections)
     release.set()
     await until(lambda: hot_house.engine.intake.waiting == 0)
     assert len(await hot_house.events()) == 1
     assert (await hot_house.client.post("/api/v1/events", json=EVENT)).status_code == 202
+    assert [r for r in caplog.records if r.levelname == "ERROR"] == []
 
 
 async def test_a_client_that_reads_no_answers_is_not_served_without_bound(house: House) -> None:

@@ -55,7 +55,8 @@ class WireLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long a client may leave its answers unread."""
     linger: float = 2.0
     """How long a refused client may go on sending before it is cut off."""
-    linger_bytes: int = 4 * 1024 * 1024
+    linger_bytes: int = 32 * 1024 * 1024
+    """And how much: a client that sends twice the largest body taken still learns why not."""
     head_bytes: int = 64 * 1024
     """Request line and headers; at most one read from the socket (256 KB) is held beyond it."""
     headers: int = 100
@@ -275,6 +276,14 @@ class HookferryProtocol(HttpToolsProtocol):
             if self._received > self._limits.head_bytes:
                 self._refuse(self._headers_too_large())
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """Let a client that closed its half after a whole request have its answer."""
+        cycle: Any = self.cycle
+        if self.reading is not _IDLE or cycle is None or cycle.response_complete:
+            return None
+        cycle.keep_alive = False
+        return True
+
     def resume_writing(self) -> None:
         """Go on with a client that reads its answers again."""
         super().resume_writing()
@@ -433,7 +442,20 @@ class HookferryProtocol(HttpToolsProtocol):
         if type(cycle) is HotCycle:
             cycle.take_turn()
         else:
-            super()._start_asgi_task(cycle, app)
+            super()._start_asgi_task(cycle, self._unless_gone(cycle, app))
+
+    def _unless_gone(self, cycle: Any, app: Any) -> Any:
+        """Wrap an application so that a client who left while it worked is no error."""
+
+        async def run(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await app(scope, receive, send)
+            except Exception:
+                if not self.transport.is_closing():
+                    raise
+                cycle.disconnected = True
+
+        return run
 
     def _enqueue(self, cycle: HotCycle) -> None:
         before = self.cycle
