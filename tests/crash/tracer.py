@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -32,7 +33,7 @@ _LIMIT = 65_536
 
 def publish(url: str, answers: list[int], marker: bytes) -> None:
     where = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port or 0, timeout=60)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port or 0, timeout=30)
     body = b'{"type":"traced.event","data":{"marker":"%b"}}' % marker
     headers = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
     connection.request("POST", "/api/v1/events", body, headers)
@@ -142,6 +143,10 @@ def trace(server: subprocess.Popen[bytes], url: str) -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    # However this ends, the server must not stay behind.
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, lambda *_: sys.exit("the tracer was stopped or took too long"))
+    signal.alarm(50)
     server, url = start(sys.argv[1])
     try:
         publish(url, [], b"warm-up")  # so that every thread there will be is there

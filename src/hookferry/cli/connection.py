@@ -28,7 +28,7 @@ class ServerFlags:
             " [HOOKFERRY_URL]"
         ),
     ] = None
-    data: Annotated[
+    data_folder: Annotated[
         Path | None,
         Parameter(
             help="The server's data folder, for the key in its admin.key, where HOOKFERRY_API_KEY"
@@ -46,7 +46,7 @@ def connect(flags: ServerFlags | None) -> Client:
         CommandError: no key was given and none can be read.
     """
     flags = flags or ServerFlags()
-    settings = load({} if flags.data is None else {"data": str(flags.data)})
+    settings = load({} if flags.data_folder is None else {"data": str(flags.data_folder)})
     url = flags.url or os.environ.get("HOOKFERRY_URL") or _url(settings)
     return Client(url, api_key=_key(settings), tenant=flags.tenant)
 
@@ -67,7 +67,7 @@ def _key(settings: Settings) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise CommandError(
-            f"no API key: set HOOKFERRY_API_KEY, or name the server's data folder with --data "
-            f"({path}: {error.strerror})",
+            "no API key: set HOOKFERRY_API_KEY, or name the server's data folder with "
+            f"--data-folder ({path}: {error.strerror})",
             Exit.USAGE,
         ) from None

@@ -16,6 +16,7 @@ keys = App(name="keys", help="Create, list and revoke API keys.")
 @keys.command
 def create(
     name: Annotated[str, Parameter(help="What the key is for.")],
+    /,
     *,
     only: Annotated[
         str | None, Parameter(help="The only tenant it may touch. Default: all of them.")
@@ -45,6 +46,7 @@ def list_(*, server: ServerFlags | None = None) -> None:
 @keys.command
 def revoke(
     key: Annotated[str, Parameter(help="The key's id, key_...")],
+    /,
     *,
     server: ServerFlags | None = None,
 ) -> None:

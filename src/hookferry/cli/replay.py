@@ -12,6 +12,7 @@ from hookferry.cli.terminal import out
 
 def replay(
     event: Annotated[str, Parameter(help="The event's id, evt_...")],
+    /,
     *,
     to: Annotated[
         list[str] | None,

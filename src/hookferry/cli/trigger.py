@@ -14,6 +14,7 @@ from hookferry.cli.terminal import CommandError, Exit, out
 
 def trigger(
     type: Annotated[str, Parameter(help="The event's type, such as invoice.paid.")],
+    /,
     *,
     data: Annotated[
         str, Parameter(help="The event's data: JSON, @FILE, or - for stdin; sent as it is.")

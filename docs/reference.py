@@ -1,0 +1,186 @@
+"""``make docs``: writes the reference pages from the code that they describe.
+
+``docs/settings.md``, ``docs/cli.md`` and ``docs/metrics.md`` are made here and nowhere else;
+``tests/test_documented.py`` fails when they are not what this would write.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from cyclopts import App, ArgumentCollection
+
+from hookferry.cli.main import app
+from hookferry.cli.terminal import Exit
+from hookferry.settings import CONFIG_NAME, TOOL_VARIABLES, specs
+from hookferry.telemetry import COUNTERS, GAUGES, HISTOGRAMS
+
+FOLDER = Path(__file__).parent
+_NOTE = "<!-- Written by docs/reference.py (make docs) from the code; edit that. -->\n"
+
+
+def settings_page() -> str:
+    """Return docs/settings.md."""
+    rows = [
+        "# Settings",
+        "",
+        _NOTE,
+        "A flag of `hookferry serve` comes first, then the environment variable, then the key in "
+        f"`{CONFIG_NAME}` (in the working folder, or where `--config` or `HOOKFERRY_CONFIG` says). "
+        "An unknown name in any of them is an error that names the nearest known one; so is a "
+        "value out of its range.",
+        "",
+        "```toml",
+        f"# {CONFIG_NAME}",
+        'host = "0.0.0.0"',
+        "port = 8080",
+        'allow_targets = ["10.0.0.0/8"]',
+        "retention_days = 14",
+        'master_key_file = "/run/secrets/hookferry-master-key"',
+        "```",
+        "",
+        "Lists are separated by commas in flags and variables, and arrays in TOML.",
+        "",
+        "| setting | default | allowed | meaning |",
+        "|---|---|---|---|",
+    ]
+    for spec in specs():
+        if spec.hidden:
+            continue
+        names = f"`{spec.name}`<br>`{spec.flag}`<br>`{spec.env}`"
+        if spec.secret:
+            names += f"<br>`{spec.env}_FILE`"
+        default = f"`{spec.default_text}`" if spec.default_text else "none"
+        rows.append(f"| {names} | {default} | {spec.allowed()} | {spec.help} |")
+    rows += [
+        "",
+        "Secrets can be given as the path of a file: `HOOKFERRY_API_KEY_FILE`, or `api_key_file` "
+        "in TOML. On Kubernetes, a service called `hookferry` injects variables such as "
+        "`HOOKFERRY_PORT=tcp://...` into every pod of its namespace, which are refused: set "
+        "`enableServiceLinks: false` on the pod.",
+        "",
+        "Read by the command line tools only:",
+        "",
+        "| variable | meaning |",
+        "|---|---|",
+        *(f"| `{name}` | {text} |" for name, text in TOOL_VARIABLES.items()),
+        "",
+    ]
+    return "\n".join(rows)
+
+
+def commands(parent: App = app, name: str = "hookferry") -> Iterator[tuple[str, App]]:
+    """Yield every command with its full name, those of groups included."""
+    for word in parent:
+        if word.startswith("-"):
+            continue
+        command = parent[word]
+        yield f"{name} {word}", command
+        yield from commands(command, f"{name} {word}")
+
+
+def _parameters(command: App) -> ArgumentCollection | None:
+    if command.default_command is None:
+        return None
+    return command.assemble_argument_collection()
+
+
+def cli_page() -> str:
+    """Return docs/cli.md."""
+    rows = [
+        "# Command line",
+        "",
+        _NOTE,
+        "`hookferry COMMAND --help` shows the same. Results go to standard output, everything else "
+        "to standard error; an error is one line.",
+        "",
+        "| exit code | meaning |",
+        "|---|---|",
+    ]
+    meanings = {
+        Exit.OK: "done",
+        Exit.FAILED: "tried, and it did not succeed; the message says why",
+        Exit.USAGE: "the command line or a setting is wrong; nothing was tried",
+        Exit.UNAVAILABLE: "the server can't be reached or can't start, or the data folder is in "
+        "use by another process",
+        Exit.INTERRUPTED: "Ctrl-C",
+    }
+    rows += [f"| {int(code)} | {meanings[code]} |" for code in Exit]
+    rows += [
+        "",
+        "Commands that talk to a running server find it by `--url`, `HOOKFERRY_URL` or the host "
+        "and port in their settings, and take the key from `HOOKFERRY_API_KEY` or from "
+        "`admin.key` in the data folder.",
+        "",
+    ]
+    for name, command in commands():
+        parameters = _parameters(command)
+        if parameters is None:
+            continue
+        rows += [f"## `{name}`", "", *_help(command), ""]
+        leaves = [a for a in parameters if a.show and not a.children]
+        flags = {spec.flag for spec in specs()}
+        takes_settings = "--port" in {argument.name for argument in leaves}
+        shown = [a for a in leaves if not (takes_settings and a.name in flags)]
+        if takes_settings:
+            rows += ["Takes every [setting](settings.md) as a flag.", ""]
+        if shown:
+            rows += ["| parameter | meaning |", "|---|---|"]
+            for argument in shown:
+                names = ", ".join(f"`{n}`" for n in argument.names)
+                if argument.field_info.kind is argument.field_info.POSITIONAL_ONLY:
+                    names = f"`{argument.name.removeprefix('--').upper()}`"
+                text = " ".join((argument.parameter.help or "").split())
+                default = argument.field_info.default
+                if isinstance(default, str | float | int) and not isinstance(default, bool):
+                    text += f" Default: `{default}`."
+                if argument.required:
+                    text += " Required."
+                rows.append(f"| {names} | {text} |")
+            rows.append("")
+    return "\n".join(rows)
+
+
+def _help(command: App) -> list[str]:
+    function = command.default_command
+    return re.sub(r"\n +", "\n", (function.__doc__ or "").strip()).splitlines()
+
+
+def metrics_page() -> str:
+    """Return docs/metrics.md."""
+    rows = [
+        "# Metrics",
+        "",
+        _NOTE,
+        "`GET /metrics` answers in Prometheus' text format. No label carries a tenant, a webhook "
+        "or a URL: their number is not bounded; ask the API about a single webhook. Counters "
+        "begin at zero with each start. The usual `process_*` and `python_info` come with them.",
+        "",
+        "| metric | type | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    for name, (text, labels) in COUNTERS.items():
+        shown = ", ".join(f"`{label}`" for label in labels)
+        rows.append(f"| `{name}` | counter | {shown} | {text} |")
+    for name, (text, _) in HISTOGRAMS.items():
+        rows.append(f"| `{name}` | histogram | | {text} |")
+    for name, text in GAUGES.items():
+        rows.append(f"| `{name}` | gauge | | {text} |")
+    return "\n".join([*rows, ""])
+
+
+PAGES = {"settings.md": settings_page, "cli.md": cli_page, "metrics.md": metrics_page}
+
+
+def main() -> int:
+    """Write the pages."""
+    for name, write in PAGES.items():
+        (FOLDER / name).write_text(write())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
