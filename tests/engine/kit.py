@@ -7,6 +7,7 @@ behind is the disk; ``rig.crash()`` and ``rig.boot()`` start another engine on i
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -266,7 +267,7 @@ class Rig:
     def waits(self, name: str = "crm") -> list[float]:
         """The seconds between one request and the next."""
         times = self.times(name)
-        return [later - sooner for sooner, later in zip(times, times[1:], strict=False)]
+        return [later - sooner for sooner, later in itertools.pairwise(times)]
 
     def events_at(self, name: str = "crm") -> list[int]:
         """The events of the requests, in the order they left."""

@@ -273,14 +273,24 @@ class Lane:
         """Close the breaker."""
         self.failures = self.slow_downs = 0
 
+    def slow_downs_before(self, now: float) -> int:
+        """Return the slow-downs in a row before the one that comes in now.
+
+        Answers to requests that left together say one thing about the receiver: while the lane is
+        delayed, a further one is the same slow-down.
+        """
+        return self.slow_downs - (self.slow_downs > 0 and now < self._not_before)
+
     def failed(self, now: float, lane_wait_s: float) -> None:
         """Count a failure; delay the lane where the answer asked for it or the breaker opens."""
         if lane_wait_s > 0:
-            self.slow_downs += 1
+            self.slow_downs = self.slow_downs_before(now) + 1
             self._not_before = max(self._not_before, now + lane_wait_s)
             return
         if not self.plan.policy.breaker:
             return
+        if self.failures >= BREAKER_FAILURES and now < self._not_before:
+            return  # it left before the breaker opened
         self.failures += 1
         if self.failures >= BREAKER_FAILURES:
             self._not_before = max(self._not_before, now + probe_wait(self.failures))

@@ -473,7 +473,7 @@ class Lanes:
             status=status,
             head=outcome.head,
             spent=job.spent,
-            slow_downs=lane.slow_downs,
+            slow_downs=0 if success else lane.slow_downs_before(self._clock.monotonic()),
             now_s=now_ms / 1000,
             rng=self._rng,
         )

@@ -92,7 +92,10 @@ def decide(
 
 
 def retry_after(head: bytes, now_s: float) -> float | None:
-    """Read Retry-After (RFC 9110 section 10.2.3), seconds or a date; between 0 and 1 h."""
+    """Read Retry-After (RFC 9110 section 10.2.3), seconds or a date; between 1 s and 1 h.
+
+    Never less than a second: a receiver that always answers "at once" would be called in a loop.
+    """
     found = _RETRY_AFTER.search(head)
     if found is None:
         return None
@@ -104,7 +107,7 @@ def retry_after(head: bytes, now_s: float) -> float | None:
             seconds = parsedate_to_datetime(value.decode("ascii")).timestamp() - now_s
         except (ValueError, UnicodeDecodeError):
             return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+    return min(max(seconds, SLOW_DOWN_BASE_SECONDS), MAX_RETRY_AFTER_SECONDS)
 
 
 def health_after(
