@@ -181,6 +181,7 @@ class App:
         return EngineLimits(
             lanes=LaneLimits(
                 lane_memory=settings.lane_memory,
+                lane_bytes=settings.lane_bytes,
                 lane_in_flight=settings.lane_in_flight,
                 in_flight=settings.in_flight,
                 attempt_timeout=settings.attempt_timeout,
@@ -189,6 +190,8 @@ class App:
             max_waiting_bytes=settings.intake_bytes,
             payload_limit=settings.payload_limit,
             max_deliveries=settings.deliveries_per_event,
+            event_id_s=settings.event_id_hours * 3600,
+            idempotency_s=settings.idempotency_hours * 3600,
             retention_days=settings.retention_days,
             drain_timeout=settings.drain_timeout,
         )

@@ -12,7 +12,7 @@ from hookferry.engine.actions import Actions
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Unseal
-from hookferry.engine.intake import Intake
+from hookferry.engine.intake import EVENT_ID_SECONDS, IDEMPOTENCY_KEY_SECONDS, Intake
 from hookferry.engine.janitor import Janitor
 from hookferry.engine.lanes import LaneLimits, Lanes
 from hookferry.ids import IdSource
@@ -31,6 +31,8 @@ class EngineLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting_bytes: int = 64 * 1024 * 1024
     payload_limit: int = 1024 * 1024
     max_deliveries: int = 10_000
+    event_id_s: float = EVENT_ID_SECONDS
+    idempotency_s: float = IDEMPOTENCY_KEY_SECONDS
     retention_days: float = 30
     drain_timeout: float = 30.0
 
@@ -96,6 +98,8 @@ class Engine:
             max_waiting_bytes=limits.max_waiting_bytes,
             payload_limit=limits.payload_limit,
             max_deliveries=limits.max_deliveries,
+            event_id_s=limits.event_id_s,
+            idempotency_s=limits.idempotency_s,
         )
         self.actions = Actions(
             store, self.directory, self.lanes, clock=clock, timeline=timeline, ids=ids

@@ -304,6 +304,8 @@ class Intake:
         max_waiting_bytes: and how many bytes of payload.
         payload_limit: bytes of one event's data.
         max_deliveries: how many webhooks one event may match.
+        event_id_s: seconds for which a publisher's own id makes an event idempotent.
+        idempotency_s: seconds for which an Idempotency-Key does.
     """
 
     def __init__(
@@ -320,6 +322,8 @@ class Intake:
         max_waiting_bytes: int = 64 * 1024 * 1024,
         payload_limit: int = 1024 * 1024,
         max_deliveries: int = 10_000,
+        event_id_s: float = EVENT_ID_SECONDS,
+        idempotency_s: float = IDEMPOTENCY_KEY_SECONDS,
     ) -> None:
         self.directory = directory
         self.hand = hand
@@ -330,6 +334,8 @@ class Intake:
         self.max_deliveries = max_deliveries
         self.payload_limit = payload_limit
         self._committer = committer
+        self._event_id_ms = int(event_id_s * 1000)
+        self._idempotency_ms = int(idempotency_s * 1000)
         self._max_waiting = max_waiting
         self._max_waiting_bytes = max_waiting_bytes
         self._draining = False
@@ -416,8 +422,8 @@ class Intake:
         body.update(b"\0" + payload + b"\0" + _encoder.encode(meta))
         now = self.clock.wall_ms()
         wanted = (
-            (SCOPE_EVENT_ID, p.id, EVENT_ID_SECONDS),
-            (SCOPE_IDEMPOTENCY_KEY, idempotency_key, IDEMPOTENCY_KEY_SECONDS),
+            (SCOPE_EVENT_ID, p.id, self._event_id_ms),
+            (SCOPE_IDEMPOTENCY_KEY, idempotency_key, self._idempotency_ms),
         )
         return tuple(
             DedupeKey(
@@ -426,9 +432,9 @@ class Intake:
                 hashlib.blake2b(key.encode(), digest_size=16).digest(),
                 body.digest(),
                 b"",
-                now + seconds * 1000,
+                now + kept_ms,
             )
-            for scope, key, seconds in wanted
+            for scope, key, kept_ms in wanted
             if key is not None
         )
 

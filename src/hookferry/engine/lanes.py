@@ -49,6 +49,8 @@ class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of the sender (SEMANTICS section 11)."""
 
     lane_memory: int = 256
+    lane_bytes: int = 4 * 1024 * 1024
+    """Payload bytes waiting in one lane; less when there are many lanes."""
     lane_in_flight: int = 32
     in_flight: int = 1_000
     """In all; beyond it a lane may have one request in flight, up to twice this number."""
@@ -343,7 +345,8 @@ class Lanes:
         """
         if self.queued_bytes >= self._limits.memory_bytes:
             return 0
-        return max(_MIN_ALLOWANCE, self._limits.memory_bytes // max(1, len(self._lanes)))
+        share = self._limits.memory_bytes // max(1, len(self._lanes))
+        return min(self._limits.lane_bytes, max(_MIN_ALLOWANCE, share))
 
     def _refill(self) -> None:
         while self._thirsty and len(self._refills) < REFILLS_AT_ONCE:

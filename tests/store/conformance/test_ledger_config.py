@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from hookferry.domain.delivery import DeliveryState
-from hookferry.domain.tenant import ApiKey, EventType, Tenant
+from hookferry.domain.tenant import ApiKey, EventType
 from hookferry.domain.webhook import (
     RateLimit,
     Retry,
