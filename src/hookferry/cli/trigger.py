@@ -17,7 +17,11 @@ def trigger(
     /,
     *,
     data: Annotated[
-        str, Parameter(help="The event's data: JSON, @FILE, or - for stdin; sent as it is.")
+        str,
+        Parameter(
+            allow_leading_hyphen=True,  # for -, and for a negative number
+            help="The event's data: JSON, @FILE, or - for stdin; sent as it is.",
+        ),
     ] = "{}",
     id: Annotated[
         str | None, Parameter(help="Your own id: publishing the same id again changes nothing.")

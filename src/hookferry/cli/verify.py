@@ -19,7 +19,12 @@ from hookferry.wire.verification import VerificationFailed
 def verify(
     *,
     secret: Annotated[str, Parameter(help="The signing secret; @FILE reads it from a file.")],
-    body: Annotated[str, Parameter(help="The body: @FILE, - for stdin, or the text itself.")] = "-",
+    body: Annotated[
+        str,
+        Parameter(
+            allow_leading_hyphen=True, help="The body: @FILE, - for stdin, or the text itself."
+        ),
+    ] = "-",
     header: Annotated[
         list[str] | None,
         Parameter(

@@ -138,6 +138,12 @@ def _secret_in(path: Path, label: str) -> str:
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> BadSettings:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else "`hookferry serve --help` lists the settings"
+    # Compared without the prefix, which would make all variables look alike.
+    bare = {one.removeprefix(ENV_PREFIX): one for one in known}
+    close = difflib.get_close_matches(name.removeprefix(ENV_PREFIX), bare, n=1, cutoff=0.5)
+    hint = (
+        f"did you mean {bare[close[0]]}?"
+        if close
+        else "`hookferry serve --help` lists the settings"
+    )
     return BadSettings(f"{what} {name} is not known; {hint}", field=name)
