@@ -176,6 +176,21 @@ class Settings:
     intake_bytes: int = _count(
         64 * MB, MB, 16_384 * MB, "Payload bytes that may wait for their commit.", "bytes"
     )
+    event_id_hours: float = _setting(
+        72.0,
+        "How long a publisher's own event id makes a repeat idempotent.",
+        unit="hours",
+        low=0.01,
+        high=8760,
+    )
+    idempotency_hours: float = _setting(
+        24.0,
+        "How long an Idempotency-Key makes a repeat idempotent.",
+        unit="hours",
+        low=0.01,
+        high=8760,
+    )
+
     # ------------------------------------------------------------------ sending
     allow_targets: tuple[Network, ...] = _setting(
         (),
@@ -206,6 +221,10 @@ class Settings:
     lane_memory: int = _count(
         256, 1, 100_000, "Deliveries of one webhook kept in memory; the rest waits in the ledger."
     )
+    lane_bytes: int = _count(
+        4 * MB, KB, 1024 * MB, "Payload bytes of one webhook kept in memory.", "bytes"
+    )
+
     # ------------------------------------------------------------------ keeping
     retention_days: float = _setting(
         30.0,
