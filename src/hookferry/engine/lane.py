@@ -15,8 +15,8 @@ from hookferry.engine.dispatch import Carrier, Plan
 from hookferry.engine.retry import BREAKER_FAILURES, probe_wait
 
 _NEVER = float("inf")
-_LOW_WATER = 4
-"""A lane asks for more when its queue is down to a fourth of its memory."""
+LOW_WATER = 4
+"""A lane asks for more when its queue is down to a fourth of its memory, in count and bytes."""
 
 
 class Job:
@@ -72,6 +72,7 @@ class Lane:
         "_not_before",
         "backlog",
         "bytes",
+        "dropped",
         "epoch",
         "failures",
         "head",
@@ -109,6 +110,8 @@ class Lane:
         self.held: dict[int, int] = {}
         """Deliveries that must not be read from the ledger now, with the number of reasons: being
         queued or in flight is one, each settlement that is not durable yet is one."""
+        self.dropped: set[int] = set()
+        """Deliveries of an ordered lane that were cancelled in flight: they must not block it."""
         self.bytes = 0
         self.in_flight = 0
         self.backlog = False
@@ -189,6 +192,8 @@ class Lane:
             self.held[delivery_id] = reasons - 1
             return False
         self.held.pop(delivery_id, None)
+        if self.dropped:
+            self.dropped.discard(delivery_id)
         return True
 
     def forget_queue(self) -> int:
@@ -223,6 +228,8 @@ class Lane:
             else:
                 kept.append(job)
         self.queue = kept
+        if self.in_flight and self.webhook.ordered:
+            self.dropped.update(gone & self.held.keys())
         self.bytes -= freed
         return freed
 
@@ -237,7 +244,7 @@ class Lane:
         that nothing overtakes a delivery that turns out to be retrying."""
         if self.webhook.ordered:
             return not (self.queue or self.head or self.in_flight)
-        return len(self.queue) * _LOW_WATER <= self.memory
+        return len(self.queue) * LOW_WATER <= self.memory
 
     # ------------------------------------------------------------------ may it send
 

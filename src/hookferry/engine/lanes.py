@@ -24,7 +24,7 @@ from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Carrier, Plan, Unseal, policy_of
-from hookferry.engine.lane import Job, Lane
+from hookferry.engine.lane import LOW_WATER, Job, Lane
 from hookferry.engine.retry import decide, health_after, must_disable
 from hookferry.errors import HookferryError, Unavailable
 from hookferry.ids import IdSource, encode
@@ -102,6 +102,9 @@ class Lanes:
         self._lanes: dict[int, Lane] = {}
         self._broken: set[int] = set()
         self._ready: deque[Lane] = deque()
+        self._parked: dict[Lane, None] = {}
+        """Lanes that could send and have their share in flight, in the order they came: they wait
+        for the total to fall, so that nobody looks at them in vain before those behind them."""
         self._pumping = False
         self._stopped = False
         self._alarms: list[tuple[float, int, Lane]] = []
@@ -201,11 +204,14 @@ class Lanes:
 
     def redefine(self, webhook: Webhook) -> None:
         """Take over a saved change of a webhook (the directory's listener)."""
+        was_broken = webhook.id in self._broken
         self._broken.discard(webhook.id)
         lane = self._lanes.get(webhook.id)
         if webhook.state is WebhookState.ACTIVE:
             self._forgive(webhook, lane)
         if lane is None:
+            if was_broken:
+                self.wake([webhook.id])
             return
         if webhook.deleted:
             lane.owned = False
@@ -232,8 +238,8 @@ class Lanes:
             lane.webhook.state is WebhookState.TOO_MANY_ERRORS or lane.stopping_at is not None
         )
         health = self._directory.health(webhook.id)
-        limit = policy_of(webhook, profile_named(webhook.profile)).failure_limit
-        over = limit is not None and health.consecutive_failures >= limit
+        policy = policy_of(webhook, profile_named(webhook.profile))
+        over = must_disable(policy, health, None, self._clock.wall_ms())
         if (restarted or (lane is None and over)) and health.failing_since_ms is not None:
             self._directory.put_health(
                 webhook.id,
@@ -288,7 +294,13 @@ class Lanes:
                 lane.backlog = True
             elif lane.sending:
                 self._alarm(lane, self._clock.monotonic() + (due - now_ms) / 1000)
-        if lane.backlog and not lane.refilling and lane.sending and lane.thirsty:
+        if (
+            lane.backlog
+            and not lane.refilling
+            and lane.sending
+            and lane.thirsty
+            and (not lane.queue or lane.bytes * LOW_WATER <= self._allowance())
+        ):
             lane.refilling = True
             lane.missed = False
             self._thirsty.append(lane)
@@ -401,7 +413,7 @@ class Lanes:
             lane.webhook.id,
             self._timeline.now_ms(),
             lane.memory - len(lane.queue),
-            self._allowance(),
+            max(0, self._allowance() - lane.bytes),
             frozenset(lane.held),
         )
 
@@ -418,13 +430,20 @@ class Lanes:
             return
         soft = self._limits.in_flight
         ready = self._ready
+        parked = self._parked
         now = self._clock.monotonic()
-        for _ in range(min(PUMP_BURST, 2 * len(ready) + PUMP_BURST)):
-            if not ready or self.in_flight >= 2 * soft:
+        for _ in range(min(len(parked), soft - self.in_flight)):
+            self._unpark(next(iter(parked)))
+        for _ in range(PUMP_BURST):
+            if self.in_flight >= 2 * soft:
                 return
+            if not ready:
+                if not parked or self.in_flight >= soft:
+                    return
+                self._unpark(next(iter(parked)))
             lane = ready.popleft()
             if self.in_flight >= soft and lane.in_flight:
-                ready.append(lane)
+                parked[lane] = None
                 continue
             lane.listed = False
             if not lane.room():
@@ -439,8 +458,12 @@ class Lanes:
                     self._tend(lane)
             else:
                 self._alarm(lane, job)
-        if ready and self.in_flight < soft:
+        if ready:
             self._rouse()
+
+    def _unpark(self, lane: Lane) -> None:
+        del self._parked[lane]
+        self._ready.append(lane)
 
     def _send(self, job: Job) -> None:
         lane = job.lane
@@ -467,6 +490,8 @@ class Lanes:
         lane.in_flight -= 1
         if not self.in_flight:
             self._idle.set()
+        if self._parked and not lane.in_flight and lane in self._parked:
+            self._unpark(lane)
         now_ms = self._clock.wall_ms()
         status = outcome.status
         success = status is not None and plan.profile.succeeded(status)
@@ -489,7 +514,12 @@ class Lanes:
         else:
             now = self._clock.monotonic()
             lane.failed(now, decision.lane_wait_s)
-            if lane.webhook.ordered and decision.state is DeliveryState.RETRYING and lane.sending:
+            if (
+                lane.webhook.ordered
+                and decision.state is DeliveryState.RETRYING
+                and lane.sending
+                and job.delivery_id not in lane.dropped
+            ):
                 lane.block(job, now + decision.wait_s)
         self._count_health(lane, success, error, status, now_ms)
         self._metrics.attempt(success, error, outcome.duration)
@@ -510,7 +540,7 @@ class Lanes:
         )
         if not lane.listed:
             self._tend(lane)
-        if self._ready:
+        if self._ready or self._parked:
             self._rouse()
 
     def _log_of(self, job: Job, outcome: Outcome, success: bool) -> Attempt:
@@ -601,7 +631,7 @@ class Lanes:
                 lane.note_due(s.due_ms)
                 if not lane.listed:
                     self._tend(lane)
-        if self._ready:
+        if self._ready or self._parked:
             self._rouse()
 
     def _lose(self, lane: Lane) -> None:
