@@ -53,9 +53,9 @@ def calibrate(bench: Bench) -> None:
 def show(figures: list[Figure], console: Console) -> None:
     """Print the table."""
     table = Table(title="hookferry bench", title_justify="left", box=SIMPLE, pad_edge=False)
-    table.add_column("what", min_width=40)
+    table.add_column("what", overflow="fold")
     for name in ("measured", "budget", "moonshot", "verdict"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     for f in figures:
         notes = [f"{f.windows} windows, {f.void} void"]
         if f.raw is not None:

@@ -12,7 +12,6 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 
 from hookferry.cli.terminal import CommandError, Exit, complain
-from hookferry.client.errors import Unreachable
 from hookferry.errors import BadSettings, HookferryError, StartupError
 
 app = App(
@@ -55,12 +54,10 @@ def _run(argv: Sequence[str] | None) -> int:
     except CommandError as error:
         complain(str(error))
         return error.code
-    except Unreachable as error:
-        complain(error.detail)
-        return Exit.UNAVAILABLE
     except HookferryError as error:
         complain(error.detail)
-        return Exit.FAILED
+        # By its code, since importing the client for it would slow every start down.
+        return Exit.UNAVAILABLE if error.code == "unreachable" else Exit.FAILED
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
