@@ -41,6 +41,10 @@ simulate: setup
 mutants: setup
 	$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
+# Two hundred kills under load instead of the twenty of `make test`, another seed each time.
+faults: setup
+	HOOKFERRY_CRASH_KILLS=200 HOOKFERRY_CRASH_SEED=$$(date +%s) $(BIN)/pytest -s tests/crash
+
 # The reference pages in docs/ that are written from the code; a test fails when they are not.
 docs: setup
 	$(BIN)/python docs/reference.py

@@ -1,13 +1,13 @@
 """A server that is killed again and again under load loses nothing it acknowledged.
 
-``HOOKFERRY_`` settings aside, these are real processes on a real disk: SIGKILL leaves what the
-kernel has, so this shows that the engine recovers; that the disk has it too shows
-``test_fsync``.
+Real processes on a real disk. SIGKILL leaves what the kernel has, so this shows that the engine
+recovers; that the disk has it too shows ``test_fsync``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -16,16 +16,17 @@ import pytest
 
 from crash.kit import Publishers, Receivers, Server
 
-KILLS = 20
+KILLS = int(os.environ.get("HOOKFERRY_CRASH_KILLS", "20"))
+"""``make faults`` kills oftener."""
 RATE = 700.0
 """Events a second offered; at least 500 must be acknowledged."""
 DELAY = 0.06
 """Seconds a receiver takes: at 1,000 requests a second some 60 are in flight."""
-SEED = 20_240_607
+SEED = int(os.environ.get("HOOKFERRY_CRASH_SEED", "1"))
 
 
-@pytest.mark.timeout(300)
-async def test_every_acknowledged_event_arrives_although_the_server_is_killed_twenty_times(
+@pytest.mark.timeout(120 + 10 * KILLS)
+async def test_every_acknowledged_event_arrives_although_the_server_is_killed_under_load(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dice = random.Random(SEED)
@@ -76,4 +77,4 @@ async def test_every_acknowledged_event_arrives_although_the_server_is_killed_tw
     assert not missing
     assert not unforgiven
     assert rate >= 500
-    assert busy >= 15
+    assert busy >= 0.75 * KILLS
