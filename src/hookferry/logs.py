@@ -99,7 +99,11 @@ def configure(
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        (
+            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+            if console
+            else structlog.processors.TimeStamper(fmt="iso", utc=True)
+        ),
         mask_secrets,
         bound_values,
     ]
@@ -107,7 +111,9 @@ def configure(
     render: list[structlog.typing.Processor] = (
         [
             structlog.dev.ConsoleRenderer(
-                colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+                colors=stream.isatty(),
+                pad_event_to=0,
+                exception_formatter=structlog.dev.plain_traceback,
             )
         ]
         if console

@@ -161,7 +161,7 @@ def show(delivery: Delivery, webhook: str) -> None:
     """Print one line."""
     when = delivery.updated_at.astimezone() if delivery.updated_at else None
     what = delivery.last_error or (str(delivery.last_status) if delivery.last_status else "")
-    tries = f"attempt {delivery.attempts}" if delivery.attempts else ""
+    tries = f"#{delivery.attempts}" if delivery.attempts else ""
     out.print(
         Text.assemble(
             (f"{when:%H:%M:%S} " if when else "", "dim"),
