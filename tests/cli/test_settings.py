@@ -50,12 +50,12 @@ def test_a_settings_file_named_in_the_environment_is_read_and_must_exist(tmp_pat
 
 
 def test_a_secret_is_read_from_the_file_that_its_variable_names(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("the-key\n")
-    assert load(environ={"HOOKFERRY_API_KEY_FILE": "key"}).api_key == "the-key"
+    (tmp_path / "key").write_text("the-key-of-24-characters\n")
+    assert load(environ={"HOOKFERRY_API_KEY_FILE": "key"}).api_key == "the-key-of-24-characters"
     (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "key").write_text("beside the file")
+    (tmp_path / "sub" / "key").write_text("beside-the-file-it-is-named-in")
     (tmp_path / "sub" / "h.toml").write_text('api_key_file = "key"')
-    assert load(environ={}, config=Path("sub/h.toml")).api_key == "beside the file"
+    assert load(environ={}, config=Path("sub/h.toml")).api_key == "beside-the-file-it-is-named-in"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,8 @@ def test_a_secret_is_read_from_the_file_that_its_variable_names(tmp_path: Path) 
         ({"HOOKFERRY_ALLOW_HTTP": "perhaps"}, r"'perhaps' is not allowed; true or false"),
         ({"HOOKFERRY_ALLOW_TARGETS": "10.0.0.1/8"}, r"networks such as 10\.0\.0\.0/8"),
         ({"HOOKFERRY_LOG_LEVEL": "loud"}, r"one of debug, info, warning, error"),
-        ({"HOOKFERRY_API_KEY": "a", "HOOKFERRY_API_KEY_FILE": "b"}, r"both set"),
+        ({"HOOKFERRY_MASTER_KEY": "a", "HOOKFERRY_MASTER_KEY_FILE": "b"}, r"both set"),
+        ({"HOOKFERRY_API_KEY": "short"}, r"HOOKFERRY_API_KEY: too short; at least 24"),
         ({"HOOKFERRY_API_KEY_FILE": "nowhere"}, r"HOOKFERRY_API_KEY_FILE: nowhere: No such file"),
         ({"HOOKFERRY_DATABASE": "postgresql://x"}, r"data folder only"),
         ({"HOOKFERRY_WORKERS": "2"}, r"whole numbers from 1 to 1"),
@@ -92,7 +93,7 @@ def test_a_bad_setting_says_which_and_what_is_allowed(environ: dict[str, str], s
         ("port = 1.5", r"port: 1\.5 is not allowed"),
         ("allow_http = 1", r"allow_http: 1 is not allowed; true or false"),
         ("port = ", r"is not TOML"),
-        ('api_key = "a"\napi_key_file = "b"', r"both set"),
+        ('master_key = "a"\nmaster_key_file = "b"', r"both set"),
         ("[server]\nport = 1", r"the setting server is not known"),
     ],
 )

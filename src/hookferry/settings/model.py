@@ -42,6 +42,8 @@ class Spec:
     choices: tuple[str, ...] = ()
     secret: bool = False
     """Never shown; may also be given as the path of a file, ``<name>_file``."""
+    shortest: int = 0
+    """Fewest characters, where it is given at all."""
     hidden: bool = False
     """For the project's own benchmarks; neither in the help nor in the reference."""
 
@@ -72,6 +74,8 @@ class Spec:
         if self.low is not None and self.high is not None:
             what = "whole numbers" if self.kind == "whole" else "numbers"
             return f"{what} from {_plain(self.low)} to {_plain(self.high)}{unit}"
+        if self.shortest:
+            return f"at least {self.shortest} printable ASCII characters without spaces"
         return {
             "switch": "true or false",
             "networks": "networks such as 10.0.0.0/8, separated by commas",
@@ -131,6 +135,7 @@ class Settings:
         "The first administrator's API key. Without it one is made and written to admin.key in "
         "the data folder.",
         secret=True,
+        shortest=24,
     )
     master_key: str = _setting(
         "",
@@ -295,9 +300,11 @@ def check(spec: Spec, value: Any, label: str) -> None:
         raise BadSettings(f"{label}: {value} is not allowed; {spec.allowed()}", field=spec.name)
     if spec.choices and value not in spec.choices:
         raise BadSettings(f"{label}: {value!r} is not allowed; {spec.allowed()}", field=spec.name)
-    if spec.secret and value and (value != value.strip() or not value.isprintable()):
+    if value and len(str(value)) < spec.shortest:
+        raise BadSettings(f"{label}: too short; {spec.allowed()}", field=spec.name)
+    if spec.secret and value and not (value.isascii() and value.isprintable() and " " not in value):
         raise BadSettings(
-            f"{label}: a secret has no spaces around it and no control characters",
+            f"{label}: not allowed; a secret is printable ASCII without spaces",
             field=spec.name,
         )
 
