@@ -1,0 +1,238 @@
+"""Group commit: told after it is durable, one bad row fails alone, a full disk loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from doubles.transport import always
+from hookferry.domain.delivery import DeliveryState
+from hookferry.engine import committer
+from hookferry.engine.intake import Answer, Publication, Receipt
+from hookferry.engine.lanes import MAX_UNSETTLED
+from hookferry.errors import HookferryError, StorageDown, StorageFull
+from hookferry.store.ports import Batch
+
+from .kit import EXACT, ONCE, Rig, all_in, answers, codes
+
+
+def publish(rig: Rig, count: int, type: str = "contact.created") -> list[Answer]:
+    """Publish without waiting; return the list that answers will be put into."""
+    told: list[Answer] = []
+    for number in range(count):
+        data = msgspec.Raw(b"%d" % number)
+        rig.engine.intake.publish(rig.tenant, Publication(type=type, data=data), told.append)
+    return told
+
+
+async def test_nobody_is_told_before_the_commit_returned(rig: Rig) -> None:
+    await rig.webhook()
+    rig.store.answered = asyncio.Event()
+    told = publish(rig, 3)
+    await rig.passes(5)
+    assert len(rig.disk.events) == 3
+    assert told == []
+    assert rig.sent == {}
+    rig.store.answered.set()
+    await rig.passes(1)
+    assert [type(answer) for answer in told] == [Receipt] * 3
+    assert len(rig.times()) == 3
+
+
+async def test_what_arrives_while_the_ledger_is_busy_shares_the_next_commit(rig: Rig) -> None:
+    rig.store.held = asyncio.Event()
+    told = publish(rig, 1)
+    await rig.passes(0.01)
+    told += publish(rig, 300)
+    await rig.passes(0.01)
+    rig.store.held.set()
+    await rig.passes(1)
+    assert [len(batch.accept) for batch in rig.store.tried] == [1, 300]
+
+
+async def test_a_commit_is_bounded(rig: Rig) -> None:
+    rig.store.held = asyncio.Event()
+    publish(rig, 2 * committer.MAX_ACCEPTS + 1)
+    rig.store.held.set()
+    await rig.passes(1)
+    assert max(len(batch.accept) for batch in rig.store.tried) == committer.MAX_ACCEPTS
+    assert len(rig.disk.events) == 2 * committer.MAX_ACCEPTS + 1
+
+
+async def test_an_event_that_can_not_be_stored_fails_alone(rig: Rig) -> None:
+    def poison(batch: Batch) -> Exception | None:
+        bad = any(a.event.payload == b"37" for a in batch.accept)
+        return ValueError("no such thing can be stored") if bad else None
+
+    await rig.webhook()
+    rig.store.refuse = poison
+    told: list[Answer] = await rig.engine.intake.publish_many(
+        lambda _: rig.tenant,
+        [Publication(type="a.b", data=msgspec.Raw(b"%d" % n)) for n in range(100)],
+    )
+    assert codes(told) == ["ok"] * 37 + ["storage_down"] + ["ok"] * 62
+    await rig.quiet()
+    assert len(rig.times()) == 99
+    assert all_in(await rig.states(), DeliveryState.DELIVERED)
+
+
+async def test_an_attempt_that_can_not_be_stored_leaves_its_delivery_settled(rig: Rig) -> None:
+    def poison(batch: Batch) -> Exception | None:
+        bad = any(s.attempt is not None and s.attempt.status == 299 for s in batch.settle)
+        return ValueError("no such thing can be stored") if bad else None
+
+    rig.store.refuse = poison
+    rig.receivers["crm"] = answers(200, 299, then=200)
+    await rig.webhook()
+    await rig.publish_many(20)
+    await rig.quiet()
+    assert all_in(await rig.states(), DeliveryState.DELIVERED)
+    assert [len(await rig.attempts(d)) for d in await rig.deliveries()] == [1, 0, *[1] * 18]
+    assert len(rig.times()) == 20
+
+
+async def test_a_delivery_that_can_not_be_settled_at_all_waits_for_the_next_start(
+    rig: Rig,
+) -> None:
+    def poison(batch: Batch) -> Exception | None:
+        bad = any(s.last_status == 299 for s in batch.settle)
+        return ValueError("no such thing can be stored") if bad else None
+
+    rig.store.refuse = poison
+    rig.receivers["crm"] = answers(299, then=200)
+    await rig.webhook()
+    await rig.publish_many(20)
+    await rig.passes(1000)
+    assert len(rig.times()) == 20
+    assert sorted(await rig.states()) == ["delivered"] * 19 + ["pending"]
+    rig.crash()
+    await rig.boot()
+    await rig.quiet()
+    assert len(rig.times()) == 21
+
+
+@pytest.mark.parametrize("error", [StorageFull("full", retry_after=5), StorageDown("away")])
+async def test_a_ledger_that_is_full_or_away_fails_publishers_and_keeps_settlements(
+    rig: Rig, error: HookferryError
+) -> None:
+    rig.receivers["crm"] = always(200, delay=1)
+    await rig.webhook()
+    await rig.publish_many(20)
+    rig.store.refuse = lambda _: error
+    await rig.passes(2)
+    with pytest.raises(type(error)) as refused:
+        await rig.publish()
+    assert refused.value is error
+    assert rig.engine.committer.failing
+    await rig.passes(60)
+    assert await rig.states() == ["pending"] * 20
+    tried = len(rig.store.tried)
+    await rig.passes(60)
+    assert len(rig.store.tried) - tried <= 31  # every 2 s
+    rig.store.refuse = lambda _: None
+    await rig.passes(3)
+    assert all_in(await rig.states(), DeliveryState.DELIVERED)
+    assert len(rig.times()) == 20
+    assert not rig.engine.committer.failing
+    assert isinstance(await rig.publish(), Receipt)
+
+
+async def test_while_nothing_can_be_settled_sending_stops_at_a_bound(rig: Rig) -> None:
+    webhook = await rig.webhook()
+    await rig.publish_many(MAX_UNSETTLED + 3000)
+    await rig.quiet()
+    rig.sent.clear()
+    # All of it is sent again, so that much is due while nothing can be stored.
+    everything = [d.id for d in await rig.deliveries()]
+    await rig.engine.actions.resend(1, everything)
+    rig.store.refuse = lambda _: StorageFull("full")
+    await rig.passes(600)
+    assert rig.engine.committer.unsettled <= MAX_UNSETTLED + 64
+    assert len(rig.times()) <= MAX_UNSETTLED + 64
+    assert rig.lane(webhook).in_flight == 0
+    rig.store.refuse = lambda _: None
+    await rig.quiet()
+    assert len(rig.times()) == MAX_UNSETTLED + 3000
+
+
+async def test_stopping_with_a_full_disk_gives_up_what_is_sent_again_later(rig: Rig) -> None:
+    await rig.webhook()
+    rig.receivers["crm"] = always(200, delay=1)
+    await rig.publish_many(3)
+    rig.store.refuse = lambda _: StorageFull("full")
+    await rig.passes(5)
+    stopping = rig.loop.time()
+    await rig.engine.committer.stop()
+    assert rig.loop.time() - stopping < 3
+    assert await rig.states() == ["pending"] * 3
+    rig.crash()
+    await rig.boot()
+    await rig.quiet()
+    assert len(rig.times()) == 6
+
+
+async def test_stop_stores_what_is_queued(rig: Rig) -> None:
+    told = publish(rig, 700)
+    await rig.engine.committer.stop()
+    assert len(rig.disk.events) == 700
+    assert len(told) == 700
+
+
+async def test_flush_returns_once_all_is_durable(rig: Rig) -> None:
+    rig.store.held = asyncio.Event()
+    publish(rig, 3)
+    flushing = asyncio.ensure_future(rig.engine.committer.flush())
+    await rig.passes(1)
+    assert not flushing.done()
+    rig.store.held.set()
+    await flushing
+    assert len(rig.disk.events) == 3
+
+
+async def test_a_settlement_is_stored_under_the_epoch_it_was_sent_under(rig: Rig) -> None:
+    """Another owner took the shard over while a request was in the air."""
+    rig.receivers["crm"] = always(200, delay=10)
+    webhook = await rig.webhook(retry=EXACT)
+    await rig.publish()
+    await rig.passes(1)
+    for shard in rig.disk.epochs:
+        rig.disk.epochs[shard] += 1
+    await rig.passes(100)
+    assert await rig.states() == ["pending"]
+    assert rig.metrics.counts("hookferry_settles_refused_total")[()] == 1
+    assert webhook.id not in rig.engine.lanes._lanes
+    assert len(rig.times()) == 1
+
+
+async def test_a_caller_that_breaks_on_its_answer_does_not_reach_the_others(rig: Rig) -> None:
+    def broken(_: Answer) -> None:
+        raise RuntimeError("a bug of one caller")
+
+    await rig.webhook(retry=ONCE)
+    rig.engine.intake.publish(rig.tenant, Publication(type="a.b", data=msgspec.Raw(b"1")), broken)
+    told = publish(rig, 3)
+    await rig.passes(1)
+    assert codes(told) == ["ok"] * 3
+    assert isinstance(await rig.publish(), Receipt)
+
+
+async def test_a_configuration_that_can_not_be_read_delays_an_event_and_loses_none(
+    rig: Rig,
+) -> None:
+    await rig.store.save(msgspec.structs.replace(rig.tenant, version=2))
+    changes = rig.store.changes
+    failures = 3
+
+    async def away(since: int):
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise StorageDown("away")
+        return await changes(since)
+
+    rig.store.changes = away  # type: ignore[method-assign]
+    assert isinstance(await rig.publish(), Receipt)
+    assert failures == 0
+    assert len(rig.disk.events) == 1
