@@ -40,7 +40,7 @@ class Plan:
 
 
 FULL = Plan(20_000, 10, 2, 1_000_000, 500_000)
-QUICK = Plan(6_000, 2.5, 1, 100_000, 50_000)
+QUICK = Plan(4_000, 1.5, 0.5, 50_000, 25_000)
 SMALL = 5_000
 """Attempts in the small ledger."""
 
