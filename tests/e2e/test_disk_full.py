@@ -1,0 +1,119 @@
+"""A full disk: publishers are told, nothing acknowledged is lost, and it goes on by itself.
+
+The ledger's file is kept from growing by SQLite itself (``max_page_count``), which fails a
+statement exactly as a full disk does (SQLITE_FULL). The server is the whole program in this
+process, on real sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+import hookferry.app
+from crash.kit import API_KEY
+from hookferry.app import App
+from hookferry.settings import Settings
+from hookferry.store.sqlite.store import SqliteStore
+from hookferry.testing import Receiver
+
+from .kit import Calls, api
+
+NO_LIMIT = 1 << 30
+FILLING = "x" * 20_000
+
+
+class Server:
+    """A running server whose disk has as many pages as a test says."""
+
+    def __init__(self, calls: Calls, store: SqliteStore) -> None:
+        self.calls = calls
+        self._store = store
+
+    async def give_pages(self, more: int) -> None:
+        """Let the file grow by so many pages from now on; less than it has is what it has."""
+        run = self._store._writer.run
+        [pages] = await run(lambda c: c.execute("PRAGMA page_count").fetchone())
+        await run(lambda c: c.execute(f"PRAGMA max_page_count={pages + more}").fetchone())
+
+
+@pytest.fixture
+async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    opened: list[SqliteStore] = []
+
+    class Kept(SqliteStore):
+        @classmethod
+        async def open(cls, folder: Path) -> SqliteStore:
+            opened.append(await SqliteStore.open(folder))
+            return opened[0]
+
+    monkeypatch.setattr(hookferry.app, "SqliteStore", Kept)
+    app = App(
+        Settings(
+            data=tmp_path / "data",
+            port=0,
+            api_key=API_KEY,
+            allow_http=True,
+            allow_targets=(ip_network("127.0.0.0/8"),),
+        )
+    )
+    ready = asyncio.Event()
+    task = asyncio.create_task(app.serve(lambda _: ready.set()))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+    async with api(app.url) as client:
+        yield Server(Calls(client), opened[0])
+    app.stop()
+    await task
+
+
+async def fill(server: Server) -> list[str]:
+    """Publish until the disk is full; return what was acknowledged."""
+    acknowledged = []
+    for number in range(1000):
+        answer = await server.calls.client.post(
+            "/api/v1/events", json={"type": "to.crm", "data": {"n": number, "filling": FILLING}}
+        )
+        if answer.status_code != 202:
+            problem = answer.json()
+            assert (answer.status_code, problem["code"]) == (503, "storage_full")
+            assert int(answer.headers["Retry-After"]) >= 1
+            assert "free some space" in problem["detail"]
+            return acknowledged
+        acknowledged.append(answer.json()["id"])
+    pytest.fail("the disk was never full")
+
+
+async def test_a_full_disk_is_told_to_publishers_and_nothing_acknowledged_is_lost(
+    server: Server,
+) -> None:
+    async with Receiver() as receiver:
+        await server.calls.subscribe("crm", receiver.url)
+        receiver.hang_next(8)
+        await server.give_pages(200)
+        acknowledged = await fill(server)
+        assert acknowledged
+        receiver.release()  # what comes of these can't be settled now
+        assert (await server.calls.client.get("/healthz")).status_code == 200
+        acknowledged += await fill(server)
+        await server.give_pages(NO_LIMIT)
+        async with asyncio.timeout(20):
+            while True:
+                answer = await server.calls.client.post(
+                    "/api/v1/events", json={"type": "to.crm", "data": {"filling": FILLING}}
+                )
+                if answer.status_code == 202:
+                    break
+                await asyncio.sleep(0.05)
+        for event in acknowledged:
+            delivery, _ = await server.calls.settled(event)
+            assert delivery["state"] == "delivered"
+        received = [r.header("webhook-id") for r in receiver.requests]
+    assert set(acknowledged) <= set(received)
+    assert len(received) == len(set(received)), "nothing was sent twice"
