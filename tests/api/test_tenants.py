@@ -111,6 +111,8 @@ async def test_a_tenant_is_made_changed_and_deleted(house: House) -> None:
     assert (made.json()["webhook_key"], made.json()["strict_types"]) == ("********", True)
     kept = await client.put("/api/v1/tenants/acme", json={"webhooks_active": False})
     assert (kept.json()["webhook_key"], kept.json()["webhooks_active"]) == ("********", False)
+    back = await client.put("/api/v1/tenants/acme", json={"webhook_key": "********"})
+    assert (back.status_code, back.json()["field"]) == (422, "webhook_key")
     gone = await client.put("/api/v1/tenants/acme", json={"webhook_key": None})
     assert gone.json()["webhook_key"] is None
     stale = await client.put("/api/v1/tenants/acme", json={}, headers={"If-Match": '"1"'})

@@ -72,6 +72,7 @@ BAD_DEFINITIONS: list[tuple[dict[str, Any], str, str | None]] = [
     ({"headers": {"": "1"}}, "invalid_field", "headers"),
     ({"headers": {"X" * 65: "1"}}, "invalid_field", "headers"),
     ({"headers": {"X-A": "1", "x-a": "2"}}, "invalid_field", "headers.x-a"),
+    ({"headers": {"X-Key": "********"}}, "invalid_field", "headers.X-Key"),
     ({"headers": {f"X-{n}": "1" for n in range(65)}}, "invalid_field", "headers"),
     *[
         ({"headers": {name: "x"}}, "invalid_field", f"headers.{name}")

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from hookferry.domain.webhook import RateLimit, Retry
 from hookferry.engine.intake import explain_validation
+from hookferry.engine.masking import is_credential, refuse_mask
 from hookferry.errors import InvalidField
 from hookferry.match.patterns import check_pattern
 from hookferry.wire.profiles import profile_named
@@ -217,6 +218,8 @@ def _check_headers(headers: dict[str, str]) -> None:
                 "characters, no line breaks, and no blanks at its ends",
                 field=field,
             )
+        if is_credential(name):
+            refuse_mask(value, field)
 
 
 def _certificates(pem: str, field: str) -> list[x509.Certificate]:

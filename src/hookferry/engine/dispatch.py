@@ -6,7 +6,6 @@ webhook (``Plan``); a request then costs a body, a signature and one concatenati
 
 from __future__ import annotations
 
-import re
 from typing import Protocol
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from hookferry import __version__
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook
+from hookferry.engine.masking import MASK, is_credential
 from hookferry.engine.retry import Policy
 from hookferry.engine.sealing import CLIENT_CERTIFICATE_FIELD, PROXY_FIELD, SECRET_FIELD
 from hookferry.ids import encode
@@ -32,10 +32,6 @@ class Unseal(Protocol):
 
 
 USER_AGENT = f"hookferry/{__version__}".encode()
-MASK = b"********"
-_SECRET_HEADER = re.compile(
-    r"authorization|cookie|token|secret|password|api-?key|credential", re.IGNORECASE
-)
 
 
 class Carrier:
@@ -179,7 +175,7 @@ def _static_head(
     shown = list(lines)
     for name, value in own:
         lines.append(name + b": " + value)
-        shown.append(name + b": " + (MASK if _SECRET_HEADER.search(name.decode()) else value))
+        shown.append(name + b": " + (MASK.encode() if is_credential(name.decode()) else value))
     head = b"\r\n".join([*lines, b""])
     masked = b"\r\n".join([*shown, b""])
     return (head, head) if head == masked else (head, masked)

@@ -9,6 +9,7 @@ import msgspec
 from hookferry.clock import Clock
 from hookferry.domain.tenant import DEFAULT_TENANT, Tenant
 from hookferry.engine.directory import Directory
+from hookferry.engine.masking import refuse_mask
 from hookferry.engine.sealing import Sealer
 from hookferry.errors import Conflict, InvalidField, NotFound, VersionMismatch
 from hookferry.ids import IdSource
@@ -93,6 +94,7 @@ class Tenants:
         if settings.webhook_key is None:
             key = None
         elif settings.webhook_key is not msgspec.UNSET:
+            refuse_mask(settings.webhook_key, "webhook_key")
             if not 1 <= len(settings.webhook_key) <= MAX_KEY:
                 raise InvalidField(
                     f"a webhook key has 1 to {MAX_KEY} characters", field="webhook_key"

@@ -23,10 +23,9 @@ from hookferry.api.wire import (
     version_in,
 )
 from hookferry.domain.tenant import ApiKey, Tenant
+from hookferry.engine.masking import MASK
 from hookferry.engine.tenants import TenantSettings
 from hookferry.errors import NotFound
-
-MASK = "********"
 
 
 class TenantView(msgspec.Struct, kw_only=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Any
 
 import msgspec
@@ -29,13 +28,12 @@ from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import RateLimit, Retry, Webhook
 from hookferry.engine.definition import WebhookDefinition
+from hookferry.engine.masking import MASK, is_credential
 from hookferry.engine.pings import PingResult
 from hookferry.engine.webhooks import DEFAULT_OVERLAP
 from hookferry.errors import InvalidField
 
-MASK = "********"
 MAX_STATS_HOURS = 720
-_SECRET_HEADER = re.compile(r"authorization|cookie|token|secret|password|key|credential", re.I)
 
 
 class WebhookView(msgspec.Struct, kw_only=True):
@@ -140,7 +138,7 @@ def webhook_view(webhook: Webhook, tenant: Tenant, secret: str | None = None) ->
         target_url=webhook.target_url,
         profile=webhook.profile,
         secret=masked_secret(webhook) if secret is None else secret,
-        headers={n: MASK if _SECRET_HEADER.search(n) else v for n, v in webhook.headers.items()},
+        headers={n: MASK if is_credential(n) else v for n, v in webhook.headers.items()},
         retry=webhook.retry,
         timeout=webhook.timeout,
         failure_limit=webhook.failure_limit,
