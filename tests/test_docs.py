@@ -10,6 +10,7 @@ import json
 import os
 import re
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -293,3 +294,13 @@ def test_every_name_that_programs_see_stands_in_a_table(page: str, names: set[st
 def test_the_status_of_each_code_is_the_one_answered() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", (DOCS / "api.md").read_text(), re.M)
     assert dict(rows) == {code: str(status) for code, status, _ in catalogue()}
+
+
+def test_the_data_folder_is_for_its_owner_alone(desk: Desk) -> None:
+    folder = desk.folder / "hookferry-data"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    named = _first_cells("operations.md")
+    assert {path.name for path in folder.iterdir()} <= {
+        *named,
+        *(f"ledger.sqlite3{end}" for end in ("-wal", "-shm") if end in named),
+    }

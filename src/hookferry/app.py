@@ -71,7 +71,6 @@ class App:
             StartupError: it can't start; the detail says what to do.
         """
         settings = self.settings
-        settings.data.mkdir(parents=True, exist_ok=True)
         store = await SqliteStore.open(settings.data)
         try:
             sealer = Sealer.from_setting(self._master_key())
