@@ -134,8 +134,10 @@ def explain_validation(error: msgspec.ValidationError, struct: type[msgspec.Stru
             f"{place} has an unknown field {unknown.group(1)!r}", field=place
         ) from None
     missing = re.match(r"Object missing required field `([^`]*)`", text)
-    field = missing.group(1) if missing else place or None
-    raise InvalidField(_AT.sub("", text), field=field) from None
+    if missing:
+        field = ".".join(filter(None, (place, missing.group(1))))
+        raise InvalidField(f"{field} is missing, and required", field=field) from None
+    raise InvalidField(_AT.sub("", text), field=place or None) from None
 
 
 def decode_batch(body: bytes, *, ndjson: bool) -> list[Publication | HookferryError]:
