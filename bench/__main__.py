@@ -20,7 +20,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bench.rows import BASELINE, ROWS, Figure, baseline_us
+from bench.rows import BASELINE, ROWS, Figure, baseline_us, null_engine
 from bench.server import kill_all
 from bench.windows import FULL, QUICK, Bench
 
@@ -92,11 +92,14 @@ def main() -> int:
             calibrate(bench)
             return 0
         references = [bench.reference_us()]
-        for name in names:
-            console.print(f"[dim]measuring {name}: {ROWS[name].__doc__}[/dim]")
-            with tempfile.TemporaryDirectory(prefix="hookferry-bench-") as folder:
-                figures += ROWS[name](bench, Path(folder))
-            references.append(bench.reference_us())
+        with tempfile.TemporaryDirectory(prefix="hookferry-bench-") as folder:
+            null = null_engine(bench, Path(folder))
+            for name in names:
+                console.print(f"[dim]measuring {name}: {ROWS[name].__doc__}[/dim]")
+                with tempfile.TemporaryDirectory(dir=folder) as own:
+                    figures += ROWS[name](bench, null, Path(own))
+                references.append(bench.reference_us())
+            bench.audit(null)
     finally:
         kill_all()
         bench.close()

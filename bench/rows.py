@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.preload import fill
 from bench.server import SECRET, Server
-from bench.windows import PROBE_RATE, SMALL, SPARE_WINDOWS, WINDOWS, Bench, Window, median
+from bench.windows import SMALL, SPARE_WINDOWS, WINDOWS, Bench, Window, median
 
 WEBHOOKS = 50
 BAD = 10
@@ -64,6 +64,11 @@ def _subscribed(bench: Bench, name: str, folder: Path, *, null: bool = False) ->
     return server
 
 
+def null_engine(bench: Bench, folder: Path) -> Server:
+    """Start the null engine, which every row needs to tell whether the machine is quiet."""
+    return _subscribed(bench, "null", folder, null=True)
+
+
 def _rounds(bench: Bench, null: Server) -> Iterator[bool]:
     """Yield once per window to measure: True, or False where it is void and measured again."""
     good = 0
@@ -79,17 +84,15 @@ def _rounds(bench: Bench, null: Server) -> Iterator[bool]:
     )
 
 
-def cpu(bench: Bench, folder: Path) -> list[Figure]:
+def cpu(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     """Engine CPU per delivered event at full load, and what of it is the ledger's."""
     server = _subscribed(bench, "cpu", folder)
-    null = _subscribed(bench, "cpunull", folder, null=True)
     events = bench.plan.events
     for one in (server, null):  # warm up: connections, caches, the file's first growth
         bench.window(one, events // 4)
     scale, raws, nulls, rates = [], [], [], []
-    rounds = void = 0
+    void = 0
     for quiet in _rounds(bench, null):
-        rounds += 1
         if not quiet:
             void += 1
             continue
@@ -100,10 +103,7 @@ def cpu(bench: Bench, folder: Path) -> list[Figure]:
         nulls.append(without.cpu_us)
         raws.append(with_ledger.cpu_us)
         rates.append(with_ledger.delivered_per_s)
-    probes = rounds * int(PROBE_RATE * bench.plan.probe_seconds)
-    measured = len(raws) * events + events // 4
-    bench.audit(server, measured)
-    bench.audit(null, measured + probes)
+    bench.audit(server)
     both = list(zip(raws, nulls, scale, strict=True))
     note = f"{median(rates):,.0f} delivered/s beside load and sink"
     return [
@@ -133,23 +133,20 @@ def cpu(bench: Bench, folder: Path) -> list[Figure]:
     ]
 
 
-def latency(bench: Bench, folder: Path) -> list[Figure]:
+def latency(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     """Acknowledgement and receipt at 1,000 events a second."""
     server = _subscribed(bench, "latency", folder)
-    null = _subscribed(bench, "latencynull", folder, null=True)
     rate = 1000.0
     count = int(rate * bench.plan.paced_seconds)
     bench.window(server, count // 4, rate)
     found: list[Window] = []
-    rounds = void = 0
+    void = 0
     for quiet in _rounds(bench, null):
-        rounds += 1
         if quiet:
             found.append(bench.window(server, count, rate))
         else:
             void += 1
-    bench.audit(server, len(found) * count + count // 4)
-    bench.audit(null, rounds * int(PROBE_RATE * bench.plan.probe_seconds))
+    bench.audit(server)
     return [
         Figure(
             "latency",
@@ -174,10 +171,9 @@ def latency(bench: Bench, folder: Path) -> list[Figure]:
     ]
 
 
-def bad(bench: Bench, folder: Path) -> list[Figure]:
+def bad(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     """Ten of fifty receivers hang, drip, stall in TLS, lose their DNS: what the others notice."""
     names = f"127.0.0.1:{bench.ports['nameserver']}"
-    null = _subscribed(bench, "badnull", folder, null=True)
     calm = _subscribed(bench, "calm", folder)
     mixed = Server("mixed", folder / "mixed", nameservers=names)
     for number in range(WEBHOOKS):
@@ -191,9 +187,8 @@ def bad(bench: Bench, folder: Path) -> list[Figure]:
     full = bench.plan.events // WEBHOOKS * WEBHOOKS
     pairs: list[tuple[Window, Window]] = []
     rates: list[tuple[float, float]] = []
-    rounds = void = 0
+    void = 0
     for quiet in _rounds(bench, null):
-        rounds += 1
         if not quiet:
             void += 1
             continue
@@ -201,9 +196,8 @@ def bad(bench: Bench, folder: Path) -> list[Figure]:
         pairs.append((bench.window(mixed, count, rate, share=share), without))
         others = bench.window(calm, full).delivered_per_s * share
         rates.append((bench.window(mixed, full, share=share).delivered_per_s, others))
-    bench.audit(null, rounds * int(PROBE_RATE * bench.plan.probe_seconds))
-    bench.audit(calm, len(pairs) * (count + full))
-    bench.audit(mixed, len(pairs) * (count + full))
+    bench.audit(calm)
+    bench.audit(mixed)
     bench.sink.ask(do="misbehave", bad=False)
     p99s = ", ".join(f"{b.receipt_p99_ms:.0f}/{c.receipt_p99_ms:.0f}" for b, c in pairs)
     return [
@@ -246,7 +240,7 @@ def _subscribe_as(bench: Bench, server: Server, number: int, kind: str) -> None:
             server.subscribe(number, f"http://127.0.0.1:{port}/{server.name}/hook")
 
 
-def pending(bench: Bench, folder: Path) -> list[Figure]:
+def pending(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     """Restart with a backlog: when the first delivery arrives, and how much memory it takes."""
     server = _subscribed(bench, "pending", folder)
     server.stop()
@@ -266,7 +260,7 @@ def pending(bench: Bench, folder: Path) -> list[Figure]:
         memories.append(server.memory_mb())
         server.stop()
     owed = sum(server.ledger().get(state, 0) for state in ("pending", "retrying"))
-    bench.audit(server, count)
+    bench.audit(server, pending_before=count)
     label = f"{count:,} deliveries pending"
     note = f"{owed:,} still owed at the last restart"
     return [
@@ -284,9 +278,8 @@ def pending(bench: Bench, folder: Path) -> list[Figure]:
     ]
 
 
-def growth(bench: Bench, folder: Path) -> list[Figure]:
+def growth(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     """What a delivery costs in a ledger with many attempts, against one with few."""
-    null = _subscribed(bench, "growthnull", folder, null=True)
     servers = []
     for name, attempts in (("large", bench.plan.large), ("small", SMALL)):
         server = _subscribed(bench, name, folder)
@@ -300,19 +293,16 @@ def growth(bench: Bench, folder: Path) -> list[Figure]:
     for one in (large, small):
         bench.window(one, events // 4)
     ratios, costs = [], []
-    rounds = void = 0
+    void = 0
     for quiet in _rounds(bench, null):
-        rounds += 1
         if not quiet:
             void += 1
             continue
         cost = bench.window(large, events).cpu_us
         ratios.append(cost / bench.window(small, events).cpu_us)
         costs.append(cost)
-    bench.audit(null, rounds * int(PROBE_RATE * bench.plan.probe_seconds))
-    measured = len(ratios) * events + events // 4
-    bench.audit(large, measured + many, delivered_before=many)
-    bench.audit(small, measured + few, delivered_before=few)
+    bench.audit(large, delivered_before=many)
+    bench.audit(small, delivered_before=few)
     return [
         Figure(
             "growth",
@@ -328,7 +318,7 @@ def growth(bench: Bench, folder: Path) -> list[Figure]:
     ]
 
 
-ROWS: dict[str, Callable[[Bench, Path], list[Figure]]] = {
+ROWS: dict[str, Callable[[Bench, Server, Path], list[Figure]]] = {
     "cpu": cpu,
     "latency": latency,
     "bad": bad,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,20 @@ class FakeSink:
         return bad if run.endswith(":bad") else self._good
 
 
-def audit(server: Any, sink: Any, deliveries: int, **more: int) -> Bench:
+def audit(server: Any, sink: Any, published: int, **more: int) -> Bench:
     bench = Bench.__new__(Bench)  # without its helper processes
     bench.sink = sink
     bench.duplicates = 0
-    bench.audit(server, deliveries, **more)
+    bench.published = Counter({server.name: published})
+    bench.audit(server, **more)
     return bench
 
 
 def test_a_run_that_adds_up_counts_also_with_deliveries_that_were_there_before() -> None:
     audit(FakeServer(delivered=10), FakeSink(10), 10)
     audit(FakeServer(delivered=8, retrying=2), FakeSink(8), 10)
-    audit(FakeServer(delivered=110), FakeSink(10), 110, delivered_before=100)
+    audit(FakeServer(delivered=110), FakeSink(10), 10, delivered_before=100)
+    audit(FakeServer(delivered=15, pending=5), FakeSink(15), 10, pending_before=10)
     assert audit(FakeServer(delivered=10), FakeSink(10, received=12), 10).duplicates == 2
 
 
