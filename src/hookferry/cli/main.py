@@ -60,7 +60,3 @@ def _run(argv: Sequence[str] | None) -> int:
         return Exit.UNAVAILABLE if error.code == "unreachable" else Exit.FAILED
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`hookferry tail | head`); that is no failure.
-        sys.stdout = None
-        return Exit.OK
