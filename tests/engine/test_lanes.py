@@ -146,6 +146,22 @@ async def test_alarms_of_a_limited_lane_do_not_pile_up_behind_a_far_retry(rig: R
     assert len(rig.engine.lanes._alarms) < 100
 
 
+async def test_alarms_of_deleted_webhooks_are_forgotten(rig: Rig) -> None:
+    made = []
+    for number in range(200):
+        rig.receivers[f"crm{number}"] = always(500)
+        made.append(await rig.webhook(f"crm{number}", retry=Retry((80_000.0,), 0.0)))
+    await rig.publish()
+    await rig.passes(5)
+    for webhook in made:
+        await rig.change(webhook, deleted=True)
+    assert len(rig.engine.lanes._alarms) >= 200
+    await rig.webhook(rate_limit=RateLimit(100, 1))
+    await rig.publish_many(10)
+    await rig.quiet()
+    assert len(rig.engine.lanes._alarms) < 100
+
+
 # ------------------------------------------------------------------ order
 
 

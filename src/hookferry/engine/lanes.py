@@ -315,8 +315,10 @@ class Lanes:
             return
         lane.wake_at = at
         if len(self._alarms) > 4 * len(self._lanes) + 64:
-            # Alarms that a nearer one replaced; far ones would pile up until their time comes.
-            self._alarms = [alarm for alarm in self._alarms if alarm[2].wake_at == alarm[0]]
+            # Alarms that a nearer one replaced, or of lanes that are gone; far ones would pile up
+            # until their time comes. At most one a lane is kept.
+            live = {a[2]: a for a in self._alarms if a[2].owned and a[2].wake_at == a[0]}
+            self._alarms = list(live.values())
             heapq.heapify(self._alarms)
         self._alarm_number += 1
         heapq.heappush(self._alarms, (at, self._alarm_number, lane))
