@@ -70,6 +70,7 @@ class Lane:
     __slots__ = (
         "_bucket",
         "_not_before",
+        "awaiting",
         "backlog",
         "bytes",
         "dropped",
@@ -107,6 +108,9 @@ class Lane:
         self.queue: deque[Job] = deque()
         self.head: Job | None = None
         """The retrying delivery that blocks an ordered lane."""
+        self.awaiting: int | None = None
+        """The delivery that an ordered lane gave up: what is behind it waits until that is
+        durable, or a crash could send it again after them."""
         self.held: dict[int, int] = {}
         """Deliveries that must not be read from the ledger now, with the number of reasons: being
         queued or in flight is one, each settlement that is not durable yet is one."""
@@ -251,7 +255,12 @@ class Lane:
     def room(self) -> bool:
         """Tell whether there is something to send and the in-flight cap allows it."""
         cap = 1 if self.failures >= BREAKER_FAILURES else self.max_in_flight
-        return bool(self.queue or self.head) and self.in_flight < cap and self.sending
+        return (
+            bool(self.queue or self.head)
+            and self.in_flight < cap
+            and self.awaiting is None
+            and self.sending
+        )
 
     def take(self, now: float) -> Job | float:
         """Take the next delivery to send; or return the monotonic time to ask again.

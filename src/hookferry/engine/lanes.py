@@ -523,6 +523,8 @@ class Lanes:
                 and job.delivery_id not in lane.dropped
             ):
                 lane.block(job, now + decision.wait_s)
+            elif lane.webhook.ordered:
+                lane.awaiting = job.delivery_id
         self._count_health(lane, success, error, status, now_ms)
         self._metrics.attempt(success, error, outcome.duration)
         self._committer.settle(
@@ -627,7 +629,12 @@ class Lanes:
                     self._lose(lane)
                 continue
             deliveries(s.state.name.lower())
-            if lane is None or not lane.release(s.delivery_id):
+            if lane is None:
+                continue
+            if lane.awaiting == s.delivery_id:
+                lane.awaiting = None
+                self._tend(lane)
+            if not lane.release(s.delivery_id):
                 continue
             if s.state is DeliveryState.RETRYING:
                 lane.note_due(s.due_ms)
