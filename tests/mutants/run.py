@@ -130,16 +130,16 @@ def main() -> int:
         print(output)
         print("the named tests must pass on the tree as it is; they do not")
         return 1
-    with ThreadPoolExecutor(WORKERS) as pool:
-        results = list(pool.map(try_mutant, mutants))
     width = max(len(mutant.name) for mutant in mutants)
-    for result in results:
-        print(f"{result.mutant.name:<{width}}  {result.note:<10}  {result.mutant.test}")
-        if not result.killed and result.output:
-            print("    " + "\n    ".join(result.output.strip().splitlines()[-15:]))
-    killed = sum(result.killed for result in results)
-    print(f"{killed} of {len(results)} mutants killed")
-    return 0 if killed == len(results) else 1
+    killed = 0
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for result in pool.map(try_mutant, mutants):
+            killed += result.killed
+            print(f"{result.mutant.name:<{width}}  {result.note}  {result.mutant.test}", flush=True)
+            if not result.killed and result.output:
+                print("    " + "\n    ".join(result.output.strip().splitlines()[-15:]), flush=True)
+    print(f"{killed} of {len(mutants)} mutants killed")
+    return 0 if killed == len(mutants) else 1
 
 
 if __name__ == "__main__":
