@@ -18,7 +18,9 @@ from hookferry.api.app import build_api
 from hookferry.api.protocol import WireLimits
 from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
+from hookferry.api.wire import PageSizes
 from hookferry.clock import SystemClock
+from hookferry.engine.definition import DefinitionLimits
 from hookferry.engine.directory import Directory
 from hookferry.engine.engine import Engine, EngineLimits
 from hookferry.engine.keys import Keys, digest_of
@@ -127,12 +129,27 @@ class App:
                 actions=engine.actions,
                 keys=keys,
                 tenants=Tenants(store, directory, sealer, engine.ids, clock),
-                webhooks=Webhooks(store, directory, sealer, engine.ids, clock, check),
+                webhooks=Webhooks(
+                    store,
+                    directory,
+                    sealer,
+                    engine.ids,
+                    clock,
+                    check,
+                    limits=DefinitionLimits(
+                        attempt_timeout=settings.attempt_timeout_max,
+                        headers=settings.header_limit,
+                        header_bytes=settings.header_bytes,
+                    ),
+                    rotation_overlap=settings.rotation_overlap_hours * 3600,
+                ),
                 pings=Pings(
                     transport, sealer.unseal, engine.ids, clock, timeout=settings.attempt_timeout
                 ),
                 sealer=sealer,
                 render_metrics=self.metrics.render,
+                pages=PageSizes(usual=settings.page, most=settings.page_max),
+                idempotency_s=settings.idempotency_hours * 3600,
                 draining=lambda: self._draining,
             )
             self._gauges(engine)

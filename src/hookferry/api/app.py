@@ -59,6 +59,7 @@ def build_api(services: Services) -> tuple[AsgiApp, Sequence[HotRoute]]:
         services.sealer,
         services.clock,
         lambda path: BATCH_BODY if path == "/api/v1/events/batch" else MANAGEMENT_BODY,
+        services.idempotency_s,
     )
     return EveryAnswer(app), [PublishRoute(access, services.intake)]
 

@@ -1,7 +1,8 @@
 """``Idempotency-Key`` on every POST but the hot one, whose key is part of the accept commit.
 
-A successful answer is sealed and kept for 24 hours; the same call with the same key gets it again
-(SEMANTICS section 5). A key belongs to the API key that used it, since answers may hold secrets.
+A successful answer is sealed and kept for ``idempotency_hours``; the same call with the same key
+gets it again (SEMANTICS section 5). A key belongs to the API key that used it, since answers may
+hold secrets.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from hookferry.errors import (
 )
 from hookferry.store.ports import Answers, DedupeKey
 
-KEEP_MS = 24 * 3_600_000
 CLAIM_MS = 60_000
 """How long a claim without an answer blocks its key, should the process die meanwhile."""
 WAIT_SECONDS = 5.0
@@ -62,6 +62,7 @@ class IdempotencyDoor:
         sealer: seals them.
         clock: their times.
         max_body: bytes of a body that is taken, by path.
+        keep_s: seconds that an answer is kept.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class IdempotencyDoor:
         sealer: Sealer,
         clock: Clock,
         max_body: Callable[[str], int],
+        keep_s: float,
     ) -> None:
         self._app = app
         self._access = access
@@ -79,6 +81,7 @@ class IdempotencyDoor:
         self._sealer = sealer
         self._clock = clock
         self._max_body = max_body
+        self._keep_ms = int(keep_s * 1000)
         self._bodies = asyncio.Semaphore(BODIES_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -171,7 +174,7 @@ class IdempotencyDoor:
                 msgspec.structs.replace(
                     claim,
                     answer=self._sealer.seal(plain, row=_row(claim), field=_FIELD),
-                    expires_at_ms=self._clock.wall_ms() + KEEP_MS,
+                    expires_at_ms=self._clock.wall_ms() + self._keep_ms,
                 )
             )
         await send({"type": "http.response.start", "status": kept.status, "headers": kept.headers})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from hookferry.api.wire import PageSizes
 from hookferry.clock import Clock
 from hookferry.engine.actions import Actions
 from hookferry.engine.directory import Directory
@@ -44,5 +45,9 @@ class Services:
     sealer: Sealer
     render_metrics: Callable[[], bytes]
     """Returns the metrics in Prometheus' text format."""
+    pages: PageSizes = PageSizes()  # noqa: RUF009 - frozen
+    """Sizes of a page of a list."""
+    idempotency_s: float = 24 * 3600.0
+    """Seconds that an answer is kept for its Idempotency-Key."""
     draining: Callable[[], bool] = lambda: False
     """Tells whether the server is shutting down, so that ``/readyz`` says no."""

@@ -14,9 +14,6 @@ from hookferry import ids
 from hookferry.engine.intake import explain_validation
 from hookferry.errors import InvalidField, MalformedJson, NotFound
 
-DEFAULT_LIMIT = 50
-MAX_LIMIT = 250
-
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -123,11 +120,21 @@ def decode_cursor(cursor: str | None) -> int | None:
     return int.from_bytes(raw[2:], "big")
 
 
-def check_limit(limit: int) -> int:
-    """Return a page's size; raises InvalidField unless it is 1 to 250."""
-    if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidField(f"limit is 1 to {MAX_LIMIT}", field="limit")
-    return limit
+class PageSizes(msgspec.Struct, frozen=True, kw_only=True):
+    """How many items a page of a list has."""
+
+    usual: int = 50
+    """Where the caller names no ``limit``."""
+    most: int = 250
+    """The highest ``limit`` that is taken."""
+
+    def of(self, limit: int | None) -> int:
+        """Return a page's size; raises InvalidField unless ``limit`` is 1 to the most."""
+        if limit is None:
+            return self.usual
+        if not 1 <= limit <= self.most:
+            raise InvalidField(f"limit is 1 to {self.most:,}", field="limit")
+        return limit
 
 
 V = TypeVar("V")
@@ -157,7 +164,6 @@ def page_in_memory(
     key: Callable[[V], int],
 ) -> Page[T]:
     """Make a page of a list that is held in memory whole, by descending ``key``."""
-    check_limit(limit)
     below = decode_cursor(cursor)
     rest = [r for r in records if below is None or key(r) < below]
     return page_of(rest[: limit + 1], limit, view, key)

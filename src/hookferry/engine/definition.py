@@ -28,12 +28,10 @@ MAX_TEXT = 2_000
 """Characters of a description."""
 MAX_TITLE = 200
 """Characters of a title or an application's name."""
-MAX_HEADERS = 64
 MAX_HEADER_NAME = 64
-MAX_HEADER_VALUE = 4096
 MAX_WAITS = 20
 MIN_WAIT, MAX_WAIT = 0.1, 7 * 86_400.0
-MIN_TIMEOUT, MAX_TIMEOUT = 1.0, 60.0
+MIN_TIMEOUT = 1.0
 MAX_FAILURES = 1_000
 MIN_WINDOW, MAX_WINDOW = 60.0, 30 * 86_400.0
 MAX_RATE = 10_000.0
@@ -62,6 +60,17 @@ _FORBIDDEN_HEADERS = frozenset(
     }
 )
 _FORBIDDEN_PREFIXES = ("proxy-", "webhook-")
+
+
+class DefinitionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator sets of the rules; the defaults are those of SEMANTICS section 11."""
+
+    attempt_timeout: float = 60.0
+    """Seconds: the longest deadline that a webhook may give its attempts."""
+    headers: int = 64
+    """Custom headers of one webhook."""
+    header_bytes: int = 4096
+    """Bytes of one custom header's value."""
 
 
 class ClientCertificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,8 +125,12 @@ def merge_patch(target: object, patch: object) -> Any:
     return merged
 
 
-def parse_definition(document: object) -> WebhookDefinition:
+def parse_definition(document: object, limits: DefinitionLimits) -> WebhookDefinition:
     """Turn a decoded JSON document into a definition that keeps every rule.
+
+    Args:
+        document: as its owner wrote it.
+        limits: what the operator allows.
 
     Raises:
         InvalidField, UnknownField: naming the field and what would be allowed.
@@ -126,11 +139,11 @@ def parse_definition(document: object) -> WebhookDefinition:
         definition = msgspec.convert(document, WebhookDefinition)
     except msgspec.ValidationError as error:
         explain_validation(error, WebhookDefinition)
-    _check(definition)
+    _check(definition, limits)
     return definition
 
 
-def _check(d: WebhookDefinition) -> None:
+def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
     for field, only in _ONLY.items():
         if getattr(d, field) != only:
             raise InvalidField(f"{field} can only be {only!r} in this build", field=field)
@@ -150,10 +163,10 @@ def _check(d: WebhookDefinition) -> None:
     _text("title", d.title, MAX_TITLE)
     _text("application", d.application, MAX_TITLE)
     _text("description", d.description, MAX_TEXT)
-    _check_headers(d.headers)
+    _check_headers(d.headers, limits)
     if d.retry is not None:
         _check_retry(d.retry)
-    _within("timeout", d.timeout, MIN_TIMEOUT, MAX_TIMEOUT, "seconds")
+    _within("timeout", d.timeout, MIN_TIMEOUT, limits.attempt_timeout, "seconds")
     _within("failure_limit", d.failure_limit, 1, MAX_FAILURES, "failed attempts in a row")
     _within("failure_window", d.failure_window, MIN_WINDOW, MAX_WINDOW, "seconds")
     _within("max_in_flight", d.max_in_flight, 1, MAX_IN_FLIGHT, "requests at a time")
@@ -188,9 +201,9 @@ def _check_retry(retry: Retry) -> None:
     _within("retry.jitter", retry.jitter, 0, 1, "(a share of each wait)")
 
 
-def _check_headers(headers: dict[str, str]) -> None:
-    if len(headers) > MAX_HEADERS:
-        raise InvalidField(f"headers has at most {MAX_HEADERS} entries", field="headers")
+def _check_headers(headers: dict[str, str], limits: DefinitionLimits) -> None:
+    if len(headers) > limits.headers:
+        raise InvalidField(f"headers has at most {limits.headers} entries", field="headers")
     seen: set[str] = set()
     for name, value in headers.items():
         field = f"headers.{name[:MAX_HEADER_NAME]}"
@@ -212,10 +225,10 @@ def _check_headers(headers: dict[str, str]) -> None:
                 f"the header {name!r} is given twice (names ignore case)", field=field
             )
         seen.add(lowered)
-        if len(value) > MAX_HEADER_VALUE or not _VALUE.fullmatch(value):
+        if len(value) > limits.header_bytes or not _VALUE.fullmatch(value):
             raise InvalidField(
-                f"the value of header {name!r} has at most {MAX_HEADER_VALUE:,} printable ASCII "
-                "characters, no line breaks, and no blanks at its ends",
+                f"the value of header {name!r} has at most {limits.header_bytes:,} printable "
+                "ASCII characters, no line breaks, and no blanks at its ends",
                 field=field,
             )
         if is_credential(name):

@@ -14,6 +14,7 @@ import msgspec
 from hookferry.clock import Clock
 from hookferry.domain.webhook import SealedSecret, Webhook, WebhookState
 from hookferry.engine.definition import (
+    DefinitionLimits,
     WebhookDefinition,
     merge_patch,
     parse_definition,
@@ -35,7 +36,6 @@ from hookferry.wire.profiles import profile_named
 
 MAX_WEBHOOKS = 10_000
 """Live webhooks of one tenant."""
-DEFAULT_OVERLAP = 24 * 3600.0
 MAX_OVERLAP = 7 * 86_400.0
 MAX_SIGNING = 5
 """Secrets that may sign at once: the newest and those rotated away that still overlap."""
@@ -81,6 +81,9 @@ class Webhooks:
         ids: makes their ids.
         clock: times of creation, change and expiry.
         check_target: judges where a webhook wants to go, before it is saved.
+        limits: what the operator allows a definition to say.
+        rotation_overlap: seconds that replaced secrets go on signing, where a rotation does not
+            say.
     """
 
     def __init__(
@@ -91,6 +94,9 @@ class Webhooks:
         ids: IdSource,
         clock: Clock,
         check_target: TargetCheck,
+        *,
+        limits: DefinitionLimits = DefinitionLimits(),  # noqa: B008 - frozen
+        rotation_overlap: float = 24 * 3600.0,
     ) -> None:
         self._config = config
         self._directory = directory
@@ -98,6 +104,8 @@ class Webhooks:
         self._ids = ids
         self._clock = clock
         self._check_target = check_target
+        self._limits = limits
+        self._rotation_overlap = rotation_overlap
 
     # ------------------------------------------------------------------ definitions
 
@@ -114,7 +122,7 @@ class Webhooks:
         Raises:
             InvalidField, UnknownField, TargetRefused: the definition can't be taken.
         """
-        definition = parse_definition(merge_patch({}, document))
+        definition = parse_definition(merge_patch({}, document), self._limits)
         now = self._clock.wall_ms()
         webhook = Webhook(
             id=self._ids.next(),
@@ -183,7 +191,7 @@ class Webhooks:
                 "/api/v1/webhooks/<id>/secret",
                 field="secret",
             )
-        definition = parse_definition(merge_patch(self._document(before), patch))
+        definition = parse_definition(merge_patch(self._document(before), patch), self._limits)
         cleared = {name: None for name in _SEALED_FIELDS if name in patch}
         after = self._applied(msgspec.structs.replace(before, **cleared), definition)
         if before.profile != after.profile:
@@ -266,7 +274,7 @@ class Webhooks:
         webhook_id: int,
         *,
         secret: str | None = None,
-        overlap: float = DEFAULT_OVERLAP,
+        overlap: float | None = None,
     ) -> tuple[Webhook, str]:
         """Give a webhook a new secret; the present one signs beside it for a while.
 
@@ -275,7 +283,7 @@ class Webhooks:
             webhook_id: which.
             secret: the new one, or None to have it made.
             overlap: seconds during which the present secrets go on signing, 0 to 7 days;
-                0 takes them away at once, for one that leaked.
+                0 takes them away at once, for one that leaked; None is as the operator set it.
 
         Raises:
             NotFound: there is no such webhook.
@@ -284,6 +292,8 @@ class Webhooks:
         """
         webhook = self._directory.webhook(tenant_id, webhook_id)
         profile = profile_named(webhook.profile)
+        if overlap is None:
+            overlap = self._rotation_overlap
         if not 0 <= overlap <= MAX_OVERLAP:
             raise InvalidField(f"overlap is 0 to {MAX_OVERLAP:,g} seconds", field="overlap")
         if secret is None:

@@ -196,6 +196,9 @@ class Settings:
         high=8760,
     )
 
+    page: int = _count(50, 1, 10_000, "Items on a page of a list, where the caller does not say.")
+    page_max: int = _count(250, 1, 10_000, "Most items on a page of a list.")
+
     # ------------------------------------------------------------------ sending
     allow_targets: tuple[Network, ...] = _setting(
         (),
@@ -211,7 +214,22 @@ class Settings:
         5, 0.05, 60, "Longest time to connect to a receiver, TLS included."
     )
     attempt_timeout: float = _seconds(
-        15, 0.05, 60, "Deadline of a whole attempt where the webhook names none."
+        15, 0.05, 600, "Deadline of a whole attempt where the webhook names none."
+    )
+    attempt_timeout_max: float = _seconds(
+        60, 1, 600, "Longest deadline that a webhook may give its attempts."
+    )
+    header_limit: int = _count(64, 0, 1_000, "Most custom headers of one webhook.")
+    header_bytes: int = _count(
+        4 * KB, 1, 64 * KB, "Largest value of a webhook's custom header.", "bytes"
+    )
+    rotation_overlap_hours: float = _setting(
+        24.0,
+        "How long a replaced secret goes on signing beside the new one, where a rotation does not "
+        "say.",
+        unit="hours",
+        low=0,
+        high=168,
     )
     response_read: int = _count(
         64 * KB, KB, 16 * MB, "Most bytes read of a receiver's answer.", "bytes"
@@ -253,6 +271,13 @@ class Settings:
                 f"({self.response_read:,})",
                 field="response_kept",
             )
+        for setting, most in (("attempt_timeout", "attempt_timeout_max"), ("page", "page_max")):
+            if getattr(self, setting) > getattr(self, most):
+                raise BadSettings(
+                    f"{setting} ({getattr(self, setting):,g}) must not exceed {most} "
+                    f"({getattr(self, most):,g})",
+                    field=setting,
+                )
         if self.database:
             raise BadSettings(
                 "database: this version keeps its ledger in the data folder only; leave it empty",

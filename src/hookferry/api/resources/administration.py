@@ -14,7 +14,6 @@ from hookferry import ids
 from hookferry.api.framework import IfMatch
 from hookferry.api.services import Services
 from hookferry.api.wire import (
-    DEFAULT_LIMIT,
     Page,
     decode_body,
     id_in_path,
@@ -82,9 +81,11 @@ def tenant_router(s: Services, guard: Guard) -> Router:
 
     @get("/", summary="List tenants")
     async def list_tenants(
-        limit: FromQuery[int] = DEFAULT_LIMIT, cursor: FromQuery[str | None] = None
+        limit: FromQuery[int | None] = None, cursor: FromQuery[str | None] = None
     ) -> Page[TenantView]:
-        return page_in_memory(s.directory.tenants(), limit, cursor, tenant_view, lambda t: t.id)
+        return page_in_memory(
+            s.directory.tenants(), s.pages.of(limit), cursor, tenant_view, lambda t: t.id
+        )
 
     @get("/{name:str}", summary="Get a tenant")
     async def get_one(name: FromPath[str]) -> Response[TenantView]:
@@ -125,9 +126,9 @@ def key_router(s: Services, guard: Guard) -> Router:
 
     @get("/", summary="List API keys")
     async def list_keys(
-        limit: FromQuery[int] = DEFAULT_LIMIT, cursor: FromQuery[str | None] = None
+        limit: FromQuery[int | None] = None, cursor: FromQuery[str | None] = None
     ) -> Page[KeyView]:
-        return page_in_memory(s.keys.list(), limit, cursor, view, lambda k: k.id)
+        return page_in_memory(s.keys.list(), s.pages.of(limit), cursor, view, lambda k: k.id)
 
     @post("/", summary="Make an API key; it is shown once", opt={"body": NewKey})
     async def create(body: RawBody) -> KeyView:

@@ -18,10 +18,7 @@ from hookferry.api.framework import Owner
 from hookferry.api.resources.jobs import JobView, job_view
 from hookferry.api.services import Services
 from hookferry.api.wire import (
-    DEFAULT_LIMIT,
-    MAX_LIMIT,
     Page,
-    check_limit,
     decode_body,
     decode_cursor,
     id_in,
@@ -37,6 +34,8 @@ from hookferry.store.ports import DeliveryFilter
 
 MAX_IDS = 1_000
 """Deliveries that one call may name; more are for a filter and its job."""
+EXPORT_CHUNK = 250
+"""Deliveries that an export holds at a time."""
 MAX_TEXT = 200
 """Characters of a text searched for."""
 DeliveryStateQuery = Annotated[
@@ -172,13 +171,13 @@ async def show_deliveries(
 
 
 async def delivery_page(
-    s: Services, where: DeliveryFilter, limit: int, cursor: str | None
+    s: Services, where: DeliveryFilter, limit: int | None, cursor: str | None
 ) -> Page[DeliveryView]:
     """Return a page of deliveries."""
-    check_limit(limit)
-    found = await s.store.deliveries(where, limit=limit + 1, below_id=decode_cursor(cursor))
+    size = s.pages.of(limit)
+    found = await s.store.deliveries(where, limit=size + 1, below_id=decode_cursor(cursor))
     shown = await show_deliveries(s, where.tenant_id, found)
-    return page_of(found, limit, lambda d: shown[d.id], lambda d: d.id)
+    return page_of(found, size, lambda d: shown[d.id], lambda d: d.id)
 
 
 def attempt_view(attempt: Attempt) -> AttemptView:
@@ -222,13 +221,13 @@ async def export_lines(s: Services, where: DeliveryFilter, form: str) -> AsyncIt
         yield _csv_line(_COLUMNS)
     below: int | None = None
     while True:
-        found = await s.store.deliveries(where, limit=MAX_LIMIT, below_id=below)
+        found = await s.store.deliveries(where, limit=EXPORT_CHUNK, below_id=below)
         shown = await show_deliveries(s, where.tenant_id, found)
         if form == "csv":
             yield b"".join(_csv_row(shown[d.id]) for d in found)
         else:
             yield b"".join(msgspec.json.encode(shown[d.id]) + b"\n" for d in found)
-        if len(found) < MAX_LIMIT:
+        if len(found) < EXPORT_CHUNK:
             return
         below = found[-1].id
 
@@ -257,7 +256,7 @@ def delivery_router(s: Services) -> Router:
         after: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
         text: FromQuery[str | None] = None,
-        limit: FromQuery[int] = DEFAULT_LIMIT,
+        limit: FromQuery[int | None] = None,
         cursor: FromQuery[str | None] = None,
     ) -> Page[DeliveryView]:
         wanted = Filter(
@@ -312,15 +311,15 @@ def delivery_router(s: Services) -> Router:
     async def attempts(
         owner: Owner,
         delivery_id: FromPath[str],
-        limit: FromQuery[int] = DEFAULT_LIMIT,
+        limit: FromQuery[int | None] = None,
         cursor: FromQuery[str | None] = None,
     ) -> Page[AttemptView]:
         delivery = await existing(owner.id, delivery_id)
-        check_limit(limit)
+        size = s.pages.of(limit)
         below = decode_cursor(cursor)
         tries = await s.store.attempts(owner.id, delivery.id)
         rest = [a for a in reversed(tries) if below is None or a.number < below]
-        return page_of(rest[: limit + 1], limit, attempt_view, lambda a: a.number)
+        return page_of(rest[: size + 1], size, attempt_view, lambda a: a.number)
 
     @post("/{delivery_id:str}/resend", status_code=200, summary="Resend a delivery")
     async def resend(owner: Owner, delivery_id: FromPath[str]) -> DeliveryView:

@@ -12,7 +12,6 @@ from litestar.params import FromPath, FromQuery, RawBody
 from hookferry.api.framework import IfMatch, Owner
 from hookferry.api.services import Services
 from hookferry.api.wire import (
-    DEFAULT_LIMIT,
     Page,
     decode_body,
     page_in_memory,
@@ -62,10 +61,12 @@ def event_type_router(s: Services) -> Router:
     @get("/", summary="List event types")
     async def list_types(
         owner: Owner,
-        limit: FromQuery[int] = DEFAULT_LIMIT,
+        limit: FromQuery[int | None] = None,
         cursor: FromQuery[str | None] = None,
     ) -> Page[EventTypeView]:
-        return page_in_memory(types.list(owner.id), limit, cursor, event_type_view, lambda t: t.id)
+        return page_in_memory(
+            types.list(owner.id), s.pages.of(limit), cursor, event_type_view, lambda t: t.id
+        )
 
     @get("/{name:str}", summary="Get an event type")
     async def get_one(owner: Owner, name: FromPath[str]) -> Response[EventTypeView]:

@@ -21,9 +21,7 @@ from hookferry.api.publish import tenant_of
 from hookferry.api.resources.deliveries import DeliveryView, delivery_page, show_deliveries
 from hookferry.api.services import Services
 from hookferry.api.wire import (
-    DEFAULT_LIMIT,
     Page,
-    check_limit,
     decode_body,
     decode_cursor,
     id_in,
@@ -173,10 +171,10 @@ def event_router(s: Services, access: Access) -> Router:
         external_id: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
         before: FromQuery[str | None] = None,
-        limit: FromQuery[int] = DEFAULT_LIMIT,
+        limit: FromQuery[int | None] = None,
         cursor: FromQuery[str | None] = None,
     ) -> Page[EventView]:
-        check_limit(limit)
+        size = s.pages.of(limit)
         if event_type is not None:
             check_event_type(event_type)
         if event_state is not None and event_state not in _STATES:
@@ -189,11 +187,11 @@ def event_router(s: Services, access: Access) -> Router:
             after_ms=time_ms(after, field="after"),
             before_ms=time_ms(before, field="before"),
         )
-        found = await s.store.events(where, limit=limit + 1, below_id=decode_cursor(cursor))
-        counts = await s.store.states(owner.id, [e.id for e in found[:limit]])
+        found = await s.store.events(where, limit=size + 1, below_id=decode_cursor(cursor))
+        counts = await s.store.states(owner.id, [e.id for e in found[:size]])
         return page_of(
             found,
-            limit,
+            size,
             lambda e: event_view(e, owner, counts.get(e.id, {}), with_data=False),
             lambda e: e.id,
         )
@@ -213,7 +211,7 @@ def event_router(s: Services, access: Access) -> Router:
     async def deliveries(
         owner: Owner,
         event_id: FromPath[str],
-        limit: FromQuery[int] = DEFAULT_LIMIT,
+        limit: FromQuery[int | None] = None,
         cursor: FromQuery[str | None] = None,
     ) -> Page[DeliveryView]:
         event = await existing(owner.id, event_id)

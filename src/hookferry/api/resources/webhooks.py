@@ -14,7 +14,6 @@ from hookferry.api.framework import IfMatch, Owner
 from hookferry.api.resources.jobs import JobView, job_view
 from hookferry.api.services import Services
 from hookferry.api.wire import (
-    DEFAULT_LIMIT,
     Page,
     decode_body,
     decode_json,
@@ -30,7 +29,6 @@ from hookferry.domain.webhook import RateLimit, Retry, Webhook
 from hookferry.engine.definition import WebhookDefinition
 from hookferry.engine.masking import MASK, is_credential
 from hookferry.engine.pings import PingResult
-from hookferry.engine.webhooks import DEFAULT_OVERLAP
 from hookferry.errors import InvalidField
 
 MAX_STATS_HOURS = 720
@@ -86,8 +84,9 @@ class Rotation(msgspec.Struct, forbid_unknown_fields=True):
 
     secret: str | None = None
     """The new one; left out, it is made."""
-    overlap: float = DEFAULT_OVERLAP
-    """Seconds during which the present secrets go on signing, 0 to 604,800."""
+    overlap: float | None = None
+    """Seconds during which the present secrets go on signing, 0 to 604,800; left out, it is the
+    setting ``rotation_overlap_hours``."""
 
 
 class Recovery(msgspec.Struct, forbid_unknown_fields=True):
@@ -170,11 +169,11 @@ def webhook_router(s: Services) -> Router:
 
     @get("/", summary="List webhooks")
     async def list_webhooks(
-        owner: Owner, limit: FromQuery[int] = DEFAULT_LIMIT, cursor: FromQuery[str | None] = None
+        owner: Owner, limit: FromQuery[int | None] = None, cursor: FromQuery[str | None] = None
     ) -> Page[WebhookView]:
         return page_in_memory(
             s.directory.webhooks(owner.id),
-            limit,
+            s.pages.of(limit),
             cursor,
             lambda w: webhook_view(w, owner),
             lambda w: w.id,
