@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from hookferry.engine.intake import MAX_BATCH
+from hookferry.engine.publication import MAX_BATCH
 
 from .kit import EVENT, House, until
 

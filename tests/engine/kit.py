@@ -21,9 +21,10 @@ from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import Health, Retry, SealedSecret, Webhook, WebhookState
 from hookferry.engine.engine import Engine, EngineLimits
-from hookferry.engine.intake import Answer, Publication, Receipt
+from hookferry.engine.intake import Answer, Receipt
 from hookferry.engine.lane import Lane
 from hookferry.engine.lanes import LaneLimits
+from hookferry.engine.publication import Publication
 from hookferry.errors import HookferryError
 from hookferry.store.ports import Batch, Committed, DeliveryFilter, EventFilter
 from hookferry.telemetry import Metrics

@@ -10,8 +10,9 @@ import pytest
 from doubles.transport import always
 from hookferry.domain.delivery import DeliveryState
 from hookferry.engine import committer
-from hookferry.engine.intake import Answer, Publication, Receipt
+from hookferry.engine.intake import Answer, Receipt
 from hookferry.engine.lanes import MAX_UNSETTLED
+from hookferry.engine.publication import Publication
 from hookferry.errors import HookferryError, StorageDown, StorageFull
 from hookferry.store.ports import Batch
 

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from hookferry.engine.intake import decode_batch, decode_publication
+from hookferry.engine.publication import decode_batch, decode_publication
 from hookferry.errors import HookferryError, MalformedJson, PayloadTooLarge
 
 from .kit import Rig, codes

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from hookferry.engine.intake import Publication, Receipt
+from hookferry.engine.intake import Receipt
+from hookferry.engine.publication import Publication
 from hookferry.errors import IdempotencyConflict, StorageFull
 
 from .kit import Rig, codes

@@ -12,7 +12,8 @@ from hookferry.domain.event import EventMeta
 from hookferry.domain.tenant import EventType
 from hookferry.domain.webhook import WebhookState
 from hookferry.engine.engine import EngineLimits
-from hookferry.engine.intake import MAX_HOPS, Answer, Publication, Receipt, _Entry
+from hookferry.engine.intake import MAX_HOPS, Answer, Receipt, _Entry
+from hookferry.engine.publication import Publication
 from hookferry.errors import (
     Conflict,
     Draining,

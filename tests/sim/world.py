@@ -22,8 +22,9 @@ from hookferry import ids as idtext
 from hookferry.domain.delivery import OWING, Delivery, DeliveryState
 from hookferry.domain.webhook import RateLimit, Retry, SealedSecret, Webhook, WebhookState
 from hookferry.engine.engine import Engine, EngineLimits
-from hookferry.engine.intake import Publication, Receipt
+from hookferry.engine.intake import Receipt
 from hookferry.engine.lanes import LaneLimits
+from hookferry.engine.publication import Publication
 from hookferry.errors import HookferryError, StorageFull
 from hookferry.match.patterns import matches
 from hookferry.store.ports import Batch, Committed, DeliveryFilter

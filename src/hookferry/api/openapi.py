@@ -19,7 +19,7 @@ from litestar.routes import HTTPRoute
 from hookferry import __version__
 from hookferry.api.problems import CONTENT_TYPE, catalogue
 from hookferry.api.resources.events import ReceiptView
-from hookferry.engine.intake import Publication
+from hookferry.engine.publication import Publication
 
 CONFIG = OpenAPIConfig(
     title="hookferry",

@@ -20,7 +20,8 @@ from hookferry.api.hotroute import (
     respond_problem,
 )
 from hookferry.domain.tenant import Tenant
-from hookferry.engine.intake import Answer, Intake, Publication, Receipt, decode_publication
+from hookferry.engine.intake import Answer, Intake, Receipt
+from hookferry.engine.publication import Publication, decode_publication
 from hookferry.errors import InvalidField, UnknownField
 
 PATH = b"/api/v1/events"

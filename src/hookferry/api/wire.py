@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from hookferry import ids
-from hookferry.engine.intake import explain_validation
+from hookferry.engine.publication import explain_validation
 from hookferry.errors import InvalidField, MalformedJson, NotFound
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from hookferry.domain.webhook import RateLimit, Retry
-from hookferry.engine.intake import explain_validation
 from hookferry.engine.masking import is_credential, refuse_mask
+from hookferry.engine.publication import explain_validation
 from hookferry.errors import InvalidField
 from hookferry.match.patterns import check_pattern
 from hookferry.wire.profiles import profile_named

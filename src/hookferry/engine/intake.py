@@ -1,38 +1,34 @@
 """Intake: from a publication to a durable event.
 
-Decodes the envelope only (the data stays raw bytes), checks it, bounds what waits for its commit,
-and matches at the moment of the commit. What lives here must not know HTTP or SQL.
+Bounds what waits for its commit and matches at the moment of the commit. What a publication may
+say is in ``publication``; what lives here must not know HTTP or SQL.
 """
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import hashlib
-import re
 from collections.abc import Callable, Sequence
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 import msgspec
 
 from hookferry.clock import Clock, Timeline
 from hookferry.domain.delivery import Delivery, DeliveryState
-from hookferry.domain.event import NO_META, Event, EventMeta, EventState
+from hookferry.domain.event import Event, EventMeta, EventState
 from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
+from hookferry.engine.publication import Publication, meta_of
 from hookferry.errors import (
     Conflict,
     Draining,
     HookferryError,
     IdempotencyConflict,
     InvalidField,
-    InvalidInput,
-    MalformedJson,
     Overloaded,
     PayloadTooLarge,
-    UnknownField,
 )
 from hookferry.ids import IdSource
 from hookferry.match.patterns import check_event_type
@@ -44,7 +40,6 @@ EVENT_ID_SECONDS = 72 * 3600
 IDEMPOTENCY_KEY_SECONDS = 24 * 3600
 SCOPE_EVENT_ID = "event"
 SCOPE_IDEMPOTENCY_KEY = "key"
-MAX_BATCH = 1_000
 MAX_HOPS = 5
 
 _SKIPPED_IN_STATE = {
@@ -52,32 +47,6 @@ _SKIPPED_IN_STATE = {
     WebhookState.TOO_MANY_ERRORS: "webhook_too_many_errors",
     WebhookState.UNKNOWN: "webhook_state_unknown",
 }
-_PRINTABLE_ID = re.compile(r"[\x21-\x7e]{1,255}")
-_AT = re.compile(r" - at `\$\.?(?:\[\.\.\.\]\.?)?([^`]*)`$")
-_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
-
-
-class Actor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who caused an event."""
-
-    id: str | int | None = None
-    name: str | None = None
-
-
-class Publication(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a publish (CONTRACT, "Publishing")."""
-
-    type: str
-    data: msgspec.Raw
-    id: str | None = None
-    tenant: str | None = None
-    application: str | None = None
-    entity: str | None = None
-    primary_key: str | int | None = None
-    changes: list[str] | None = None
-    actor: Actor | None = None
-    occurred_at: dt.datetime | None = None
-    channels: list[str] | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -91,84 +60,8 @@ class Receipt(msgspec.Struct, frozen=True):
 Answer = Receipt | HookferryError
 Done = Callable[[Answer], None]
 
-_publication = msgspec.json.Decoder(Publication)
-_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 _receipt = msgspec.json.Decoder(tuple[int, int])
 _encoder = msgspec.json.Encoder()
-
-
-def decode_publication(body: bytes | msgspec.Raw) -> Publication:
-    """Decode a publish body.
-
-    Raises:
-        MalformedJson, UnknownField, InvalidField: as the names say, naming the field.
-    """
-    raw = bytes(body)
-    try:
-        if not raw.isascii():
-            raw.decode()  # raw data is passed on unseen: nobody else would notice broken UTF-8
-        publication = _publication.decode(raw)
-    except UnicodeDecodeError as error:
-        raise MalformedJson(
-            f"the body is not valid UTF-8 (byte {error.start}); JSON is UTF-8 (RFC 8259)"
-        ) from None
-    except msgspec.ValidationError as error:
-        explain_validation(error, Publication)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise MalformedJson(f"the body is not valid JSON: {error}") from None
-    if not publication.data:
-        raise InvalidField("data is required; it may be any JSON value", field="data")
-    return publication
-
-
-def explain_validation(error: msgspec.ValidationError, struct: type[msgspec.Struct]) -> NoReturn:
-    """Raise the error of our tree that says what msgspec found wrong with a ``struct``."""
-    text = str(error)
-    unknown = _UNKNOWN.match(text)
-    at = _AT.search(text)
-    place = at.group(1) if at else ""
-    if unknown:
-        if not place:
-            raise UnknownField.near(unknown.group(1), struct.__struct_fields__) from None
-        raise UnknownField(
-            f"{place} has an unknown field {unknown.group(1)!r}", field=place
-        ) from None
-    missing = re.match(r"Object missing required field `([^`]*)`", text)
-    if missing:
-        field = ".".join(filter(None, (place, missing.group(1))))
-        raise InvalidField(f"{field} is missing, and required", field=field) from None
-    raise InvalidField(_AT.sub("", text), field=place or None) from None
-
-
-def decode_batch(body: bytes, *, ndjson: bool) -> list[Publication | HookferryError]:
-    """Decode a batch; a bad element becomes its error, the others stand.
-
-    Raises:
-        MalformedJson: the body is not an array (or not lines) at all.
-        PayloadTooLarge: more than 1,000 events.
-    """
-    items: Sequence[bytes | msgspec.Raw]
-    if ndjson:
-        items = [line for line in body.split(b"\n") if line.strip()]
-    else:
-        try:
-            items = _raw_list.decode(body)
-        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
-            raise MalformedJson(
-                f"the body must be a JSON array of events: {error}; for one event a line send "
-                "Content-Type: application/x-ndjson"
-            ) from None
-    if len(items) > MAX_BATCH:
-        raise PayloadTooLarge(
-            f"a batch holds at most {MAX_BATCH:,} events, this one {len(items):,}; split it"
-        )
-    decoded: list[Publication | HookferryError] = []
-    for item in items:
-        try:
-            decoded.append(decode_publication(item))
-        except InvalidInput as error:
-            decoded.append(error)
-    return decoded
 
 
 class Hand(Protocol):
@@ -402,11 +295,7 @@ class Intake:
         ):
             raise Overloaded("too many events wait to be stored; send again in a moment")
         check_event_type(p.type)
-        if p.id is not None and not _PRINTABLE_ID.fullmatch(p.id):
-            raise InvalidField(
-                "id is 1 to 255 printable ASCII characters without spaces", field="id"
-            )
-        meta = _meta_of(p)
+        meta = meta_of(p)
         dedupe: tuple[DedupeKey, ...] = ()
         if p.id is not None or idempotency_key is not None:
             dedupe = self._dedupe(tenant, p, payload, meta, idempotency_key)
@@ -480,46 +369,3 @@ def _resolve(future: asyncio.Future[Answer]) -> Done:
             future.set_result(answer)
 
     return done
-
-
-def _meta_of(p: Publication) -> EventMeta:
-    actor = p.actor
-    if (
-        actor is None
-        and p.id is None
-        and p.application is None
-        and p.entity is None
-        and p.primary_key is None
-        and p.changes is None
-        and p.occurred_at is None
-        and p.channels is None
-    ):
-        return NO_META
-    occurred_ms = None
-    if p.occurred_at is not None:
-        if p.occurred_at.tzinfo is None:
-            raise InvalidField(
-                "occurred_at needs a time zone, as in 2026-01-31T09:30:00Z (RFC 3339)",
-                field="occurred_at",
-            )
-        occurred_ms = int(p.occurred_at.timestamp() * 1000)
-    meta = EventMeta(
-        external_id=p.id,
-        application=p.application,
-        entity=p.entity,
-        primary_key=p.primary_key,
-        changes=p.changes,
-        actor_id=actor.id if actor else None,
-        actor_name=actor.name if actor else None,
-        occurred_at_ms=occurred_ms,
-        channels=p.channels,
-    )
-    if len(_encoder.encode(meta)) > MAX_META_BYTES:
-        raise PayloadTooLarge(
-            f"the fields beside data come to more than {MAX_META_BYTES:,} bytes; put what is "
-            "large into data"
-        )
-    return meta
-
-
-MAX_META_BYTES = 16 * 1024

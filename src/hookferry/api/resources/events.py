@@ -33,7 +33,8 @@ from hookferry.api.wire import (
 from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.event import Event, EventState
 from hookferry.domain.tenant import Tenant
-from hookferry.engine.intake import Publication, Receipt, decode_batch
+from hookferry.engine.intake import Receipt
+from hookferry.engine.publication import Publication, decode_batch
 from hookferry.errors import HookferryError, InvalidField, NotFound
 from hookferry.match.patterns import check_event_type
 from hookferry.store.ports import DeliveryFilter, EventFilter
