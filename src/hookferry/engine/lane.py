@@ -14,7 +14,7 @@ from hookferry.domain.webhook import RateLimit, Webhook, WebhookState
 from hookferry.engine.dispatch import Carrier, Plan
 from hookferry.engine.retry import BREAKER_FAILURES, probe_wait
 
-_NEVER = float("inf")
+NEVER = float("inf")
 LOW_WATER = 4
 """A lane asks for more when its queue is down to a fourth of its memory, in count and bytes."""
 
@@ -127,7 +127,7 @@ class Lane:
         """Due time of the earliest delivery that waits in the ledger and is not due yet."""
         self.listed = False
         """The lane stands in the round of lanes that are ready."""
-        self.wake_at = _NEVER
+        self.wake_at = NEVER
         """Monotonic time of the alarm set for this lane."""
         self.failures = 0
         """Failures in a row, for the breaker."""

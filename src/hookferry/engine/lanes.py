@@ -8,7 +8,6 @@ task per delivery, no timer per delivery, and nothing here waits.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import random
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from hookferry.clock import Clock, Timeline
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook, WebhookState
+from hookferry.engine.alarms import Alarms
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Carrier, Plan, Unseal, policy_of
@@ -107,10 +107,7 @@ class Lanes:
         for the total to fall, so that nobody looks at them in vain before those behind them."""
         self._pumping = False
         self._stopped = False
-        self._alarms: list[tuple[float, int, Lane]] = []
-        self._alarm_number = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = float("inf")
+        self._alarms = Alarms(clock, self._tend)
         self._thirsty: deque[Lane] = deque()
         self._refills: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
@@ -139,8 +136,7 @@ class Lanes:
         Returns how many requests were still in flight; they are sent again after the next start.
         """
         self._stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarms.stop()
         try:
             await asyncio.wait_for(self._idle.wait(), timeout)
         except TimeoutError:
@@ -214,9 +210,7 @@ class Lanes:
                 self.wake([webhook.id])
             return
         if webhook.deleted:
-            lane.owned = False
-            self.queued_bytes -= lane.forget_queue()
-            del self._lanes[webhook.id]
+            self._let_go(lane)
             return
         try:
             plan = Plan(webhook, self._unseal, self._limits.attempt_timeout)
@@ -276,10 +270,16 @@ class Lanes:
         """A webhook that can't be rendered sends nothing until it is saved again."""
         log.error("webhook_unusable", webhook=encode("wh", webhook.id), error=error.detail)
         self._broken.add(webhook.id)
-        lane = self._lanes.pop(webhook.id, None)
+        lane = self._lanes.get(webhook.id)
         if lane is not None:
-            lane.owned = False
-            self.queued_bytes -= lane.forget_queue()
+            self._let_go(lane)
+
+    def _let_go(self, lane: Lane) -> None:
+        """Forget a lane; what it has in flight still settles."""
+        lane.owned = False
+        self.queued_bytes -= lane.forget_queue()
+        self._alarms.forget(lane)
+        del self._lanes[lane.webhook.id]
 
     # ------------------------------------------------------------------ what a lane needs next
 
@@ -293,7 +293,7 @@ class Lanes:
                 lane.next_due_ms = None
                 lane.backlog = True
             elif lane.sending:
-                self._alarm(lane, self._clock.monotonic() + (due - now_ms) / 1000)
+                self._alarms.set(lane, self._clock.monotonic() + (due - now_ms) / 1000)
         if (
             lane.backlog
             and not lane.refilling
@@ -309,46 +309,6 @@ class Lanes:
             lane.listed = True
             self._ready.append(lane)
             self._rouse()
-
-    def _alarm(self, lane: Lane, at: float) -> None:
-        if at >= lane.wake_at:
-            return
-        lane.wake_at = at
-        if len(self._alarms) > 4 * len(self._lanes) + 64:
-            # Alarms that a nearer one replaced, or of lanes that are gone; far ones would pile up
-            # until their time comes. At most one a lane is kept.
-            live = {a[2]: a for a in self._alarms if a[2].owned and a[2].wake_at == a[0]}
-            self._alarms = list(live.values())
-            heapq.heapify(self._alarms)
-        self._alarm_number += 1
-        heapq.heappush(self._alarms, (at, self._alarm_number, lane))
-        if at < self._timer_at:
-            self._set_timer(at)
-
-    def _set_timer(self, at: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = at
-        # Loops round their timers to milliseconds, down as well: never ask for less than one.
-        delay = max(0.001, at - self._clock.monotonic())
-        self._timer = self._loop.call_later(delay, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        self._timer_at = float("inf")
-        if self._stopped:
-            return
-        now = self._clock.monotonic()
-        woken = []
-        while self._alarms and self._alarms[0][0] <= now:
-            at, _, lane = heapq.heappop(self._alarms)
-            if lane.wake_at == at:
-                lane.wake_at = float("inf")
-                woken.append(lane)
-        for lane in woken:
-            self._tend(lane)
-        if self._alarms and self._alarms[0][0] < self._timer_at:
-            self._set_timer(self._alarms[0][0])
 
     # ------------------------------------------------------------------ refilling
 
@@ -459,7 +419,7 @@ class Lanes:
                 elif lane.backlog:
                     self._tend(lane)
             else:
-                self._alarm(lane, job)
+                self._alarms.set(lane, job)
         if ready:
             self._rouse()
 
@@ -646,7 +606,5 @@ class Lanes:
     def _lose(self, lane: Lane) -> None:
         """Another node owns this lane's shard now."""
         log.error("shard_lost", webhook=encode("wh", lane.webhook.id), epoch=lane.epoch)
-        lane.owned = False
-        self.queued_bytes -= lane.forget_queue()
+        self._let_go(lane)
         self._epochs.pop(lane.webhook.shard, None)
-        self._lanes.pop(lane.webhook.id, None)
