@@ -47,6 +47,7 @@ def start(data: str) -> tuple[subprocess.Popen[bytes], str]:
     server = subprocess.Popen(
         [sys.executable, "-m", "hookferry.cli", "serve", "--log-format", "json"],
         env=environ,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
     assert server.stderr is not None
@@ -152,7 +153,8 @@ def main() -> None:
         publish(url, [], b"warm-up")  # so that every thread there will be is there
         steps = trace(server, url)
     finally:
-        server.kill()
+        # Not Popen.kill: it polls first, and takes a traced process's stop for its end.
+        os.kill(server.pid, signal.SIGKILL)
     print(json.dumps(steps))
     sys.stdout.flush()
     os._exit(0)  # nothing is left to detach from
