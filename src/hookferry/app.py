@@ -15,7 +15,7 @@ import structlog
 import uvloop
 
 from hookferry.api.app import build_api
-from hookferry.api.protocol import WireLimits
+from hookferry.api.connections import WireLimits
 from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
 from hookferry.api.wire import PageSizes
@@ -179,6 +179,7 @@ class App:
                 body_deadline=settings.body_timeout,
                 keep_alive=settings.idle_timeout,
                 connections=settings.connections,
+                body_bytes=settings.body_bytes,
             ),
             hot_asgi=settings.hot_asgi,
             on_started=started,

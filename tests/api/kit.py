@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from hookferry.api.app import build_api
-from hookferry.api.protocol import WireLimits
+from hookferry.api.connections import WireLimits
 from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
 from hookferry.clock import SystemClock

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hookferry.api.protocol import WireLimits
+from hookferry.api.connections import WireLimits
 
 from .kit import ADMIN, EVENT, House, running_house, until
 
@@ -236,14 +236,15 @@ async def test_a_client_that_leaves_harms_nobody(
 
 
 async def test_a_client_that_reads_no_answers_is_not_served_without_bound(house: House) -> None:
-    _, writer = await asyncio.open_connection("127.0.0.1", house.port, limit=1024)
+    sending = socket.socket()
+    sending.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # before the window is offered
+    sending.connect(("127.0.0.1", house.port))
+    _, writer = await asyncio.open_connection(sock=sending, limit=1024)
     writer.transport.pause_reading()
     await until(lambda: len(house.server.server_state.connections) == 1)
     [connection] = house.server.server_state.connections
     accepted = connection.transport.get_extra_info("socket")
     accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    sending = writer.get_extra_info("socket")
-    sending.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 
     async def flood() -> None:
         request = house.head(1) + b"{"
@@ -254,7 +255,9 @@ async def test_a_client_that_reads_no_answers_is_not_served_without_bound(house:
                 await asyncio.sleep(0)
 
     flooding = asyncio.create_task(flood())
-    await until(lambda: connection.stalled and connection.flow.read_paused)
+    # Full in both directions, so that nothing moves any more.
+    await until(lambda: connection.stalled and writer.transport.get_write_buffer_size() > 0)
+    assert connection.flow.read_paused
     assert connection.transport.get_write_buffer_size() < 1024 * 1024
     house.let_pass(31)
     await until(lambda: not house.server.server_state.connections)
@@ -306,3 +309,39 @@ async def test_a_stopping_server_finishes_what_has_begun(hot_house: House) -> No
     release.set()
     assert (await publishing).status_code == 202
     await until(lambda: not hot_house.server.server_state.connections)
+
+
+async def test_a_stranger_is_refused_before_the_body_is_sent(hot_house: House) -> None:
+    head = hot_house.head(1_000_000).replace(ADMIN.encode(), b"hf_nobody")
+    answer = await hot_house.raw(head)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b'"unauthorized"' in answer
+    assert hot_house.server.bodies.held == 0
+
+
+@pytest.mark.parametrize("hot_asgi", [False, True])
+async def test_bodies_on_their_way_are_bounded_over_all_connections(
+    tmp_path: Path, hot_asgi: bool
+) -> None:
+    body = b'{"type":"a.b","data":"' + b"x" * 50_000 + b'"}'
+    limits = WireLimits(body_bytes=60_000)
+    async with running_house(tmp_path, hot_asgi=hot_asgi, limits=limits) as house:
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(house.head(len(body), "Connection: close") + body[:-1])
+        await until(lambda: house.server.bodies.held >= len(body) - 1)
+        refused = await house.raw(house.head(len(body), "Connection: close") + body[:-1])
+        assert refused.startswith(b"HTTP/1.1 503 ")
+        assert b'"overloaded"' in refused
+        assert b"retry-after: 1\r\n" in refused.lower()
+        writer.write(body[-1:])
+        assert (await reader.read()).startswith(b"HTTP/1.1 202 ")
+        writer.close()
+        await until(lambda: house.server.bodies.held == 0)
+
+
+async def test_a_client_that_leaves_within_its_body_holds_nothing(hot_house: House) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", hot_house.port)
+    writer.write(hot_house.head(1000) + b"{")
+    await until(lambda: hot_house.server.bodies.held > 0)
+    writer.transport.abort()
+    await until(lambda: hot_house.server.bodies.held == 0)

@@ -19,7 +19,7 @@ from hookferry.api.problems import (
     headers_of,
     status_of,
 )
-from hookferry.errors import HookferryError, PayloadTooLarge
+from hookferry.errors import HookferryError, Overloaded, PayloadTooLarge
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -93,9 +93,41 @@ class HotRoute(Protocol):
     max_body: int
     """Bytes of body taken; enforced while reading."""
 
+    def admit(self, headers: Sequence[tuple[bytes, bytes]]) -> HookferryError | None:
+        """Return why a request is refused by its headers alone, before any of its body is held."""
+        ...
+
     def match(self, method: bytes, path: bytes) -> HotHandler | None:
         """Return the handler of a method and raw path, or None when they are not this route's."""
         ...
+
+
+class BodyBudget:
+    """Bounds the bytes of bodies that all connections of a server hold while they arrive.
+
+    Args:
+        most: bytes.
+
+    Attributes:
+        held: bytes at present.
+    """
+
+    __slots__ = ("_most", "held")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.held = 0
+
+    def take(self, count: int) -> HookferryError | None:
+        """Count bytes as held; return the error to answer when there is no room for them."""
+        self.held += count
+        if self.held <= self._most:
+            return None
+        return Overloaded("too much is being sent here at once; repeat it in a moment")
+
+    def give_back(self, count: int) -> None:
+        """Count bytes as no longer held, those that ``take`` found no room for included."""
+        self.held -= count
 
 
 def find(
@@ -140,11 +172,13 @@ class HotAsgi:
     Args:
         app: the application behind.
         routes: asked in order.
+        bodies: what is held of bodies.
     """
 
-    def __init__(self, app: AsgiApp, routes: Sequence[HotRoute]) -> None:
+    def __init__(self, app: AsgiApp, routes: Sequence[HotRoute], bodies: BodyBudget) -> None:
         self._app = app
         self._routes = routes
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection (ASGI 3.0)."""
@@ -175,7 +209,9 @@ class HotAsgi:
         request = HotRequest(
             scope["method"].encode(), path, scope["query_string"], scope["headers"]
         )
-        body = await _read(request, route.max_body, receive)
+        body = route.admit(request.headers) or await _read(
+            request, route.max_body, receive, self._bodies
+        )
         if body is None:
             return  # the client is gone
         if isinstance(body, HookferryError):
@@ -193,18 +229,27 @@ class HotAsgi:
         await send({"type": "http.response.body", "body": content})
 
 
-async def _read(request: HotRequest, limit: int, receive: Receive) -> bytes | HookferryError | None:
+async def _read(
+    request: HotRequest, limit: int, receive: Receive, bodies: BodyBudget
+) -> bytes | HookferryError | None:
     """Read a body; answer None when the client left and an error once it is too large."""
     announced = request.header(b"content-length")
     if announced is not None and int(announced) > limit:
         return body_too_large(limit)
     parts = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts += message.get("body", b"")
-        if len(parts) > limit:
-            return body_too_large(limit)
-        if not message.get("more_body", False):
-            return bytes(parts)
+    try:
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            piece = message.get("body", b"")
+            parts += piece
+            refused = bodies.take(len(piece))
+            if len(parts) > limit:
+                return body_too_large(limit)
+            if not message.get("more_body", False):
+                return bytes(parts)
+            if refused is not None:
+                return refused
+    finally:
+        bodies.give_back(len(parts))

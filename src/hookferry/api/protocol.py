@@ -16,82 +16,19 @@ from __future__ import annotations
 import asyncio
 import enum
 import math
-import time
-from collections.abc import Iterable, Sequence
-from email.utils import formatdate
+from collections.abc import Sequence
 from typing import Any
 
 import httptools
-import msgspec
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from hookferry.api.hotroute import (
-    HotHandler,
-    HotRequest,
-    HotRoute,
-    body_too_large,
-    find,
-    respond_problem,
-    run_handler,
-)
+from hookferry.api.connections import Watch, WireLimits
+from hookferry.api.hotcycle import HotCycle
+from hookferry.api.hotroute import BodyBudget, HotRoute, body_too_large, find
 from hookferry.api.problems import BadRequest, HeadersTooLarge
 from hookferry.errors import HookferryError, Overloaded, RequestTimeout
-
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class WireLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of a connection. Times are in seconds, checked every ``SWEEP_SECONDS``."""
-
-    header_deadline: float = 10.0
-    """From the first byte of a request to the end of its headers."""
-    body_deadline: float = 30.0
-    """From there to the end of its body."""
-    keep_alive: float = 75.0
-    """How long a connection may be idle."""
-    write_deadline: float = 30.0
-    """How long a client may leave its answers unread."""
-    linger: float = 2.0
-    """How long a refused client may go on sending before it is cut off."""
-    linger_bytes: int = 32 * 1024 * 1024
-    """And how much: a client that sends twice the largest body taken still learns why not."""
-    head_bytes: int = 64 * 1024
-    """Request line and headers; at most one read from the socket (256 KB) is held beyond it."""
-    headers: int = 100
-    pipelined: int = 256
-    """Requests of one connection that wait for their turn."""
-    connections: int = 10_000
-
-
-SWEEP_SECONDS = 0.1
-
-
-class Watch:
-    """What the connections of one server share: a coarse clock and the prepared Date line."""
-
-    __slots__ = ("date_line", "now")
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.date_line = b""
-
-    def sweep(self, now: float, connections: Iterable[Any]) -> None:
-        """Move the clock on and tell every connection whose deadline has passed.
-
-        Args:
-            now: the loop's time in seconds.
-            connections: the server's connections.
-        """
-        self.now = now
-        for connection in list(connections):
-            if connection.deadline <= now:
-                connection.on_deadline()
-
-    def tell_date(self) -> None:
-        """Prepare the Date line (RFC 9110 section 6.6.1); called once a second."""
-        self.date_line = b"date: %b\r\n" % formatdate(time.time(), usegmt=True).encode()
 
 
 class Reading(enum.IntEnum):
@@ -107,108 +44,6 @@ class Reading(enum.IntEnum):
 _IDLE, _HEAD, _BODY, _NOTHING = Reading
 
 
-class _NoEvent:
-    """Stands where uvicorn's cycles keep an asyncio.Event that nobody awaits here."""
-
-    def set(self) -> None:
-        """Do nothing."""
-
-
-_NO_EVENT = _NoEvent()
-
-
-class HotCycle(HotRequest):
-    """One request for a hot route and its answer; takes a place in uvicorn's pipeline."""
-
-    __slots__ = (
-        "_protocol",
-        "disconnected",
-        "expect",
-        "handler",
-        "has_turn",
-        "keep_alive",
-        "max_body",
-        "message_event",
-        "more_body",
-        "parts",
-        "refusal",
-        "response_complete",
-    )
-
-    def __init__(
-        self,
-        protocol: HookferryProtocol,
-        method: bytes,
-        path: bytes,
-        query: bytes,
-        headers: Sequence[tuple[bytes, bytes]],
-        handler: HotHandler | None,
-        max_body: int,
-        keep_alive: bool,
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = headers
-        self.body = b""
-        self._protocol = protocol
-        self.handler = handler
-        self.max_body = max_body
-        self.keep_alive = keep_alive
-        self.expect = False
-        self.parts: bytearray | None = None
-        self.more_body = True
-        self.refusal: HookferryError | None = None
-        """Set when the request can't be taken: what it is answered in its turn."""
-        self.has_turn = False
-        self.response_complete = False
-        self.disconnected = False
-        self.message_event = _NO_EVENT
-
-    def take_turn(self) -> None:
-        """Answer, if the request is there; called when all earlier answers are written."""
-        self.has_turn = True
-        if self.refusal is not None:
-            respond_problem(self.respond, self.refusal)
-        elif not self.more_body:
-            self.run()
-        elif self.expect and not self.body:
-            self._protocol.transport.write(_CONTINUE)
-
-    def run(self) -> None:
-        """Call the handler."""
-        if self.handler is not None:
-            run_handler(self.handler, self, self.respond)
-
-    def respond(self, status: int, headers: bytes, body: bytes) -> None:
-        """Write the answer; a second call, or one after the client left, does nothing."""
-        if self.response_complete:
-            return
-        self.response_complete = True
-        protocol = self._protocol
-        transport = protocol.transport
-        if self.disconnected or transport.is_closing():
-            return
-        if self.method == b"HEAD":
-            content = b""
-        else:
-            content = body
-        transport.write(
-            b"%b%b%bcontent-length: %d\r\n%b\r\n%b"
-            % (
-                STATUS_LINE[status],
-                protocol.watch.date_line,
-                headers,
-                len(body),
-                b"" if self.keep_alive else b"connection: close\r\n",
-                content,
-            )
-        )
-        if not self.keep_alive:
-            protocol.close_after_answer(self.more_body)
-        protocol.on_response_complete()
-
-
 class HookferryProtocol(HttpToolsProtocol):
     """One connection.
 
@@ -216,6 +51,7 @@ class HookferryProtocol(HttpToolsProtocol):
         routes: the hot routes, asked in order.
         limits: its bounds.
         watch: the server's coarse clock.
+        bodies: what the server's connections hold of bodies.
         config: uvicorn's, as all that follow.
         server_state: uvicorn's.
         app_state: uvicorn's.
@@ -227,6 +63,7 @@ class HookferryProtocol(HttpToolsProtocol):
         routes: Sequence[HotRoute],
         limits: WireLimits,
         watch: Watch,
+        bodies: BodyBudget,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
@@ -236,6 +73,9 @@ class HookferryProtocol(HttpToolsProtocol):
         self._routes = routes
         self._limits = limits
         self.watch = watch
+        self._bodies = bodies
+        self._held = 0
+        """Bytes of the present body, counted in ``_bodies`` when it takes more than one read."""
         self.reading = _IDLE
         """What is expected from the client next."""
         self._received = 0
@@ -275,6 +115,18 @@ class HookferryProtocol(HttpToolsProtocol):
                 self._received += len(data)
             if self._received > self._limits.head_bytes:
                 self._refuse(self._headers_too_large())
+        elif self.reading is _BODY:
+            cycle: Any = self.cycle
+            if type(cycle) is HotCycle:  # the framework's bodies are bounded where they are read
+                self._held += len(data)
+                refused = self._bodies.take(len(data))
+                if refused is not None:
+                    self._refuse(refused)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of what the connection holds."""
+        self._let_go()
+        super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Let a client that closed its half after a whole request have its answer."""
@@ -352,9 +204,10 @@ class HookferryProtocol(HttpToolsProtocol):
         cycle = HotCycle(
             self, method, path, query, self.headers, handler, route.max_body, keep_alive
         )
+        cycle.refusal = route.admit(self.headers)
         for name, value in self.headers:
             if name == b"content-length":
-                if int(value) > route.max_body:
+                if int(value) > route.max_body and cycle.refusal is None:
                     cycle.refusal = body_too_large(route.max_body)
             elif name == b"expect" and value.lower() == b"100-continue":
                 cycle.expect = True
@@ -395,6 +248,8 @@ class HookferryProtocol(HttpToolsProtocol):
         if cycle.parts is not None:
             cycle.body = bytes(cycle.parts)
             cycle.parts = None
+        if self._held:
+            self._let_go()
         cycle.more_body = False
         if cycle.has_turn:
             cycle.run()
@@ -518,11 +373,18 @@ class HookferryProtocol(HttpToolsProtocol):
         self._enqueue(refused)
 
     def _stop_reading(self, cycle: HotCycle) -> None:
-        """Throw away what comes after a request that is refused."""
+        """Throw away what came and what comes of a request that is refused."""
+        self._let_go()
+        cycle.body = b""
+        cycle.parts = None
         self.reading = _NOTHING
         self._received = 0
         self.deadline = math.inf
         cycle.keep_alive = False
+
+    def _let_go(self) -> None:
+        self._bodies.give_back(self._held)
+        self._held = 0
 
     def close_after_answer(self, unread: bool) -> None:
         """Close once the answer is sent.

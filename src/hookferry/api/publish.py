@@ -7,6 +7,7 @@ Per-event code: no coroutine, no framework, prebuilt bytes. The rules are the en
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from hookferry import ids
@@ -22,7 +23,7 @@ from hookferry.api.hotroute import (
 from hookferry.domain.tenant import Tenant
 from hookferry.engine.intake import Answer, Intake, Receipt
 from hookferry.engine.publication import Publication, decode_publication
-from hookferry.errors import InvalidField, UnknownField
+from hookferry.errors import HookferryError, InvalidField, Unauthorized, UnknownField
 
 PATH = b"/api/v1/events"
 ENVELOPE_BYTES = 64 * 1024
@@ -103,6 +104,18 @@ class PublishRoute:
         """Return the handler for ``POST /api/v1/events``."""
         return self.handle if path == PATH and method == b"POST" else None
 
+    def admit(self, headers: Sequence[tuple[bytes, bytes]]) -> HookferryError | None:
+        """Refuse a stranger before any of the body is held."""
+        authorization = None
+        for name, value in headers:
+            if name == b"authorization":
+                authorization = value
+        try:
+            self._access.key_of(authorization)
+        except Unauthorized as error:
+            return error
+        return None
+
     def handle(self, request: HotRequest, respond: Respond) -> None:
         """Take the event; answer when it is durable."""
         authorization = idempotency = None
@@ -111,11 +124,9 @@ class PublishRoute:
                 authorization = value
             elif name == b"idempotency-key":
                 idempotency = check_idempotency_key(value)
-        access = self._access
-        access.key_of(authorization)  # before anything is decoded for a stranger
         publication = decode_publication(request.body)
         in_query = tenant_in_query(request.query) if request.query else None
-        tenant = tenant_of(access, authorization, in_query, publication)
+        tenant = tenant_of(self._access, authorization, in_query, publication)
 
         def done(answer: Answer) -> None:
             if isinstance(answer, Receipt):

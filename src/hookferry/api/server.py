@@ -13,8 +13,9 @@ from typing import Any, cast
 
 import uvicorn
 
-from hookferry.api.hotroute import AsgiApp, HotAsgi, HotRoute
-from hookferry.api.protocol import HookferryProtocol, Watch, WireLimits
+from hookferry.api.connections import Watch, WireLimits
+from hookferry.api.hotroute import AsgiApp, BodyBudget, HotAsgi, HotRoute
+from hookferry.api.protocol import HookferryProtocol
 from hookferry.errors import BadSettings
 
 DRAIN_SECONDS = 20
@@ -35,6 +36,7 @@ class HookferryServer(uvicorn.Server):
 
     Attributes:
         watch: the coarse clock that the connections' deadlines are checked against.
+        bodies: what they hold of bodies together.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class HookferryServer(uvicorn.Server):
         self.port = port
         self._on_started = on_started
         self.watch = Watch()
+        limits = limits or WireLimits()
+        self.bodies = BodyBudget(limits.body_bytes)
         protocol = functools.partial(
-            HookferryProtocol, () if hot_asgi else routes, limits or WireLimits(), self.watch
+            HookferryProtocol, () if hot_asgi else routes, limits, self.watch, self.bodies
         )
         config = uvicorn.Config(
-            cast("Any", HotAsgi(app, routes)),
+            cast("Any", HotAsgi(app, routes, self.bodies)),
             http=cast("Any", protocol),
             ws="none",
             lifespan="off",

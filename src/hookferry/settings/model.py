@@ -181,6 +181,14 @@ class Settings:
     intake_bytes: int = _count(
         64 * MB, MB, 16_384 * MB, "Payload bytes that may wait for their commit.", "bytes"
     )
+    body_bytes: int = _count(
+        64 * MB,
+        MB,
+        16_384 * MB,
+        "Bytes of publish requests that are still arriving, on all connections together; more are "
+        "answered 503.",
+        "bytes",
+    )
     event_id_hours: float = _setting(
         72.0,
         "How long a publisher's own event id makes a repeat idempotent.",

@@ -1,0 +1,67 @@
+"""What all connections of a server have in common: their bounds, a coarse clock, the Date line.
+
+One connection is ``hookferry.api.protocol``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from email.utils import formatdate
+from typing import Any
+
+import msgspec
+
+
+class WireLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of a connection. Times are in seconds, checked every ``SWEEP_SECONDS``."""
+
+    header_deadline: float = 10.0
+    """From the first byte of a request to the end of its headers."""
+    body_deadline: float = 30.0
+    """From there to the end of its body."""
+    keep_alive: float = 75.0
+    """How long a connection may be idle."""
+    write_deadline: float = 30.0
+    """How long a client may leave its answers unread."""
+    linger: float = 2.0
+    """How long a refused client may go on sending before it is cut off."""
+    linger_bytes: int = 32 * 1024 * 1024
+    """And how much: a client that sends twice the largest body taken still learns why not."""
+    head_bytes: int = 64 * 1024
+    """Request line and headers; at most one read from the socket (256 KB) is held beyond it."""
+    headers: int = 100
+    pipelined: int = 256
+    """Requests of one connection that wait for their turn."""
+    connections: int = 10_000
+    body_bytes: int = 64 * 1024 * 1024
+    """Bodies for hot routes that are arriving, on all connections together."""
+
+
+SWEEP_SECONDS = 0.1
+
+
+class Watch:
+    """What the connections of one server share: a coarse clock and the prepared Date line."""
+
+    __slots__ = ("date_line", "now")
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.date_line = b""
+
+    def sweep(self, now: float, connections: Iterable[Any]) -> None:
+        """Move the clock on and tell every connection whose deadline has passed.
+
+        Args:
+            now: the loop's time in seconds.
+            connections: the server's connections.
+        """
+        self.now = now
+        for connection in list(connections):
+            if connection.deadline <= now:
+                connection.on_deadline()
+
+    def tell_date(self) -> None:
+        """Prepare the Date line (RFC 9110 section 6.6.1); called once a second."""
+        self.date_line = b"date: %b\r\n" % formatdate(time.time(), usegmt=True).encode()

@@ -1,0 +1,135 @@
+"""One request for a hot route in uvicorn's pipeline: its turn, its answer on the wire.
+
+Reading the request is ``hookferry.api.protocol``; what its route does is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from hookferry.api.connections import Watch
+from hookferry.api.hotroute import HotHandler, HotRequest, respond_problem, run_handler
+from hookferry.errors import HookferryError
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Connection(Protocol):
+    """What a request needs of the connection that it came over."""
+
+    transport: asyncio.Transport
+    watch: Watch
+
+    def close_after_answer(self, unread: bool) -> None:
+        """Close once the answer is sent."""
+        ...
+
+    def on_response_complete(self) -> None:
+        """Go on after an answer."""
+        ...
+
+
+class _NoEvent:
+    """Stands where uvicorn's cycles keep an asyncio.Event that nobody awaits here."""
+
+    def set(self) -> None:
+        """Do nothing."""
+
+
+_NO_EVENT = _NoEvent()
+
+
+class HotCycle(HotRequest):
+    """One request for a hot route and its answer; takes a place in uvicorn's pipeline."""
+
+    __slots__ = (
+        "_protocol",
+        "disconnected",
+        "expect",
+        "handler",
+        "has_turn",
+        "keep_alive",
+        "max_body",
+        "message_event",
+        "more_body",
+        "parts",
+        "refusal",
+        "response_complete",
+    )
+
+    def __init__(
+        self,
+        protocol: Connection,
+        method: bytes,
+        path: bytes,
+        query: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        handler: HotHandler | None,
+        max_body: int,
+        keep_alive: bool,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = b""
+        self._protocol = protocol
+        self.handler = handler
+        self.max_body = max_body
+        self.keep_alive = keep_alive
+        self.expect = False
+        self.parts: bytearray | None = None
+        self.more_body = True
+        self.refusal: HookferryError | None = None
+        """Set when the request can't be taken: what it is answered in its turn."""
+        self.has_turn = False
+        self.response_complete = False
+        self.disconnected = False
+        self.message_event = _NO_EVENT
+
+    def take_turn(self) -> None:
+        """Answer, if the request is there; called when all earlier answers are written."""
+        self.has_turn = True
+        if self.refusal is not None:
+            respond_problem(self.respond, self.refusal)
+        elif not self.more_body:
+            self.run()
+        elif self.expect and not self.body:
+            self._protocol.transport.write(_CONTINUE)
+
+    def run(self) -> None:
+        """Call the handler."""
+        if self.handler is not None:
+            run_handler(self.handler, self, self.respond)
+
+    def respond(self, status: int, headers: bytes, body: bytes) -> None:
+        """Write the answer; a second call, or one after the client left, does nothing."""
+        if self.response_complete:
+            return
+        self.response_complete = True
+        protocol = self._protocol
+        transport = protocol.transport
+        if self.disconnected or transport.is_closing():
+            return
+        if self.method == b"HEAD":
+            content = b""
+        else:
+            content = body
+        transport.write(
+            b"%b%b%bcontent-length: %d\r\n%b\r\n%b"
+            % (
+                STATUS_LINE[status],
+                protocol.watch.date_line,
+                headers,
+                len(body),
+                b"" if self.keep_alive else b"connection: close\r\n",
+                content,
+            )
+        )
+        if not self.keep_alive:
+            protocol.close_after_answer(self.more_body)
+        protocol.on_response_complete()
