@@ -141,6 +141,10 @@ class HookferryProtocol(HttpToolsProtocol):
         super().resume_writing()
         if self.stalled:
             self.stalled = False
+            if self.reading is _HEAD or self.reading is _BODY:
+                self._expect(self.reading)
+            else:
+                self.deadline = math.inf
             self._next()
 
     def on_deadline(self) -> None:
@@ -238,10 +242,11 @@ class HookferryProtocol(HttpToolsProtocol):
             return
         self.reading = _IDLE
         cycle: Any = self.cycle
-        if cycle.response_complete:
-            self.deadline = self.watch.now + self._limits.keep_alive
-        else:
-            self.deadline = math.inf
+        if not self.stalled:  # else the deadline is that of reading answers
+            if cycle.response_complete:
+                self.deadline = self.watch.now + self._limits.keep_alive
+            else:
+                self.deadline = math.inf
         if type(cycle) is not HotCycle:
             super().on_message_complete()
             return
@@ -335,6 +340,8 @@ class HookferryProtocol(HttpToolsProtocol):
 
     def _expect(self, reading: Reading) -> None:
         self.reading = reading
+        if self.stalled:
+            return  # the deadline stays that of reading answers
         limits = self._limits
         self.deadline = self.watch.now + (
             limits.header_deadline if reading is _HEAD else limits.body_deadline
@@ -379,7 +386,8 @@ class HookferryProtocol(HttpToolsProtocol):
         cycle.parts = None
         self.reading = _NOTHING
         self._received = 0
-        self.deadline = math.inf
+        if not self.stalled:
+            self.deadline = math.inf
         cycle.keep_alive = False
 
     def _let_go(self) -> None:
