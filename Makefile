@@ -35,7 +35,7 @@ bench: setup
 # Ten thousand worlds of the deterministic simulation (about six minutes); SEEDS=n for another number.
 SEEDS ?= 10000
 simulate: setup
-	HOOKFERRY_SIM_SEEDS=$(SEEDS) $(BIN)/pytest -n auto tests/sim
+	SIM_SEEDS=$(SEEDS) $(BIN)/pytest -n auto tests/sim
 
 # Each patch in tests/mutants removes a safeguard; its named test must then fail.
 mutants: setup
@@ -43,7 +43,7 @@ mutants: setup
 
 # Two hundred kills under load instead of the twenty of `make test`, another seed each time.
 faults: setup
-	HOOKFERRY_CRASH_KILLS=200 HOOKFERRY_CRASH_SEED=$$(date +%s) $(BIN)/pytest -s tests/crash
+	CRASH_KILLS=200 CRASH_SEED=$$(date +%s) $(BIN)/pytest -s tests/crash
 
 # The reference pages in docs/ that are written from the code; a test fails when they are not.
 docs: setup

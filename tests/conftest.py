@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-SHARED = Path(os.environ.get("HOOKFERRY_SHARED", Path(__file__).parents[2] / "shared"))
+SHARED = Path(os.environ.get("TEST_SHARED", Path(__file__).parents[2] / "shared"))
 """Material kept beside the repository. Where it is missing, the tests that need it fail."""
 
 

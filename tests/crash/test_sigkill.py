@@ -16,13 +16,13 @@ import pytest
 
 from crash.kit import Publishers, Receivers, Server
 
-KILLS = int(os.environ.get("HOOKFERRY_CRASH_KILLS", "20"))
+KILLS = int(os.environ.get("CRASH_KILLS", "20"))
 """``make faults`` kills oftener."""
 RATE = 700.0
 """Events a second offered; at least 500 must be acknowledged."""
 DELAY = 0.06
 """Seconds a receiver takes: at 1,000 requests a second some 60 are in flight."""
-SEED = int(os.environ.get("HOOKFERRY_CRASH_SEED", "1"))
+SEED = int(os.environ.get("CRASH_SEED", "1"))
 
 
 @pytest.mark.timeout(120 + 10 * KILLS)

@@ -1,7 +1,7 @@
 """The engine keeps its promises in every world, and the worlds are able to catch one that does not.
 
-``HOOKFERRY_SIM_SEEDS=10000`` plays more worlds (``make simulate``); a failing seed prints its
-story and plays again exactly with ``HOOKFERRY_SIM_FIRST=<seed> HOOKFERRY_SIM_SEEDS=1``.
+``SIM_SEEDS=10000`` plays more worlds (``make simulate``); a failing seed prints its
+story and plays again exactly with ``SIM_FIRST=<seed> SIM_SEEDS=1``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from hookferry.store.ports import Batch, Committed
 from sim.memory_store import MemoryStore
 from sim.world import World
 
-SEEDS = int(os.environ.get("HOOKFERRY_SIM_SEEDS", "300"))
-FIRST = int(os.environ.get("HOOKFERRY_SIM_FIRST", "0"))
+SEEDS = int(os.environ.get("SIM_SEEDS", "300"))
+FIRST = int(os.environ.get("SIM_FIRST", "0"))
 PLANTED_SEEDS = 1_000
 CHUNKS = 10
 

@@ -186,7 +186,7 @@ def attempt_view(attempt: Attempt) -> AttemptView:
         id=ids.encode("att", attempt.id),
         number=attempt.number,
         started_at=time_text(attempt.started_at_ms),
-        duration_ms=attempt.duration_ms,
+        duration_ms=round(attempt.duration_ms, 3),
         success=attempt.success,
         status=attempt.status,
         error=attempt.error,
@@ -197,7 +197,7 @@ def attempt_view(attempt: Attempt) -> AttemptView:
         response_head=attempt.response_head.decode("latin-1"),
         response_body=attempt.response_body.decode("utf-8", "replace"),
         response_truncated=attempt.response_truncated,
-        timings=attempt.timings,
+        timings={phase: round(ms, 3) for phase, ms in attempt.timings.items()},
     )
 
 
