@@ -234,3 +234,10 @@ async def test_readiness_follows_the_ledger(house: House) -> None:
     assert (await house.client.get("/healthz")).status_code == 200
     answer = await house.client.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "storage_down")
+
+
+async def test_a_content_type_names_its_charset_once(house: House) -> None:
+    for path in ("/metrics", "/docs", "/api/v1/deliveries/export?format=csv"):
+        answer = await house.client.get(path)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].count("charset=utf-8") == 1, path

@@ -43,7 +43,7 @@ DeliveryStateQuery = Annotated[
     QueryParameter(name="state", description="one or several states, separated by commas"),
 ]
 FormatQuery = Annotated[str, QueryParameter(name="format", description="csv or ndjson")]
-_FORMATS = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
+_FORMATS = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 _STATES = {state.name.lower(): state for state in DeliveryState}
 
 

@@ -15,7 +15,7 @@ from hookferry.api.openapi import docs_page
 from hookferry.api.services import Services
 from hookferry.errors import Draining
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METRICS_TYPE = "text/plain; version=0.0.4"  # the framework adds the charset to text
 
 
 class Health(msgspec.Struct):
@@ -56,7 +56,7 @@ def probe_router(s: Services, describe: Callable[[], dict[str, Any]]) -> Router:
         page = docs_page(describe())
         return Response(
             page,
-            media_type="text/html; charset=utf-8",
+            media_type="text/html",
             headers={"content-security-policy": page_policy(page)},
         )
 
