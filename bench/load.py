@@ -24,7 +24,7 @@ STAMP_DIGITS = 19
 def body_of(event_type: str) -> tuple[bytes, bytes]:
     """Return what stands before and after the time stamp in a body of exactly 1 KB."""
     before = b'{"type":"' + event_type.encode() + b'","data":{"t":"'
-    after = b'","customer":{"id":4711,"name":"Ada"},"lines":["'
+    after = b'","customer":{"id":4711,"tier":"b"},"lines":["'
     filling = BODY_BYTES - len(before) - STAMP_DIGITS - len(after) - 4
     return before, after + b"x" * filling + b'"]}}'
 
@@ -40,6 +40,9 @@ class Load:
         ).encode()
         self._parts = [(head + before, after) for before, after in map(body_of, types)]
         self._turn = 0
+        self.wanted = 0
+        """Connections that should be open."""
+        self.open = 0
         self.free: deque[Connection] = deque()
         self.due: deque[int] = deque()
         self.limit = 0
@@ -49,6 +52,12 @@ class Load:
         self.latencies: list[float] = []
         self.paced = False
         self.done = asyncio.Event()
+
+    async def connect(self) -> None:
+        """Open the connections that are missing: a server closes those that idle between rows."""
+        loop = asyncio.get_running_loop()
+        while self.open < self.wanted:
+            await loop.create_connection(lambda: Connection(self), *self.address)
 
     def begin(self, count: int, paced: bool) -> None:
         """Start counting anew, for ``count`` events."""
@@ -93,6 +102,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
+        self.load.open += 1
         self.load.free.append(self)
 
     def send(self, due_ns: int) -> None:
@@ -116,6 +126,7 @@ class Connection(asyncio.Protocol):
         self.load.answered(self, data[9:12], self.due_ns)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.load.open -= 1
         if self in self.load.free:
             self.load.free.remove(self)
         if self.waiting:
@@ -147,13 +158,13 @@ class Generator:
         self, name: str, host: str, port: int, path: str, key: str, types: list[str], n: int
     ) -> dict[str, Any]:
         load = self._loads[name] = Load(host, port, path, key, types)
-        loop = asyncio.get_running_loop()
-        for _ in range(n):
-            await loop.create_connection(lambda: Connection(load), host, port)
+        load.wanted = n
+        await load.connect()
         return {"connections": n}
 
     async def _run(self, name: str, count: int, rate: float | None) -> dict[str, Any]:
         load = self._loads[name]
+        await load.connect()
         load.begin(count, paced=rate is not None)
         began = time.monotonic()
         if rate is None:
