@@ -17,18 +17,20 @@ import msgspec
 import structlog
 
 from hookferry.clock import Clock, Timeline
-from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
+from hookferry.domain.delivery import Delivery, DeliveryState
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.alarms import Alarms
+from hookferry.engine.attempts import attempt_of
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Carrier, Plan, Unseal, policy_of
 from hookferry.engine.lane import LOW_WATER, Job, Lane
+from hookferry.engine.refills import Refills
 from hookferry.engine.retry import decide, health_after, must_disable
-from hookferry.errors import HookferryError, Unavailable
+from hookferry.errors import HookferryError
 from hookferry.ids import IdSource, encode
-from hookferry.store.ports import DueBatch, HealthChange, Ledger, Settlement
+from hookferry.store.ports import HealthChange, Ledger, Settlement
 from hookferry.telemetry import Metrics
 from hookferry.transport.port import ErrorKind, Outcome, Request, Transport
 from hookferry.wire.profiles import profile_named
@@ -37,12 +39,10 @@ log = structlog.get_logger(__name__)
 
 PUMP_BURST = 64
 """Requests started before other callbacks of the loop get their turn."""
-REFILLS_AT_ONCE = 4
 MAX_UNSETTLED = 4_000
 """Attempts that wait to be settled, beyond which nothing more is sent: what would be sent twice
 after a crash stays bounded also when the ledger is full."""
 _MIN_ALLOWANCE = 64 * 1024
-_REFILL_RETRY_MS = 1_000
 
 
 class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +86,6 @@ class Lanes:
         rng: random.Random,
         limits: LaneLimits,
     ) -> None:
-        self._ledger = ledger
         self._transport = transport
         self._committer = committer
         self._directory = directory
@@ -108,8 +107,9 @@ class Lanes:
         self._pumping = False
         self._stopped = False
         self._alarms = Alarms(clock, self._tend)
-        self._thirsty: deque[Lane] = deque()
-        self._refills: set[asyncio.Task[None]] = set()
+        self._refills = Refills(
+            ledger, clock, timeline, allowance=self._allowance, filled=self._filled
+        )
         self._idle = asyncio.Event()
         self._idle.set()
         self.in_flight = 0
@@ -141,9 +141,7 @@ class Lanes:
             await asyncio.wait_for(self._idle.wait(), timeout)
         except TimeoutError:
             log.warning("drain_timed_out", in_flight=self.in_flight)
-        for task in list(self._refills):
-            task.cancel()
-        await asyncio.gather(*self._refills, return_exceptions=True)
+        await self._refills.stop()
         return self.in_flight
 
     @property
@@ -301,16 +299,13 @@ class Lanes:
             and lane.thirsty
             and (not lane.queue or lane.bytes * LOW_WATER <= self._allowance())
         ):
-            lane.refilling = True
-            lane.missed = False
-            self._thirsty.append(lane)
-            self._refill()
+            self._refills.ask(lane)
         if not lane.listed and lane.room():
             lane.listed = True
             self._ready.append(lane)
             self._rouse()
 
-    # ------------------------------------------------------------------ refilling
+    # ------------------------------------------------------------------ memory
 
     def _allowance(self) -> int:
         """Payload bytes one lane may hold: a fair share, so that no lane starves the others.
@@ -322,62 +317,9 @@ class Lanes:
         share = self._limits.memory_bytes // max(1, len(self._lanes))
         return min(self._limits.lane_bytes, max(_MIN_ALLOWANCE, share))
 
-    def _refill(self) -> None:
-        while self._thirsty and len(self._refills) < REFILLS_AT_ONCE:
-            task = self._loop.create_task(self._refill_lane(self._thirsty.popleft()))
-            self._refills.add(task)
-            task.add_done_callback(self._refilled)
-
-    def _refilled(self, task: asyncio.Task[None]) -> None:
-        self._refills.discard(task)
-        if not self._stopped:
-            self._refill()
-
-    async def _refill_lane(self, lane: Lane) -> None:
-        lane.backlog = False
-        lane.next_due_ms = None
-        try:
-            batch = await self._read_due(lane)
-        except Unavailable as error:
-            log.warning("refill_postponed", code=error.code, error=error.detail)
-            batch = DueBatch((), False, self._timeline.now_ms() + _REFILL_RETRY_MS)
-        except Exception:
-            log.exception("refill_failed", webhook=encode("wh", lane.webhook.id))
-            batch = DueBatch((), False, self._timeline.now_ms() + _REFILL_RETRY_MS)
-        finally:
-            lane.refilling = False
-        if batch.next_due_ms is not None:
-            lane.note_due(batch.next_due_ms)
-        lane.backlog = lane.backlog or batch.more or lane.missed
-        if not lane.sending:
-            lane.backlog = True
-            return
-        for due in batch.rows:
-            row = due.delivery
-            if row.id not in lane.held:
-                job = Job(row.id, row.attempts, Carrier(due.event), lane)
-                lane.push(job)
-                self.queued_bytes += job.size
+    def _filled(self, lane: Lane, taken: int) -> None:
+        self.queued_bytes += taken
         self._tend(lane)
-
-    async def _read_due(self, lane: Lane) -> DueBatch:
-        if lane.webhook.ordered:
-            first = await self._ledger.retrying(lane.webhook.id, frozenset(lane.held))
-            if first is not None:
-                row = first.delivery
-                now_ms = self._timeline.now_ms()
-                job = Job(row.id, row.attempts, Carrier(first.event), lane)
-                wait = max(0, row.due_ms - now_ms) / 1000
-                lane.block(job, self._clock.monotonic() + wait)
-                # What is behind it is read once it is through: another may be retrying there.
-                return DueBatch((), True, None)
-        return await self._ledger.read_due(
-            lane.webhook.id,
-            self._timeline.now_ms(),
-            lane.memory - len(lane.queue),
-            max(0, self._allowance() - lane.bytes),
-            frozenset(lane.held),
-        )
 
     # ------------------------------------------------------------------ sending
 
@@ -469,7 +411,9 @@ class Lanes:
         )
         error = None if success else (outcome.error or f"status_{status}")
         due_ms = self._timeline.now_ms() + int(decision.wait_s * 1000)
-        attempt = self._log_of(job, outcome, success)
+        attempt = attempt_of(self._ids.next(), job, outcome, success=success)
+        if not outcome.reused and outcome.verdict is not None:
+            self._metrics.verdict(outcome.verdict)
         job.spent = decision.attempts
         if success:
             lane.succeeded()
@@ -506,36 +450,6 @@ class Lanes:
             self._tend(lane)
         if self._ready or self._parked:
             self._rouse()
-
-    def _log_of(self, job: Job, outcome: Outcome, success: bool) -> Attempt:
-        timings = {}
-        if outcome.first_byte:
-            timings["first_byte"] = outcome.first_byte * 1000
-        if not outcome.reused:
-            if outcome.verdict is not None:
-                self._metrics.verdict(outcome.verdict)
-            timings["dns"] = outcome.dns * 1000
-            timings["connect"] = outcome.connect * 1000
-            if outcome.tls:
-                timings["tls"] = outcome.tls * 1000
-        return Attempt(
-            self._ids.next(),
-            job.delivery_id,
-            job.spent + 1,
-            job.started_ms,
-            outcome.duration * 1000,
-            success,
-            outcome.status,
-            outcome.error,
-            outcome.detail,
-            outcome.verdict,
-            outcome.address,
-            job.logged_head,
-            outcome.head,
-            outcome.body,
-            outcome.truncated,
-            timings,
-        )
 
     def _count_health(
         self, lane: Lane, success: bool, error: str | None, status: int | None, now_ms: int

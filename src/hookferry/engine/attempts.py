@@ -1,0 +1,44 @@
+"""From an outcome to the line of the log: an attempt, whole, as people will look it up."""
+
+from __future__ import annotations
+
+from hookferry.domain.delivery import Attempt
+from hookferry.engine.lane import Job
+from hookferry.transport.port import Outcome
+
+
+def attempt_of(attempt_id: int, job: Job, outcome: Outcome, *, success: bool) -> Attempt:
+    """Return the log of a try.
+
+    Args:
+        attempt_id: its id.
+        job: what was sent; ``spent`` is still that of before the try.
+        outcome: what became of it.
+        success: the profile's verdict on the status.
+    """
+    timings = {}
+    if outcome.first_byte:
+        timings["first_byte"] = outcome.first_byte * 1000
+    if not outcome.reused:
+        timings["dns"] = outcome.dns * 1000
+        timings["connect"] = outcome.connect * 1000
+        if outcome.tls:
+            timings["tls"] = outcome.tls * 1000
+    return Attempt(
+        attempt_id,
+        job.delivery_id,
+        job.spent + 1,
+        job.started_ms,
+        outcome.duration * 1000,
+        success,
+        outcome.status,
+        outcome.error,
+        outcome.detail,
+        outcome.verdict,
+        outcome.address,
+        job.logged_head,
+        outcome.head,
+        outcome.body,
+        outcome.truncated,
+        timings,
+    )
