@@ -110,6 +110,7 @@ class App:
             rng=random.Random(),  # noqa: S311 - jitter
             limits=self._engine_limits(),
             node=f"pid-{os.getpid()}",
+            origin=settings.public_url or f"http://{settings.host}:{settings.port}",
         )
         try:
             directory = engine.directory
@@ -143,9 +144,7 @@ class App:
                     ),
                     rotation_overlap=settings.rotation_overlap_hours * 3600,
                 ),
-                pings=Pings(
-                    transport, sealer.unseal, engine.ids, clock, timeout=settings.attempt_timeout
-                ),
+                pings=Pings(transport, engine.planner, engine.ids, clock),
                 sealer=sealer,
                 render_metrics=self.metrics.render,
                 pages=PageSizes(usual=settings.page, most=settings.page_max),
@@ -202,7 +201,6 @@ class App:
                 lane_bytes=settings.lane_bytes,
                 lane_in_flight=settings.lane_in_flight,
                 in_flight=settings.in_flight,
-                attempt_timeout=settings.attempt_timeout,
             ),
             max_waiting=settings.intake_events,
             max_waiting_bytes=settings.intake_bytes,
@@ -212,6 +210,7 @@ class App:
             idempotency_s=settings.idempotency_hours * 3600,
             retention_days=settings.retention_days,
             drain_timeout=settings.drain_timeout,
+            attempt_timeout=settings.attempt_timeout,
         )
 
     def _gauges(self, engine: Engine) -> None:

@@ -25,6 +25,7 @@ KINDS = {
     "att": "attempt",
     "key": "API key",
     "job": "job",
+    "cred": "credential",
 }
 
 

@@ -21,6 +21,11 @@ class DeliveryState(enum.IntEnum):
 
 OWING = (DeliveryState.PENDING, DeliveryState.RETRYING)
 
+WAITED_FOR = 1 << 62
+"""The due time of a synchronous delivery while its caller waits: a lane never finds it due."""
+HELD = WAITED_FOR + 1
+"""The due time of an asynchronous delivery that waits for what the synchronous ones say."""
+
 
 class Delivery(msgspec.Struct, frozen=True):
     """One event owed to one webhook, as the ledger keeps it."""
@@ -64,3 +69,5 @@ class Attempt(msgspec.Struct, frozen=True):
     response_truncated: bool
     timings: dict[str, float]
     """Milliseconds by phase: dns, connect, tls, first_byte."""
+    webhook_version: int = 0
+    """The webhook's version that the request was rendered from; 0 in logs of older builds."""

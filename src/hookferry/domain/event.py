@@ -30,6 +30,13 @@ class EventMeta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     channels: list[str] | None = None
     hops: int = 0
     """How many of hookferry's own events led to this one."""
+    traceparent: str | None = None
+    """W3C Trace Context of the publish, passed on with each attempt."""
+    tracestate: str | None = None
+    schema_error: str | None = None
+    """How the data breaks its type's schema, where that is only a warning."""
+    match_errors: dict[str, str] | None = None
+    """By webhook id (``wh_...``): why its condition could not be evaluated and did not match."""
 
 
 NO_META = EventMeta()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 DEFAULT_TENANT = "default"
@@ -32,7 +34,14 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     application: str = ""
     phase: str | None = None
+    """``before`` asks, ``after`` tells; None leaves it to the name (SEMANTICS section 4)."""
     description: str = ""
+    schema: dict[str, Any] | bool | None = None
+    """A JSON Schema for the data."""
+    schema_mode: str = "enforce"
+    """``off``, ``warn`` or ``enforce``."""
+    example: Any = None
+    """An example of the data; None where there is none."""
     archived: bool = False
     created_at_ms: int = 0
     updated_at_ms: int = 0

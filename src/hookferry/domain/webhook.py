@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,14 @@ class WebhookState(enum.IntEnum):
     def label(self) -> str:
         """The name used on the outside face."""
         return self.name.lower()
+
+
+class Mode(enum.StrEnum):
+    """Whether the publisher waits for the answer (SEMANTICS section 4)."""
+
+    ASYNC = "async"
+    SYNC = "sync"
+    SYNC_CRITICAL = "sync_critical"
 
 
 class SealedSecret(msgspec.Struct, frozen=True):
@@ -64,6 +73,22 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     description: str = ""
     application: str = ""
+    """Only events of this application; empty for all."""
+    mode: Mode = Mode.ASYNC
+    payload_format: str = "json"
+    """One of the profile's ``formats``."""
+    credential: int | None = None
+    """The id of the credential that requests authenticate with."""
+    properties: dict[str, Any] = {}
+    """Added to the body, under profiles that take them."""
+    condition: dict[str, Any] | None = None
+    """A condition tree or ``{"cel": ...}`` as written (``hookferry.match.conditions``)."""
+    channels: tuple[str, ...] = ()
+    """Only events in one of these channels; empty for all."""
+    handshake: bool = True
+    """Ask the receiver for permission before saving, under profiles with a handshake."""
+    allowed_rate: int | None = None
+    """Requests a minute that the receiver allowed in the handshake."""
     headers: dict[str, str] = {}
     retry: Retry | None = None
     timeout: float | None = None

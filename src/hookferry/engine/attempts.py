@@ -41,4 +41,5 @@ def attempt_of(attempt_id: int, job: Job, outcome: Outcome, *, success: bool) ->
         outcome.body,
         outcome.truncated,
         timings,
+        job.version,
     )

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
+from hookferry.domain.credential import Credential
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Health, Webhook
 from hookferry.errors import NotFound
 from hookferry.ids import encode
 from hookferry.match.index import SubscriptionIndex
-from hookferry.store.ports import ConfigStore
+from hookferry.store.ports import ConfigChanges, ConfigStore
 
 _HEALTHY = Health()
 
@@ -39,10 +40,14 @@ class Directory:
         self._keys: dict[int, ApiKey] = {}
         self._digests: dict[bytes, ApiKey] = {}
         self._health: dict[int, Health] = {}
+        self._credentials: dict[int, Credential] = {}
         self._listeners: list[Callable[[Webhook], None]] = []
 
     def on_webhook(self, listener: Callable[[Webhook], None]) -> None:
-        """Call ``listener`` with every webhook that a refresh finds changed or deleted."""
+        """Call ``listener`` with every webhook that a refresh finds changed or deleted.
+
+        Also with one whose credential or tenant changed, since that is how it is sent.
+        """
         self._listeners.append(listener)
 
     async def refresh(self) -> None:
@@ -55,14 +60,33 @@ class Directory:
                 self._types.setdefault(event_type.tenant_id, {})[event_type.name] = event_type
             for key in changes.api_keys:
                 self._take_key(key)
+            for credential in changes.credentials:
+                self._take_credential(credential)
             for webhook in changes.webhooks:
                 self._take_webhook(webhook)
                 if webhook.id not in self._health and webhook.id in changes.health:
                     self._health[webhook.id] = changes.health[webhook.id]
             self.version = changes.version
-            for webhook in changes.webhooks:
+            for webhook in self._concerned(changes):
                 for listener in self._listeners:
                     listener(webhook)
+
+    def _concerned(self, changes: ConfigChanges) -> list[Webhook]:
+        """Return the webhooks that changed, and those whose credential or tenant did."""
+        concerned = {webhook.id: webhook for webhook in changes.webhooks}
+        credentials = {credential.id for credential in changes.credentials}
+        if credentials or changes.tenants:
+            tenants = {tenant.id for tenant in changes.tenants}
+            for webhook in self._webhooks.values():
+                if webhook.credential in credentials or webhook.tenant_id in tenants:
+                    concerned.setdefault(webhook.id, webhook)
+        return list(concerned.values())
+
+    def _take_credential(self, credential: Credential) -> None:
+        if credential.deleted:
+            self._credentials.pop(credential.id, None)
+        else:
+            self._credentials[credential.id] = credential
 
     def _take_tenant(self, tenant: Tenant) -> None:
         before = self._tenants_by_id.pop(tenant.id, None)
@@ -154,6 +178,20 @@ class Directory:
     def event_types(self, tenant_id: int) -> dict[str, EventType]:
         """Return a tenant's registered event types by name."""
         return self._types.get(tenant_id, {})
+
+    def credential(self, tenant_id: int, credential_id: int) -> Credential:
+        """Return a tenant's live credential; raises NotFound, also for another tenant's."""
+        found = self._credentials.get(credential_id)
+        if found is None or found.tenant_id != tenant_id:
+            raise NotFound(
+                f"there is no credential {encode('cred', credential_id)}", field="credential"
+            )
+        return found
+
+    def credentials(self, tenant_id: int) -> list[Credential]:
+        """Return a tenant's live credentials, newest first."""
+        mine = [c for c in self._credentials.values() if c.tenant_id == tenant_id]
+        return sorted(mine, key=lambda c: c.id, reverse=True)
 
     def key_by_digest(self, digest: bytes) -> ApiKey | None:
         """Return the live API key with this digest."""

@@ -6,8 +6,6 @@ webhook (``Plan``); a request then costs a body, a signature and one concatenati
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import msgspec
 
 from hookferry import __version__
@@ -15,23 +13,11 @@ from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook
 from hookferry.engine.masking import MASK, is_credential
 from hookferry.engine.retry import Policy
-from hookferry.engine.sealing import CLIENT_CERTIFICATE_FIELD, PROXY_FIELD, SECRET_FIELD
 from hookferry.ids import encode
 from hookferry.transport.port import Target
-from hookferry.transport.target import parse_target
-from hookferry.wire.profiles import profile_named
-from hookferry.wire.profiles.base import Profile
+from hookferry.wire.profiles.base import Profile, Rendering
 
-
-class Unseal(Protocol):
-    """Opens a sealed value (``hookferry.engine.sealing.Sealer.unseal``)."""
-
-    def __call__(self, sealed: bytes, *, row: int, field: str) -> bytes:
-        """Return the plain value; raises UnsealFailed."""
-        ...
-
-
-USER_AGENT = f"hookferry/{__version__}".encode()
+USER_AGENT = f"hookferry/{__version__}"
 
 
 class Carrier:
@@ -42,14 +28,14 @@ class Carrier:
     def __init__(self, event: Event) -> None:
         self.event = event
         self.text_id = encode("evt", event.id)
-        self._rendered_by: Profile | None = None
+        self._rendered_by: Rendering | None = None
         self._body = b""
 
-    def body(self, profile: Profile) -> bytes:
-        """Return the body under a profile; the last profile's is kept."""
-        if self._rendered_by is not profile:
-            self._body = profile.body(self.event)
-            self._rendered_by = profile
+    def body(self, rendering: Rendering) -> bytes:
+        """Return the body as a rendering has it; the last one's is kept."""
+        if self._rendered_by is not rendering:
+            self._body = rendering.body(self.event, self.text_id)
+            self._rendered_by = rendering
         return self._body
 
 
@@ -61,15 +47,17 @@ class PreparedSecret(msgspec.Struct, frozen=True):
 
 
 class Plan:
-    """A webhook version, ready to send.
+    """A webhook version, ready to send. Made by ``hookferry.engine.planner``.
 
     Args:
         webhook: the definition.
-        unseal: opens its secrets.
-        default_timeout: seconds of an attempt where the webhook does not say.
-
-    Raises:
-        UnsealFailed: a secret can't be opened with the master key.
+        profile: its profile.
+        rendering: how its requests look.
+        target: where they go.
+        path: the request path there.
+        timeout: seconds of an attempt.
+        secrets: what signs.
+        authorization: a header that authenticates hookferry to the receiver: name and value.
     """
 
     __slots__ = (
@@ -80,27 +68,35 @@ class Plan:
         "_until_ms",
         "policy",
         "profile",
+        "rendering",
         "target",
         "timeout",
+        "version",
     )
 
-    def __init__(self, webhook: Webhook, unseal: Unseal, default_timeout: float) -> None:
-        profile = self.profile = profile_named(webhook.profile)
-        self.target, path = target_of(webhook, unseal)
-        self.timeout = webhook.timeout or default_timeout
+    def __init__(
+        self,
+        webhook: Webhook,
+        profile: Profile,
+        rendering: Rendering,
+        target: Target,
+        path: str,
+        timeout: float,
+        secrets: tuple[PreparedSecret, ...],
+        authorization: tuple[str, str] | None = None,
+    ) -> None:
+        self.version = webhook.version
+        self.profile = profile
+        self.rendering = rendering
+        self.target = target
+        self.timeout = timeout
         self.policy = policy_of(webhook, profile)
-        self._secrets = tuple(
-            PreparedSecret(
-                profile.prepare_secret(
-                    unseal(s.sealed, row=webhook.id, field=SECRET_FIELD).decode()
-                ),
-                s.expires_at_ms,
-            )
-            for s in webhook.secrets
-        )
+        self._secrets = secrets
         self._signing: tuple[object, ...] = ()
         self._until_ms = -1
-        self._head, self._logged_head = _static_head(webhook, self.target, path, profile)
+        self._head, self._logged_head = _static_head(
+            webhook, target, path, profile, rendering, authorization
+        )
 
     def signing(self, now_ms: int) -> tuple[object, ...]:
         """Return the keys that sign now, newest first (wall-clock Unix milliseconds)."""
@@ -113,11 +109,18 @@ class Plan:
 
     def render(self, carrier: Carrier, now_ms: int, attempt: int) -> tuple[bytes, bytes, bytes]:
         """Return (head, head as it may be logged, body) of one request."""
-        profile = self.profile
-        body = carrier.body(profile)
+        rendering = self.rendering
+        body = carrier.body(rendering)
         rest = b"Content-Length: %d\r\n%b\r\n" % (
             len(body),
-            profile.headers(carrier.text_id, body, self.signing(now_ms), now_ms // 1000, attempt),
+            rendering.headers(
+                carrier.event,
+                carrier.text_id,
+                body,
+                self.signing(now_ms),
+                now_ms // 1000,
+                attempt,
+            ),
         )
         head = self._head + rest
         logged = head if self._logged_head is self._head else self._logged_head + rest
@@ -138,24 +141,13 @@ def policy_of(webhook: Webhook, profile: Profile) -> Policy:
     )
 
 
-def target_of(webhook: Webhook, unseal: Unseal) -> tuple[Target, str]:
-    """Return where a webhook's requests go: the target and the request path.
-
-    Read as it was when the webhook was saved, so that both mean the same host.
-    """
-    certificate, proxy = webhook.client_certificate, webhook.proxy
-    return parse_target(
-        webhook.target_url,
-        ca=webhook.ca,
-        client_certificate=None
-        if certificate is None
-        else unseal(certificate, row=webhook.id, field=CLIENT_CERTIFICATE_FIELD),
-        proxy=None if proxy is None else unseal(proxy, row=webhook.id, field=PROXY_FIELD).decode(),
-    )
-
-
 def _static_head(
-    webhook: Webhook, target: Target, path: str, profile: Profile
+    webhook: Webhook,
+    target: Target,
+    path: str,
+    profile: Profile,
+    rendering: Rendering,
+    authorization: tuple[str, str] | None,
 ) -> tuple[bytes, bytes]:
     host = f"[{target.host}]" if ":" in target.host else target.host
     if target.port != (443 if target.scheme == "https" else 80):
@@ -163,8 +155,8 @@ def _static_head(
     lines = [
         f"POST {path} HTTP/1.1".encode(),
         b"Host: " + host.encode(),
-        b"User-Agent: " + USER_AGENT,
-        b"Content-Type: " + profile.content_type.encode(),
+        b"User-Agent: " + (profile.user_agent or USER_AGENT).encode(),
+        b"Content-Type: " + rendering.content_type.encode(),
         b"Accept: */*",
     ]
     own = [(name.encode(), value.encode("latin-1")) for name, value in webhook.headers.items()]
@@ -173,9 +165,13 @@ def _static_head(
         line for line in lines[2:] if line.split(b":", 1)[0].lower() not in replaced
     ]
     shown = list(lines)
-    for name, value in own:
-        lines.append(name + b": " + value)
-        shown.append(name + b": " + (MASK.encode() if is_credential(name.decode()) else value))
+    if authorization is not None:
+        name, value = authorization
+        lines.append(f"{name}: {value}".encode("latin-1"))
+        shown.append(f"{name}: {MASK}".encode("latin-1"))
+    for name_, value_ in own:
+        lines.append(name_ + b": " + value_)
+        shown.append(name_ + b": " + (MASK.encode() if is_credential(name_.decode()) else value_))
     head = b"\r\n".join([*lines, b""])
     masked = b"\r\n".join([*shown, b""])
     return (head, head) if head == masked else (head, masked)

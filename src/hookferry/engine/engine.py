@@ -11,10 +11,10 @@ from hookferry.clock import Clock, Timeline
 from hookferry.engine.actions import Actions
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
-from hookferry.engine.dispatch import Unseal
 from hookferry.engine.intake import EVENT_ID_SECONDS, IDEMPOTENCY_KEY_SECONDS, Intake
 from hookferry.engine.janitor import Janitor
 from hookferry.engine.lanes import LaneLimits, Lanes
+from hookferry.engine.planner import Planner, Unseal
 from hookferry.ids import IdSource
 from hookferry.store.ports import Store
 from hookferry.telemetry import Metrics
@@ -35,6 +35,8 @@ class EngineLimits(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_s: float = IDEMPOTENCY_KEY_SECONDS
     retention_days: float = 30
     drain_timeout: float = 30.0
+    attempt_timeout: float = 15.0
+    """Seconds of an attempt where a webhook does not say."""
 
 
 class Engine:
@@ -42,6 +44,7 @@ class Engine:
 
     Attributes:
         directory: the configuration in memory.
+        planner: how webhooks are sent.
         intake: takes publications.
         lanes: sends what is owed.
         actions: what people do to deliveries.
@@ -59,6 +62,7 @@ class Engine:
         metrics: Metrics,
         rng: random.Random,
         limits: EngineLimits,
+        origin: str,
     ) -> None:
         self._store = store
         self._limits = limits
@@ -66,6 +70,9 @@ class Engine:
         self.timeline = timeline
         self.ids = ids
         self.directory = Directory(store)
+        self.planner = Planner(
+            self.directory, unseal, default_timeout=limits.attempt_timeout, origin=origin
+        )
         self.committer = Committer(
             store,
             lambda: self.directory.version,
@@ -78,7 +85,7 @@ class Engine:
             transport=transport,
             committer=self.committer,
             directory=self.directory,
-            unseal=unseal,
+            planner=self.planner,
             clock=clock,
             timeline=timeline,
             ids=ids,
@@ -124,6 +131,7 @@ class Engine:
         rng: random.Random,
         limits: EngineLimits,
         node: str,
+        origin: str = "",
     ) -> Engine:
         """Take the ledger over from whoever ran before, and go on with what is owed.
 
@@ -132,6 +140,7 @@ class Engine:
             transport: what sends; the caller's to close too.
             unseal: opens the webhooks' secrets.
             node: names this process among the owners of shards.
+            origin: the address under which this hookferry is known, for receivers to see.
         """
         boot = await store.boot()
         engine = cls(
@@ -144,11 +153,13 @@ class Engine:
             metrics=metrics,
             rng=rng,
             limits=limits,
+            origin=origin,
         )
         # Epochs first: from here on a predecessor that still lives can settle nothing.
         engine.lanes.own(await store.claim_shards(node))
         await engine.directory.refresh()
         engine.committer.start(engine.lanes)
+        await store.abandon_calls(clock.wall_ms())
         engine.lanes.recover(await store.owing())
         await engine.actions.resume()
         engine.janitor.start()

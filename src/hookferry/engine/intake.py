@@ -20,17 +20,18 @@ from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
+from hookferry.engine.matching import Matcher
 from hookferry.engine.publication import Publication, meta_of
 from hookferry.errors import (
     Conflict,
     Draining,
     HookferryError,
     IdempotencyConflict,
-    InvalidField,
     Overloaded,
     PayloadTooLarge,
 )
 from hookferry.ids import IdSource
+from hookferry.match.facts import Facts
 from hookferry.match.patterns import check_event_type
 from hookferry.store.ports import Acceptance, DedupeKey
 from hookferry.telemetry import Metrics
@@ -111,9 +112,15 @@ class _Entry:
         intake = self._intake
         directory = intake.directory
         tenant = directory.tenant_by_id(self.tenant.id)
-        if tenant.strict_types:
-            intake.check_registered(tenant, self.type)
-        matched = directory.match(tenant.id, self.type) if self.meta.hops <= MAX_HOPS else ()
+        facts = Facts(self.type, self.payload, self.meta)
+        schema_error = intake.matcher.admit(tenant, facts)
+        matched: tuple[Webhook, ...] = ()
+        errors: dict[str, str] | None = None
+        meta = self.meta
+        if meta.hops <= MAX_HOPS:
+            matched, errors = intake.matcher.select(tenant.id, facts)
+        if schema_error is not None or errors is not None:
+            meta = msgspec.structs.replace(meta, schema_error=schema_error, match_errors=errors)
         if len(matched) > intake.max_deliveries:
             raise Conflict(
                 f"{len(matched):,} webhooks subscribe to {self.type!r}; an event may have at most "
@@ -127,7 +134,7 @@ class _Entry:
             self.payload,
             before.received_at_ms if before is not None else intake.clock.wall_ms(),
             EventState.MATCHED if matched else EventState.UNMATCHED,
-            self.meta,
+            meta,
         )
         due = intake.timeline.now_ms()
         deliveries = [_owed(intake.ids.next(), event, w, tenant, due) for w in matched]
@@ -221,6 +228,7 @@ class Intake:
         idempotency_s: float = IDEMPOTENCY_KEY_SECONDS,
     ) -> None:
         self.directory = directory
+        self.matcher = Matcher(directory)
         self.hand = hand
         self.clock = clock
         self.timeline = timeline
@@ -245,16 +253,6 @@ class Intake:
         """Give back what one entry held of the bound."""
         self.waiting -= 1
         self.waiting_bytes -= size
-
-    def check_registered(self, tenant: Tenant, event_type: str) -> None:
-        """Raise InvalidField when a strict tenant has not registered this type."""
-        known = self.directory.event_types(tenant.id).get(event_type)
-        if known is None or known.archived:
-            raise InvalidField(
-                f"tenant {tenant.name!r} takes registered event types only and {event_type!r} is "
-                f"not one; register it with PUT /api/v1/event_types/{event_type}",
-                field="type",
-            )
 
     def publish(
         self,

@@ -22,7 +22,16 @@ LOW_WATER = 4
 class Job:
     """A delivery in memory."""
 
-    __slots__ = ("carrier", "delivery_id", "lane", "logged_head", "size", "spent", "started_ms")
+    __slots__ = (
+        "carrier",
+        "delivery_id",
+        "lane",
+        "logged_head",
+        "size",
+        "spent",
+        "started_ms",
+        "version",
+    )
 
     def __init__(self, delivery_id: int, spent: int, carrier: Carrier, lane: Lane) -> None:
         self.delivery_id = delivery_id
@@ -33,6 +42,8 @@ class Job:
         self.size = len(carrier.event.payload)
         self.logged_head = b""
         self.started_ms = 0
+        self.version = 0
+        """The webhook's version that the request was rendered from."""
 
 
 class Bucket:

@@ -24,8 +24,9 @@ from hookferry.engine.alarms import Alarms
 from hookferry.engine.attempts import attempt_of
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
-from hookferry.engine.dispatch import Carrier, Plan, Unseal, policy_of
+from hookferry.engine.dispatch import Carrier, policy_of
 from hookferry.engine.lane import LOW_WATER, Job, Lane
+from hookferry.engine.planner import Planner
 from hookferry.engine.refills import Refills
 from hookferry.engine.retry import decide, health_after, must_disable
 from hookferry.errors import HookferryError
@@ -56,7 +57,6 @@ class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
     """In all; beyond it a lane may have one request in flight, up to twice this number."""
     memory_bytes: int = 64 * 1024 * 1024
     """Payload bytes waiting in the lanes."""
-    attempt_timeout: float = 15.0
 
 
 class Lanes:
@@ -67,7 +67,7 @@ class Lanes:
         transport: what sends.
         committer: what makes outcomes durable.
         directory: the webhooks.
-        unseal: opens their secrets.
+        planner: says how each of them is sent.
         rng: where jitter comes from.
     """
 
@@ -78,7 +78,7 @@ class Lanes:
         transport: Transport,
         committer: Committer,
         directory: Directory,
-        unseal: Unseal,
+        planner: Planner,
         clock: Clock,
         timeline: Timeline,
         ids: IdSource,
@@ -89,7 +89,7 @@ class Lanes:
         self._transport = transport
         self._committer = committer
         self._directory = directory
-        self._unseal = unseal
+        self._planner = planner
         self._clock = clock
         self._timeline = timeline
         self._ids = ids
@@ -201,6 +201,9 @@ class Lanes:
         was_broken = webhook.id in self._broken
         self._broken.discard(webhook.id)
         lane = self._lanes.get(webhook.id)
+        if lane is not None and lane.webhook is webhook:
+            self._replan(lane)
+            return
         if webhook.state is WebhookState.ACTIVE:
             self._forgive(webhook, lane)
         if lane is None:
@@ -211,7 +214,7 @@ class Lanes:
             self._let_go(lane)
             return
         try:
-            plan = Plan(webhook, self._unseal, self._limits.attempt_timeout)
+            plan = self._planner.plan(webhook)
         except HookferryError as error:
             self._break(webhook, error)
             return
@@ -223,6 +226,13 @@ class Lanes:
         if newly_ordered or (lane.sending and not was_sending):
             lane.backlog = True
         self._tend(lane)
+
+    def _replan(self, lane: Lane) -> None:
+        """Send otherwise from now on: the webhook is as it was, its credential or tenant is not."""
+        try:
+            lane.plan = self._planner.plan(lane.webhook)
+        except HookferryError as error:
+            self._break(lane.webhook, error)
 
     def _forgive(self, webhook: Webhook, lane: Lane | None) -> None:
         """An active webhook that was disabled before starts its count of failures anew."""
@@ -249,7 +259,7 @@ class Lanes:
         if epoch is None:
             return None
         try:
-            plan = Plan(webhook, self._unseal, self._limits.attempt_timeout)
+            plan = self._planner.plan(webhook)
         except HookferryError as error:
             self._break(webhook, error)
             return None
@@ -376,6 +386,7 @@ class Lanes:
         self.in_flight += 1
         self._idle.clear()
         job.started_ms = self._clock.wall_ms()
+        job.version = plan.version
         done = partial(self._done, job)
         try:
             head, job.logged_head, body = plan.render(job.carrier, job.started_ms, job.spent + 1)

@@ -1,6 +1,6 @@
 """Pings: one signed request to a webhook's target, saved or not, outside the ledger.
 
-The event's type is ``hookferry.test``; its id is made like any other, but nothing is stored, no
+What the test event is, the profile says; its id is made like any other, but nothing is stored, no
 delivery is owed, no health is counted and nothing is tried again.
 """
 
@@ -11,13 +11,13 @@ import asyncio
 import msgspec
 
 from hookferry.clock import Clock
-from hookferry.domain.event import Event
+from hookferry.domain.event import Event, EventState
 from hookferry.domain.webhook import Webhook
-from hookferry.engine.dispatch import Carrier, Plan, Unseal
+from hookferry.engine.dispatch import Carrier
+from hookferry.engine.planner import Planner
 from hookferry.ids import IdSource
 from hookferry.transport.port import Outcome, Request, Transport
 
-TEST_TYPE = "hookferry.test"
 MAX_PINGS = 32
 """Pings in the air at a time; further ones wait their turn."""
 
@@ -45,26 +45,22 @@ class Pings:
 
     Args:
         transport: what sends.
-        unseal: opens the webhook's secrets.
+        planner: says how the webhook is sent.
         ids: makes the test event's id.
         clock: its time, and the signature's.
-        timeout: seconds of an attempt where the webhook does not say.
     """
 
     def __init__(
         self,
         transport: Transport,
-        unseal: Unseal,
+        planner: Planner,
         ids: IdSource,
         clock: Clock,
-        *,
-        timeout: float = 15.0,
     ) -> None:
         self._transport = transport
-        self._unseal = unseal
+        self._planner = planner
         self._ids = ids
         self._clock = clock
-        self._timeout = timeout
         self._slots = asyncio.Semaphore(MAX_PINGS)
 
     async def ping(self, webhook: Webhook) -> PingResult:
@@ -73,11 +69,13 @@ class Pings:
         Raises:
             UnsealFailed: a secret of it can't be opened.
         """
-        plan = Plan(webhook, self._unseal, self._timeout)
+        plan = self._planner.plan(webhook)
         async with self._slots:
             now = self._clock.wall_ms()
-            payload = msgspec.json.encode({"webhook": webhook.name, "test": True})
-            event = Event(self._ids.next(), webhook.tenant_id, TEST_TYPE, payload, now)
+            type_, payload, meta = plan.profile.test_event(webhook)
+            event = Event(
+                self._ids.next(), webhook.tenant_id, type_, payload, now, EventState.MATCHED, meta
+            )
             head, _, body = plan.render(Carrier(event), now, 1)
             outcome = await self._send(Request(plan.target, head, body, plan.timeout))
         return PingResult(

@@ -30,6 +30,8 @@ KEY_BYTES = 32
 SECRET_FIELD = "secret"  # noqa: S105 - the name of the field, not a secret
 CLIENT_CERTIFICATE_FIELD = "client_certificate"
 PROXY_FIELD = "proxy"
+CREDENTIAL_FIELD = "value"
+TENANT_KEY_FIELD = "webhook_key"
 
 
 def key_id(key: bytes) -> bytes:

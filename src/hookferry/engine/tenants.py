@@ -10,13 +10,11 @@ from hookferry.clock import Clock
 from hookferry.domain.tenant import DEFAULT_TENANT, Tenant
 from hookferry.engine.directory import Directory
 from hookferry.engine.masking import refuse_mask
-from hookferry.engine.sealing import Sealer
+from hookferry.engine.sealing import TENANT_KEY_FIELD, Sealer
 from hookferry.errors import Conflict, InvalidField, NotFound, VersionMismatch
 from hookferry.ids import IdSource
 from hookferry.store.ports import ConfigStore
 
-KEY_FIELD = "webhook_key"
-"""The name under which the webhook key is sealed."""
 MAX_KEY = 256
 """Characters in a webhook key, as in any secret outside ``standard`` (SEMANTICS section 11)."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -99,7 +97,9 @@ class Tenants:
                 raise InvalidField(
                     f"a webhook key has 1 to {MAX_KEY} characters", field="webhook_key"
                 )
-            key = self._sealer.seal(settings.webhook_key.encode(), row=tenant.id, field=KEY_FIELD)
+            key = self._sealer.seal(
+                settings.webhook_key.encode(), row=tenant.id, field=TENANT_KEY_FIELD
+            )
         saved = await self._config.save(
             msgspec.structs.replace(
                 tenant,

@@ -13,13 +13,14 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from hookferry.domain.credential import Credential
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event, EventState
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Health, Webhook
 
-ConfigRecord = Tenant | EventType | Webhook | ApiKey
-R = TypeVar("R", Tenant, EventType, Webhook, ApiKey)
+ConfigRecord = Tenant | EventType | Webhook | ApiKey | Credential
+R = TypeVar("R", Tenant, EventType, Webhook, ApiKey, Credential)
 
 # --------------------------------------------------------------------------- the hot path
 
@@ -73,6 +74,23 @@ class HealthChange(msgspec.Struct, frozen=True):
     """Move an active webhook to too_many_errors (and count up the configuration version)."""
 
 
+class Resolution(msgspec.Struct, frozen=True):
+    """What the synchronous answers to an event lead to (SEMANTICS section 4).
+
+    Their settlements are in the same batch; this is what becomes of the event itself and of its
+    deliveries that were ``HELD`` meanwhile. Held deliveries that no longer owe stay as they are.
+    """
+
+    event_id: int
+    at_ms: int
+    vetoed: bool = False
+    """Store the event as vetoed."""
+    release_due_ms: int | None = None
+    """The held deliveries become due at this time; None cancels them."""
+    reason: str | None = None
+    """Why they are cancelled."""
+
+
 class Batch(msgspec.Struct, frozen=True):
     """What one commit stores: all of it, durably, or nothing."""
 
@@ -84,6 +102,7 @@ class Batch(msgspec.Struct, frozen=True):
     now_ms: int = 0
     """The engine's time, remembered as by ``Upkeep.remember_time`` unless it is earlier than what
     is remembered: due times must never lie in the past of a timeline that a crash cut short."""
+    resolve: Sequence[Resolution] = ()
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -93,7 +112,7 @@ class Committed(msgspec.Struct, frozen=True):
     """The ledger's configuration version in that transaction."""
     stale: bool = False
     """The ledger's configuration is newer than the batch's: ``accept`` was NOT stored and must
-    be matched again. ``settle`` and ``health`` were stored."""
+    be matched again. ``settle``, ``health`` and ``resolve`` were stored."""
     repeated: Mapping[int, DedupeKey] = {}
     """Acceptances (by position) that were NOT stored because a dedupe key of theirs was taken,
     by an unexpired row of the ledger or by an earlier acceptance of the same batch; the value is
@@ -142,8 +161,9 @@ class Ledger(Protocol):
 
         Ordered by (due_ms, id). Deliveries in ``skip`` (those the caller holds) are passed over.
         Stops early once the payloads read exceed ``max_bytes``, but reads at least one.
-        Neither they nor their due times are in the answer. Sees every commit that was asked for
-        before it.
+        Neither they nor their due times are in the answer, nor are those that wait for or of a
+        synchronous call (``WAITED_FOR``, ``HELD``). Sees every commit that was asked for before
+        it.
         """
         ...
 
@@ -158,6 +178,15 @@ class Ledger(Protocol):
 
     async def owing(self) -> dict[int, int]:
         """Return the earliest due time of every webhook that owes deliveries, by webhook id."""
+        ...
+
+    async def abandon_calls(self, at_ms: int) -> int:
+        """End what a process that died was waiting for; return how many deliveries that were.
+
+        Those due ``WAITED_FOR`` become failed, those ``HELD`` cancelled, both with the reason
+        ``caller_gone``: nobody learned what their event's synchronous webhooks said, and nothing
+        is sent behind a caller's back. For a boot, before ``owing``.
+        """
         ...
 
 
@@ -187,12 +216,16 @@ class ConfigChanges(msgspec.Struct, frozen=True):
     event_types: Sequence[EventType]
     webhooks: Sequence[Webhook]
     api_keys: Sequence[ApiKey]
+    credentials: Sequence[Credential]
     health: Mapping[int, Health]
     """Only of the webhooks in ``webhooks``."""
 
 
 class ConfigStore(Protocol):
-    """Tenants, event types, webhooks, API keys. Each save counts up the configuration version."""
+    """Tenants, event types, webhooks, API keys, credentials.
+
+    Each save counts up the configuration version.
+    """
 
     async def changes(self, since_version: int) -> ConfigChanges:
         """Return every record whose last save is newer than ``since_version`` (0: all)."""
@@ -208,9 +241,9 @@ class ConfigStore(Protocol):
         Returns the record as stored.
 
         Raises:
-            NameTaken: a live tenant, event type or (where the caller asks for unique names by
-                ``save_webhook_unique``) webhook has this name; deleted and archived ones are
-                not live.
+            NameTaken: a live tenant, event type, credential or (where the caller asks for unique
+                names by ``save_webhook_unique``) webhook has this name; deleted and archived ones
+                are not live.
             VersionMismatch: the stored record's version is not ``record.version - 1``.
         """
         ...
@@ -275,6 +308,13 @@ class Log(Protocol):
         self, where: DeliveryFilter, *, limit: int, below_id: int | None = None
     ) -> list[Delivery]:
         """Return up to ``limit`` deliveries with ids below ``below_id``."""
+        ...
+
+    async def webhook_at(self, tenant_id: int, webhook_id: int, version: int) -> Webhook | None:
+        """Return a webhook as it was at a version, deleted ones too; None once forgotten.
+
+        Every save and every disabling keeps the version before it, until retention forgets it.
+        """
         ...
 
     async def attempts(self, tenant_id: int, delivery_id: int) -> list[Attempt]:
@@ -381,7 +421,8 @@ class Upkeep(Protocol):
 
         Their deliveries and attempts go with them, and jobs that ended before. Returns how many
         events went; fewer than ``limit`` means that there are no more for now. An event that
-        still owed is looked at again once ``before_ms`` has moved on by an hour.
+        still owed is looked at again once ``before_ms`` has moved on by an hour. Versions of
+        webhooks that were replaced before then go too.
         """
         ...
 

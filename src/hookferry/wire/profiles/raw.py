@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from hookferry.domain.event import Event
-from hookferry.wire.profiles.signing import StandardSigning
+from hookferry.domain.tenant import Tenant
+from hookferry.domain.webhook import Webhook
+from hookferry.wire.profiles.signing import StandardSigned, StandardSigning
+
+
+class _Payload(StandardSigned):
+    """The payload and nothing around it."""
+
+    def body(self, event: Event, event_id: str) -> bytes:
+        """Return the payload."""
+        return event.payload
+
+
+_PAYLOAD = _Payload()
 
 
 class Raw(StandardSigning):
@@ -11,9 +24,9 @@ class Raw(StandardSigning):
 
     name = "raw"
 
-    def body(self, event: Event) -> bytes:
-        """Return the payload."""
-        return event.payload
+    def rendering(self, webhook: Webhook, tenant: Tenant, origin: str) -> _Payload:
+        """Return the rendering that all webhooks share."""
+        return _PAYLOAD
 
 
 RAW = Raw()
