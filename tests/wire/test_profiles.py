@@ -13,18 +13,31 @@ from vectors import V1, V2, V3
 
 from hookferry import verify
 from hookferry.domain.event import Event, EventMeta
+from hookferry.domain.tenant import Tenant
+from hookferry.domain.webhook import Webhook
 from hookferry.errors import InvalidField
 from hookferry.wire.profiles import PROFILES, RAW, STANDARD, profile_named
+from hookferry.wire.profiles.base import Profile, Rendering
 from hookferry.wire.timestamps import rfc3339_ms
+
+TENANT = Tenant(id=1, name="acme")
+WEBHOOK = Webhook(
+    id=1, tenant_id=1, number=1, name="hook", target_url="https://x.example/", events=("*",)
+)
+
+
+def rendering(profile: Profile) -> Rendering:
+    return profile.rendering(WEBHOOK, TENANT, "https://hookferry.example")
 
 
 def sent(
-    profile: object, event: Event, secrets: list[str], now_s: int
+    profile: Profile, event: Event, secrets: list[str], now_s: int
 ) -> tuple[bytes, dict[str, str]]:
     """Render a request as the engine does; return body and headers as a receiver sees them."""
-    body = profile.body(event)  # type: ignore[attr-defined]
-    keys = [profile.prepare_secret(s) for s in secrets]  # type: ignore[attr-defined]
-    lines = profile.headers(f"evt_{event.id}", body, keys, now_s, 1)  # type: ignore[attr-defined]
+    how, event_id = rendering(profile), f"evt_{event.id}"
+    body = how.body(event, event_id)
+    keys = [profile.prepare_secret(s) for s in secrets]
+    lines = how.headers(event, event_id, body, keys, now_s, 1)
     assert lines.endswith(b"\r\n")
     return body, dict(
         line.split(": ", 1) for line in lines.decode("ascii").removesuffix("\r\n").split("\r\n")
@@ -44,7 +57,7 @@ def test_every_real_payload_is_in_the_body_verbatim_and_verifies_with_other_libr
             svix.webhooks.Webhook(V2.secret).verify(body, headers)
             verify("standard", V1.secret, headers, body)
         assert body == data  # raw
-        envelope = json.loads(STANDARD.body(event))
+        envelope = json.loads(rendering(STANDARD).body(event, "evt_1"))
         assert list(envelope) == ["type", "timestamp", "data"]
         assert envelope["type"] == event_type
         assert envelope["data"] == json.loads(data)
@@ -53,9 +66,9 @@ def test_every_real_payload_is_in_the_body_verbatim_and_verifies_with_other_libr
 def test_the_payloads_bytes_are_not_re_encoded() -> None:
     payload = b' {"b" : 1.0, "a":"\\u00e9\\/", "b":12345678901234567890.10} '
     event = Event(1, 1, "contact.created", payload, 0)
-    assert RAW.body(event) == payload
+    assert rendering(RAW).body(event, "evt_1") == payload
     assert (
-        STANDARD.body(event)
+        rendering(STANDARD).body(event, "evt_1")
         == b'{"type":"contact.created","timestamp":"1970-01-01T00:00:00.000Z","data":'
         + payload
         + b"}"
@@ -66,9 +79,9 @@ def test_the_timestamp_is_when_it_happened_as_the_publisher_says_else_when_it_wa
     None
 ):
     received = Event(1, 1, "a", b"1", 1_700_000_000_123)
-    assert b'"2023-11-14T22:13:20.123Z"' in STANDARD.body(received)
+    assert b'"2023-11-14T22:13:20.123Z"' in rendering(STANDARD).body(received, "evt_1")
     occurred = msgspec.structs.replace(received, meta=EventMeta(occurred_at_ms=1_600_000_000_000))
-    assert b'"2020-09-13T12:26:40.000Z"' in STANDARD.body(occurred)
+    assert b'"2020-09-13T12:26:40.000Z"' in rendering(STANDARD).body(occurred, "evt_1")
 
 
 @given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)))  # noqa: DTZ001
@@ -99,10 +112,10 @@ def test_an_asymmetric_key_signs_under_both_profiles() -> None:
 
 
 @pytest.mark.parametrize("profile", [STANDARD, RAW])
-def test_a_profile_makes_secrets_it_takes_and_explains_those_it_does_not(profile: object) -> None:
-    profile.check_secret(profile.new_secret())  # type: ignore[attr-defined]
+def test_a_profile_makes_secrets_it_takes_and_explains_those_it_does_not(profile: Profile) -> None:
+    profile.check_secret(profile.new_secret())
     with pytest.raises(InvalidField, match="24 to 75 bytes") as refused:
-        profile.check_secret("whsec_AAAA")  # type: ignore[attr-defined]
+        profile.check_secret("whsec_AAAA")
     assert refused.value.field == "secret"
 
 
