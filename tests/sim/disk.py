@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from hookferry import ids
-from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
-from hookferry.domain.event import Event
+from hookferry.domain.credential import Credential
+from hookferry.domain.delivery import HELD, WAITED_FOR, Attempt, Delivery, DeliveryState
+from hookferry.domain.event import Event, EventState
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import SHARDS, Health, Webhook, WebhookState
 from hookferry.errors import NameTaken, VersionMismatch
@@ -22,6 +23,7 @@ from hookferry.store.ports import (
     Committed,
     DedupeKey,
     Job,
+    Resolution,
 )
 
 replace = msgspec.structs.replace
@@ -40,10 +42,13 @@ class Disk:
             EventType: {},
             Webhook: {},
             ApiKey: {},
+            Credential: {},
         }
         self.changed: dict[tuple[type[Any], int], int] = {(Tenant, 1): 1}
         """The configuration version of each record's last save, by its kind and id."""
         self.health: dict[int, Health] = {}
+        self.versions: dict[tuple[int, int], tuple[int, Webhook]] = {}
+        """When a webhook's version was replaced and what it was, by webhook and version."""
         self.events: dict[int, Event] = {}
         self.deliveries: dict[int, Delivery] = {}
         self.attempts: dict[int, Attempt] = {}
@@ -117,6 +122,8 @@ def apply_batch(disk: Disk, batch: Batch) -> Committed:
                 )
             )
     _put_health(disk, batch)
+    for resolution in batch.resolve:
+        _resolve(disk, resolution)
     return Committed(disk.config_version, stale, repeated, refused)
 
 
@@ -137,10 +144,55 @@ def _put_health(disk: Disk, batch: Batch) -> None:
     if disabled:
         disk.config_version += 1
     for webhook in disabled:
+        _keep_version(disk, webhook, batch.now_ms)
         disk.records[Webhook][webhook.id] = replace(
             webhook, state=WebhookState.TOO_MANY_ERRORS, version=webhook.version + 1
         )
         disk.changed[Webhook, webhook.id] = disk.config_version
+
+
+def _resolve(disk: Disk, r: Resolution) -> None:
+    if r.vetoed and r.event_id in disk.events:
+        disk.events[r.event_id] = replace(disk.events[r.event_id], state=EventState.VETOED)
+    for d in deliveries_of(disk, r.event_id):
+        if d.state >= 2 or d.due_ms != HELD:
+            continue
+        if r.release_due_ms is None:
+            disk.put(
+                replace(
+                    d,
+                    state=DeliveryState.CANCELLED,
+                    last_error=r.reason,
+                    updated_at_ms=r.at_ms,
+                )
+            )
+        else:
+            disk.put(replace(d, due_ms=r.release_due_ms, updated_at_ms=r.at_ms))
+
+
+def abandon_calls(disk: Disk, at_ms: int) -> int:
+    waiting = [
+        number
+        for backlog in disk.owing.values()
+        for number, due in backlog.items()
+        if due >= WAITED_FOR
+    ]
+    for number in waiting:
+        d = disk.deliveries[number]
+        failed = d.due_ms == WAITED_FOR
+        disk.put(
+            replace(
+                d,
+                state=DeliveryState.FAILED if failed else DeliveryState.CANCELLED,
+                last_error="caller_gone",
+                updated_at_ms=at_ms,
+            )
+        )
+    return len(waiting)
+
+
+def _keep_version(disk: Disk, webhook: Webhook, replaced_at_ms: int) -> None:
+    disk.versions[webhook.id, webhook.version] = replaced_at_ms, webhook.without_sealed()
 
 
 def _taken(
@@ -185,6 +237,8 @@ def save_record(disk: Disk, record: Any, *, unique: bool) -> Any:
     if kind is Webhook and stored is None and record.number == 0:
         taken = [w.number for w in records.values() if w.tenant_id == record.tenant_id]
         record = replace(record, number=max(taken, default=0) + 1)
+    if kind is Webhook and stored is not None:
+        _keep_version(disk, stored, record.updated_at_ms)
     disk.config_version += 1
     records[record.id] = record
     disk.changed[kind, record.id] = disk.config_version
@@ -239,6 +293,12 @@ def forget_jobs(disk: Disk, before_ms: int) -> None:
             and number < ids.lowest_at(before_ms)
         ):
             del disk.jobs[number]
+
+
+def forget_versions(disk: Disk, before_ms: int) -> None:
+    for place, (replaced_at_ms, _) in list(disk.versions.items()):
+        if replaced_at_ms < before_ms:
+            del disk.versions[place]
 
 
 def within(number: int, after_ms: int | None, before_ms: int | None, below_id: int | None) -> bool:

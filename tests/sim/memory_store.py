@@ -15,7 +15,8 @@ from typing import TypeVar
 import msgspec
 
 from hookferry import ids
-from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
+from hookferry.domain.credential import Credential
+from hookferry.domain.delivery import WAITED_FOR, Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Webhook
@@ -35,12 +36,14 @@ from hookferry.store.ports import (
 )
 from sim.disk import (
     Disk,
+    abandon_calls,
     apply_batch,
     cancel_delivery,
     check_new,
     deliveries_of,
     forget_event,
     forget_jobs,
+    forget_versions,
     named,
     place_of,
     save_record,
@@ -131,7 +134,7 @@ class MemoryStore:
             size = 0
             for due, number in backlog:
                 if due > now_ms:
-                    return DueBatch(rows, False, due)
+                    return DueBatch(rows, False, due if due < WAITED_FOR else None)
                 if len(rows) == limit or size > max_bytes:
                     return DueBatch(rows, True, None)
                 delivery = disk.deliveries[number]
@@ -152,7 +155,12 @@ class MemoryStore:
     async def owing(self) -> dict[int, int]:
         """See ``Ledger.owing``."""
         async with self._reading() as disk:
-            return {number: min(backlog.values()) for number, backlog in disk.owing.items()}
+            first = {number: min(backlog.values()) for number, backlog in disk.owing.items()}
+            return {number: due for number, due in first.items() if due < WAITED_FOR}
+
+    async def abandon_calls(self, at_ms: int) -> int:
+        """See ``Ledger.abandon_calls``."""
+        return await self._transact(lambda disk: abandon_calls(disk, at_ms))
 
     async def claim_shards(self, node: str) -> dict[int, int]:
         """See ``Ownership.claim_shards``."""
@@ -188,6 +196,7 @@ class MemoryStore:
                 found[EventType],
                 found[Webhook],
                 found[ApiKey],
+                found[Credential],
                 {w.id: disk.health[w.id] for w in found[Webhook] if w.id in disk.health},
             )
 
@@ -267,6 +276,16 @@ class MemoryStore:
                 )
             ]
             return sorted(found, key=lambda delivery: -delivery.id)[:limit]
+
+    async def webhook_at(self, tenant_id: int, webhook_id: int, version: int) -> Webhook | None:
+        """See ``Log.webhook_at``."""
+        async with self._reading() as disk:
+            webhook: Webhook | None = disk.records[Webhook].get(webhook_id)
+            if webhook is not None and webhook.version != version:
+                _, webhook = disk.versions.get((webhook_id, version), (0, None))
+            if webhook is None or webhook.tenant_id != tenant_id:
+                return None
+            return webhook.without_sealed()
 
     async def attempts(self, tenant_id: int, delivery_id: int) -> list[Attempt]:
         """See ``Log.attempts``."""
@@ -425,6 +444,7 @@ class MemoryStore:
                     break
                 self._swept = event_id
                 gone += forget_event(disk, event_id)
+            forget_versions(disk, before_ms)
             return gone
 
         return await self._transact(change)

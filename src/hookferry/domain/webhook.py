@@ -118,6 +118,10 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
         """The shard that owns this webhook's lane (DESIGN section 3)."""
         return shard_of(self.id)
 
+    def without_sealed(self) -> Webhook:
+        """Return the definition alone: without secrets, client certificate and proxy."""
+        return msgspec.structs.replace(self, secrets=(), client_certificate=None, proxy=None)
+
 
 def shard_of(webhook_id: int) -> int:
     """Spread webhooks over the shards: Fibonacci hashing, since ids share their low bits."""

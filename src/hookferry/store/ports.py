@@ -314,6 +314,7 @@ class Log(Protocol):
         """Return a webhook as it was at a version, deleted ones too; None once forgotten.
 
         Every save and every disabling keeps the version before it, until retention forgets it.
+        Sealed values are left out: a log shows none.
         """
         ...
 

@@ -99,6 +99,32 @@ api_keys = Table(
     Index("api_keys_changed", "changed"),
 )
 
+credentials = Table(
+    "credentials",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("live", SmallInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("changed", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("credentials_name", "tenant_id", "name", unique=True, sqlite_where=text("live = 1")),
+    Index("credentials_changed", "changed"),
+)
+
+webhook_versions = Table(
+    "webhook_versions",
+    metadata,
+    Column("webhook_id", BIG, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("replaced_at", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    # Retention: those replaced first go first.
+    Index("webhook_versions_replaced", "replaced_at"),
+)
+"""What webhooks were before their last save, so that the log can show a request as it was sent."""
+
 webhook_health = Table(
     "webhook_health",
     metadata,

@@ -10,7 +10,7 @@ import pytest
 
 from hookferry.domain.delivery import DeliveryState
 from hookferry.store.ports import DeliveryFilter, EventFilter
-from hookferry.store.sqlite import actions, commit, config, due, retention, schema, search
+from hookferry.store.sqlite import actions, calls, commit, config, due, retention, schema, search
 from hookferry.store.sqlite.compiled import compiled
 from hookferry.store.sqlite.connection import open_writer
 from hookferry.store.sqlite.upkeep import GREATEST_ID
@@ -61,17 +61,21 @@ HOT = {
     ),
     "configuration version": (commit.CONFIG_VERSION, "SEARCH ledger USING PRIMARY KEY"),
     "due": (due.READ_DUE, "SEARCH d USING INDEX deliveries_due (webhook_id=? AND due<?)"),
-    "next due": (due.NEXT_DUE, "deliveries_due (webhook_id=? AND due>?)"),
+    "next due": (due.NEXT_DUE, "deliveries_due (webhook_id=? AND due>? AND due<?)"),
     "oldest retrying": (due.RETRYING, "deliveries_retrying (webhook_id=?)"),
     "requeue": (actions.REQUEUE.sql(64), "SEARCH deliveries USING INTEGER PRIMARY KEY"),
     "cancel": (actions.CANCEL.sql(64), "SEARCH deliveries USING INTEGER PRIMARY KEY"),
     "cancel a backlog": (config.CANCEL_BACKLOG, "deliveries_due (webhook_id=?)"),
+    "veto": (calls.VETO.sql(64), "SEARCH events USING INTEGER PRIMARY KEY"),
+    "release what was held": (calls.RELEASE.sql(64), "deliveries_event (event_id=?)"),
+    "discard what was held": (calls.DISCARD.sql(64), "deliveries_event (event_id=?)"),
     "reach of a chunk": (retention.REACH, "SEARCH e USING INTEGER PRIMARY KEY"),
     "choose a chunk": (retention.CHOOSE, "SEARCH d USING INDEX deliveries_event"),
     "forget attempts": (retention.DELETE_ATTEMPTS, "INDEX attempts_delivery (delivery_id=?)"),
     "forget deliveries": (retention.DELETE_DELIVERIES, "INDEX deliveries_event (event_id=?)"),
     "forget events": (retention.DELETE_EVENTS, "SEARCH events USING INTEGER PRIMARY KEY"),
     "forget keys": (retention.DELETE_KEYS, "dedupe_expires (expires_at<?)"),
+    "forget versions": (retention.DELETE_VERSIONS, "webhook_versions_replaced (replaced_at<?)"),
 }
 
 
@@ -88,6 +92,20 @@ def test_owing_seeks_once_per_webhook(ledger: sqlite3.Connection) -> None:
     steps = plan(ledger, due.OWING)
     assert [s for s in tables_scanned(steps) if s != "SCAN owing"] == []
     assert sum("deliveries_due" in step for step in steps) == 3
+
+
+def test_abandoned_calls_are_found_by_one_seek_per_webhook(ledger: sqlite3.Connection) -> None:
+    steps = plan(ledger, calls.ABANDON)
+    assert "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)" in steps
+    assert any("deliveries_due (webhook_id=? AND due>?)" in step for step in steps), steps
+    assert [s for s in tables_scanned(steps) if s != "SCAN owing"] == []
+    assert sum("deliveries_due" in step for step in steps) == 3
+
+
+def test_a_version_of_a_webhook_takes_two_seeks(ledger: sqlite3.Connection) -> None:
+    steps = plan(ledger, *compiled(config.select_webhook_at(1, 2)))
+    assert tables_scanned(steps) == []
+    assert any("(webhook_id=? AND version=?)" in step for step in steps), steps
 
 
 def test_the_greatest_id_takes_one_seek_per_table(ledger: sqlite3.Connection) -> None:

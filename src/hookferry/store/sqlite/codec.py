@@ -39,6 +39,7 @@ class _AttemptDocument(msgspec.Struct, array_like=True, frozen=True):
     response_body: bytes
     response_truncated: bool
     timings: dict[str, float]
+    webhook_version: int = 0
 
 
 _decode_document = msgspec.msgpack.Decoder(_AttemptDocument).decode
@@ -62,6 +63,7 @@ def attempt_document(attempt: Attempt) -> bytes:
             attempt.response_body,
             attempt.response_truncated,
             attempt.timings,
+            attempt.webhook_version,
         )
     )
 

@@ -16,6 +16,7 @@ from hookferry.store.ports import (
     HealthChange,
     Settlement,
 )
+from hookferry.store.sqlite.calls import resolve
 from hookferry.store.sqlite.codec import attempt_document, encode_meta
 from hookferry.store.sqlite.config import disable_webhooks
 from hookferry.store.sqlite.statements import MultiRow
@@ -94,8 +95,11 @@ def commit(connection: sqlite3.Connection, batch: Batch) -> Committed:
     if batch.settle or batch.health:
         lost = _lost_shards(connection, batch)
         refused = _settle(connection, batch.settle, lost)
-        if batch.health and _put_health(connection, batch.health, lost):
+        if batch.health and _put_health(connection, batch.health, lost, batch.now_ms):
             version = execute(CONFIG_VERSION).fetchone()[0]
+    if batch.resolve:
+        # After the settlements, which it is about, and in their transaction.
+        resolve(connection, batch.resolve)
     execute(REMEMBER_TIME, (batch.now_ms,))
     execute("COMMIT")
     return Committed(version, stale and bool(batch.accept), repeated, refused)
@@ -235,7 +239,10 @@ def _settle(
 
 
 def _put_health(
-    connection: sqlite3.Connection, changes: Sequence[HealthChange], lost: set[tuple[int, int]]
+    connection: sqlite3.Connection,
+    changes: Sequence[HealthChange],
+    lost: set[tuple[int, int]],
+    now_ms: int,
 ) -> bool:
     """Store health; return whether a webhook was disabled."""
     rows: dict[int, tuple[Any, ...]] = {}
@@ -257,4 +264,4 @@ def _put_health(
         if change.disable:
             disabled.append(change.webhook_id)
     PUT_HEALTH.run(connection, [value for row in rows.values() for value in row])
-    return bool(disabled) and disable_webhooks(connection, disabled)
+    return bool(disabled) and disable_webhooks(connection, disabled, now_ms)

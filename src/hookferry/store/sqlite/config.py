@@ -1,4 +1,4 @@
-"""Configuration records: tenants, event types, webhooks, API keys.
+"""Configuration records: tenants, event types, webhooks, API keys, credentials.
 
 The record itself is the ``document``; the other columns repeat what statements look for.
 """
@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, CompoundSelect, Table, func, insert, select, union_all, update
 
+from hookferry.domain.credential import Credential
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Health, Webhook, WebhookState
 from hookferry.errors import NameTaken, VersionMismatch
@@ -19,7 +20,8 @@ from hookferry.store import tables
 from hookferry.store.ports import ConfigChanges, ConfigRecord, R
 from hookferry.store.sqlite.compiled import rows, run
 
-K = TypeVar("K", Tenant, EventType, Webhook, ApiKey)
+K = TypeVar("K", Tenant, EventType, Webhook, ApiKey, Credential)
+Versioned = Tenant | EventType | Webhook | Credential
 
 CANCEL_CHUNK: Final = 500
 """Deliveries cancelled in one transaction when a webhook is deleted: a few milliseconds."""
@@ -32,11 +34,13 @@ _TABLES: Final[dict[type[ConfigRecord], Table]] = {
     EventType: tables.event_types,
     Webhook: tables.webhooks,
     ApiKey: tables.api_keys,
+    Credential: tables.credentials,
 }
 _NOUNS: Final[dict[type[ConfigRecord], str]] = {
     Tenant: "tenant",
     EventType: "event type",
     Webhook: "webhook",
+    Credential: "credential",
 }
 _encode = msgspec.json.Encoder().encode
 _decode_webhook = msgspec.json.Decoder(Webhook).decode
@@ -74,6 +78,7 @@ def changes(connection: sqlite3.Connection, since_version: int) -> ConfigChanges
         event_types=_changed(connection, EventType, since_version),
         webhooks=webhooks,
         api_keys=_changed(connection, ApiKey, since_version),
+        credentials=_changed(connection, Credential, since_version),
         health={row[0]: Health(*row[1:]) for row in rows(connection, health)},
     )
     connection.execute("COMMIT")
@@ -107,6 +112,8 @@ def save(connection: sqlite3.Connection, record: R, unique: bool) -> R:
         greatest = select(func.max(table.c.number)).where(table.c.tenant_id == record.tenant_id)
         number = rows(connection, greatest)[0][0]
         record = msgspec.structs.replace(record, number=(number or 0) + 1)
+    if isinstance(record, Webhook) and stored is not None:
+        _keep_version(connection, stored, record.updated_at_ms)
     _put(connection, record, count_up(connection), new=stored is None)
     connection.execute("COMMIT")
     return record
@@ -120,7 +127,7 @@ def count_up(connection: sqlite3.Connection) -> int:
     return version
 
 
-def _check_version(record: Tenant | EventType | Webhook, stored: Any) -> None:
+def _check_version(record: Versioned, stored: Any) -> None:
     at = 0 if stored is None else stored.version
     if record.version != at + 1:
         noun = _NOUNS[type(record)]
@@ -130,11 +137,11 @@ def _check_version(record: Tenant | EventType | Webhook, stored: Any) -> None:
         )
 
 
-def _live(record: Tenant | EventType | Webhook) -> bool:
+def _live(record: Versioned) -> bool:
     return not (record.archived if isinstance(record, EventType) else record.deleted)
 
 
-def _check_name(connection: sqlite3.Connection, record: Tenant | EventType | Webhook) -> None:
+def _check_name(connection: sqlite3.Connection, record: Versioned) -> None:
     if not _live(record):
         return
     table = _TABLES[type(record)]
@@ -166,7 +173,40 @@ def _put(connection: sqlite3.Connection, record: ConfigRecord, changed: int, *, 
         run(connection, update(table).where(table.c.id == record.id).values(**values))
 
 
-def disable_webhooks(connection: sqlite3.Connection, webhook_ids: Sequence[int]) -> bool:
+def _keep_version(connection: sqlite3.Connection, webhook: Webhook, replaced_at_ms: int) -> None:
+    """Keep what a webhook is until now; its sealed values are for sending, not for a log."""
+    values = {
+        "webhook_id": webhook.id,
+        "version": webhook.version,
+        "replaced_at": replaced_at_ms,
+        "document": _encode(webhook.without_sealed()),
+    }
+    run(connection, insert(tables.webhook_versions).values(values))
+
+
+def select_webhook_at(webhook_id: int, version: int) -> CompoundSelect[Any]:
+    """Build the statement of ``webhook_at``."""
+    now, past = tables.webhooks.c, tables.webhook_versions.c
+    return union_all(
+        select(now.document).where(now.id == webhook_id, now.version == version),
+        select(past.document).where(past.webhook_id == webhook_id, past.version == version),
+    )
+
+
+def webhook_at(
+    connection: sqlite3.Connection, tenant_id: int, webhook_id: int, version: int
+) -> Webhook | None:
+    """Return a webhook as it was at a version; the port's ``Log.webhook_at``."""
+    for row in rows(connection, select_webhook_at(webhook_id, version)):
+        webhook = _decode_webhook(row[0])
+        if webhook.tenant_id == tenant_id:
+            return webhook.without_sealed()
+    return None
+
+
+def disable_webhooks(
+    connection: sqlite3.Connection, webhook_ids: Sequence[int], at_ms: int
+) -> bool:
     """Move the active ones to too_many_errors, in the caller's transaction; return if any was."""
     table = tables.webhooks
     found = rows(connection, select(table.c.document).where(table.c.id.in_(webhook_ids)))
@@ -182,6 +222,7 @@ def disable_webhooks(connection: sqlite3.Connection, webhook_ids: Sequence[int])
         disabled = msgspec.structs.replace(
             webhook, state=WebhookState.TOO_MANY_ERRORS, version=webhook.version + 1
         )
+        _keep_version(connection, webhook, at_ms)
         _put(connection, disabled, changed, new=False)
     return True
 

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from typing import Final
 
+from hookferry.domain.delivery import WAITED_FOR
 from hookferry.store.ports import DueBatch, DueDelivery
 from hookferry.store.sqlite.codec import DELIVERY_COLUMNS, EVENT_COLUMNS, delivery_from, event_from
 
@@ -23,9 +24,10 @@ READ_DUE: Final = (
     " AND d.id NOT IN (SELECT value FROM json_each(?))"
     " ORDER BY d.due, d.id LIMIT ?"
 )
+# Nobody finds due what waits for or of a synchronous call: its due time is no time.
 NEXT_DUE: Final = (
-    "SELECT due FROM deliveries INDEXED BY deliveries_due"
-    " WHERE webhook_id = ? AND state < 2 AND due > ?"
+    "SELECT due FROM deliveries INDEXED BY deliveries_due"  # noqa: S608
+    f" WHERE webhook_id = ? AND state < 2 AND due > ? AND due < {WAITED_FOR}"
     " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT 1"
 )
 RETRYING: Final = (
@@ -35,15 +37,19 @@ RETRYING: Final = (
     " AND d.id NOT IN (SELECT value FROM json_each(?)) ORDER BY d.id LIMIT 1"
 )
 # One seek per webhook that owes instead of a walk over a backlog of millions.
-OWING: Final = (
+OWING_WEBHOOKS: Final = (
     "WITH RECURSIVE owing(webhook_id) AS ("
     "SELECT min(webhook_id) FROM deliveries INDEXED BY deliveries_due WHERE state < 2"
     " UNION ALL"
     " SELECT (SELECT min(d.webhook_id) FROM deliveries AS d INDEXED BY deliveries_due"
     " WHERE d.state < 2 AND d.webhook_id > owing.webhook_id)"
     " FROM owing WHERE owing.webhook_id IS NOT NULL)"
-    " SELECT webhook_id, (SELECT min(d.due) FROM deliveries AS d INDEXED BY deliveries_due"
-    " WHERE d.state < 2 AND d.webhook_id = owing.webhook_id)"
+)
+"""Defines ``owing``; its last row is null."""
+OWING: Final = (
+    f"{OWING_WEBHOOKS} SELECT webhook_id,"  # noqa: S608
+    " (SELECT min(d.due) FROM deliveries AS d INDEXED BY deliveries_due"
+    f" WHERE d.state < 2 AND d.webhook_id = owing.webhook_id AND d.due < {WAITED_FOR})"
     " FROM owing WHERE webhook_id IS NOT NULL"
 )
 
@@ -87,4 +93,6 @@ def retrying(
 
 def owing(connection: sqlite3.Connection) -> dict[int, int]:
     """Return the earliest due time by webhook; the port's ``Ledger.owing``."""
-    return dict(connection.execute(OWING).fetchall())
+    found = connection.execute(OWING).fetchall()
+    # Null where nothing is owed but what waits.
+    return {webhook_id: due for webhook_id, due in found if due is not None}

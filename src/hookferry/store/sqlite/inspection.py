@@ -20,7 +20,13 @@ _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER: Final = 100
 
 
-_LONG: Final = (tables.events, tables.deliveries, tables.attempts, tables.dedupe)
+_LONG: Final = (
+    tables.events,
+    tables.deliveries,
+    tables.attempts,
+    tables.dedupe,
+    tables.webhook_versions,
+)
 """Tables that grow with the log: only both ends of each of their trees are read."""
 
 

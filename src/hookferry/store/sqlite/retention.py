@@ -50,6 +50,10 @@ DELETE_KEYS: Final = (
     "DELETE FROM dedupe WHERE (tenant_id, scope, key_hash) IN (SELECT tenant_id, scope, key_hash"
     " FROM dedupe INDEXED BY dedupe_expires WHERE expires_at <= ? LIMIT ?)"
 )
+DELETE_VERSIONS: Final = (
+    "DELETE FROM webhook_versions WHERE rowid IN (SELECT rowid FROM webhook_versions"
+    " INDEXED BY webhook_versions_replaced WHERE replaced_at < ? LIMIT ?)"
+)
 
 
 class Sweep:
@@ -114,6 +118,14 @@ def forget_jobs(connection: sqlite3.Connection, before_ms: int) -> None:
     connection.execute(KEEP_GREATEST)
     connection.execute(DELETE_JOBS, (ids.lowest_at(before_ms), before_ms, CHUNK_EVENTS))
     connection.execute("COMMIT")
+
+
+def forget_versions(connection: sqlite3.Connection, before_ms: int) -> bool:
+    """Delete a chunk of the webhook versions replaced before a time; return if there may be more.
+
+    Every event that was sent as they say is older, and was forgotten unless it still owes.
+    """
+    return connection.execute(DELETE_VERSIONS, (before_ms, CHUNK_EVENTS)).rowcount == CHUNK_EVENTS
 
 
 def forget_keys(connection: sqlite3.Connection, now_ms: int, limit: int) -> int:

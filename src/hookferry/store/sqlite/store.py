@@ -33,6 +33,7 @@ from hookferry.store.ports import (
 )
 from hookferry.store.sqlite import (
     actions,
+    calls,
     commit,
     config,
     due,
@@ -106,6 +107,13 @@ class SqliteStore:
         """See ``Ledger.owing``."""
         return await self._write(due.owing)
 
+    async def abandon_calls(self, at_ms: int) -> int:
+        """See ``Ledger.abandon_calls``."""
+        abandoned = 0
+        while chunk := await self._write(calls.abandon_calls, at_ms):
+            abandoned += chunk
+        return abandoned
+
     async def claim_shards(self, node: str) -> dict[int, int]:
         """See ``Ownership.claim_shards``."""
         return await self._write(upkeep.claim_shards, node)
@@ -164,6 +172,10 @@ class SqliteStore:
     ) -> list[Delivery]:
         """See ``Log.deliveries``."""
         return await self._search(search.find_deliveries, where, limit, below_id)
+
+    async def webhook_at(self, tenant_id: int, webhook_id: int, version: int) -> Webhook | None:
+        """See ``Log.webhook_at``."""
+        return await self._search(config.webhook_at, tenant_id, webhook_id, version)
 
     async def attempts(self, tenant_id: int, delivery_id: int) -> list[Attempt]:
         """See ``Log.attempts``."""
@@ -243,6 +255,8 @@ class SqliteStore:
                 break
             self._sweep.reached(chunk.reached)
             forgotten += chunk.forgotten
+        while await self._write(retention.forget_versions, before_ms):
+            pass
         return forgotten
 
     async def forget_keys(self, now_ms: int, limit: int) -> int:

@@ -11,8 +11,9 @@ GREATEST_ID: Final = (
     "SELECT max(value) FROM (SELECT value FROM ledger WHERE name = 'greatest_id'"
     " UNION ALL SELECT max(id) FROM tenants UNION ALL SELECT max(id) FROM event_types"
     " UNION ALL SELECT max(id) FROM webhooks UNION ALL SELECT max(id) FROM api_keys"
-    " UNION ALL SELECT max(id) FROM jobs UNION ALL SELECT max(id) FROM events"
-    " UNION ALL SELECT max(id) FROM deliveries UNION ALL SELECT max(id) FROM attempts)"
+    " UNION ALL SELECT max(id) FROM credentials UNION ALL SELECT max(id) FROM jobs"
+    " UNION ALL SELECT max(id) FROM events UNION ALL SELECT max(id) FROM deliveries"
+    " UNION ALL SELECT max(id) FROM attempts)"
 )
 
 
