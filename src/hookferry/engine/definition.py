@@ -57,6 +57,9 @@ _FORBIDDEN_HEADERS = frozenset(
         # What describes the body, which the profile renders.
         "content-encoding",
         "content-type",
+        # What belongs to the trace of the event (hookferry.tracing).
+        "traceparent",
+        "tracestate",
     }
 )
 _FORBIDDEN_PREFIXES = ("proxy-", "webhook-")

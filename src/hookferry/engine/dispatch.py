@@ -14,6 +14,7 @@ from hookferry.domain.webhook import Webhook
 from hookferry.engine.masking import MASK, is_credential
 from hookferry.engine.retry import Policy
 from hookferry.ids import encode
+from hookferry.tracing import TraceContext
 from hookferry.transport.port import Target
 from hookferry.wire.profiles.base import Profile, Rendering
 
@@ -23,11 +24,14 @@ USER_AGENT = f"hookferry/{__version__}"
 class Carrier:
     """An event in memory with its rendered body, shared by the lanes it fans out to."""
 
-    __slots__ = ("_body", "_rendered_by", "event", "text_id")
+    __slots__ = ("_body", "_rendered_by", "event", "text_id", "trace")
 
     def __init__(self, event: Event) -> None:
         self.event = event
         self.text_id = encode("evt", event.id)
+        trace = trace_of(event)
+        self.trace = b"" if trace is None else trace.lines
+        """The headers of the trace that the event belongs to."""
         self._rendered_by: Rendering | None = None
         self._body = b""
 
@@ -37,6 +41,12 @@ class Carrier:
             self._body = rendering.body(self.event, self.text_id)
             self._rendered_by = rendering
         return self._body
+
+
+def trace_of(event: Event) -> TraceContext | None:
+    """Return the trace context kept with an event."""
+    meta = event.meta
+    return None if meta.traceparent is None else TraceContext(meta.traceparent, meta.tracestate)
 
 
 class PreparedSecret(msgspec.Struct, frozen=True):
@@ -71,6 +81,7 @@ class Plan:
         "rendering",
         "target",
         "timeout",
+        "url",
         "version",
     )
 
@@ -89,6 +100,7 @@ class Plan:
         self.profile = profile
         self.rendering = rendering
         self.target = target
+        self.url = shown_url(target, path)
         self.timeout = timeout
         self.policy = policy_of(webhook, profile)
         self._secrets = secrets
@@ -107,11 +119,20 @@ class Plan:
             self._until_ms = min(ends, default=2**62)
         return self._signing
 
-    def render(self, carrier: Carrier, now_ms: int, attempt: int) -> tuple[bytes, bytes, bytes]:
-        """Return (head, head as it may be logged, body) of one request."""
+    def render(
+        self, carrier: Carrier, now_ms: int, attempt: int, trace: bytes | None = None
+    ) -> tuple[bytes, bytes, bytes]:
+        """Return (head, head as it may be logged, body) of one request.
+
+        Args:
+            carrier: the event.
+            now_ms: of this attempt (wall-clock Unix milliseconds).
+            attempt: 1 for the first.
+            trace: headers of the attempt's own trace context; None passes the event's on.
+        """
         rendering = self.rendering
         body = carrier.body(rendering)
-        rest = b"Content-Length: %d\r\n%b\r\n" % (
+        rest = b"Content-Length: %d\r\n%b%b\r\n" % (
             len(body),
             rendering.headers(
                 carrier.event,
@@ -121,6 +142,7 @@ class Plan:
                 now_ms // 1000,
                 attempt,
             ),
+            carrier.trace if trace is None else trace,
         )
         head = self._head + rest
         logged = head if self._logged_head is self._head else self._logged_head + rest
@@ -141,6 +163,18 @@ def policy_of(webhook: Webhook, profile: Profile) -> Policy:
     )
 
 
+def shown_url(target: Target, path: str) -> str:
+    """Return where requests go, without the query, which may hold a secret."""
+    return f"{target.scheme}://{_authority(target)}{path.partition('?')[0]}"
+
+
+def _authority(target: Target) -> str:
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    if target.port != (443 if target.scheme == "https" else 80):
+        host = f"{host}:{target.port}"
+    return host
+
+
 def _static_head(
     webhook: Webhook,
     target: Target,
@@ -149,12 +183,9 @@ def _static_head(
     rendering: Rendering,
     authorization: tuple[str, str] | None,
 ) -> tuple[bytes, bytes]:
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    if target.port != (443 if target.scheme == "https" else 80):
-        host = f"{host}:{target.port}"
     lines = [
         f"POST {path} HTTP/1.1".encode(),
-        b"Host: " + host.encode(),
+        b"Host: " + _authority(target).encode(),
         b"User-Agent: " + (profile.user_agent or USER_AGENT).encode(),
         b"Content-Type: " + rendering.content_type.encode(),
         b"Accept: */*",
