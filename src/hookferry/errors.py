@@ -17,6 +17,8 @@
     │   ├── NameTaken                name_taken
     │   └── IdempotencyInProgress    idempotency_in_progress
     ├── VersionMismatch              version_mismatch        somebody else saved first
+    ├── SynchronousWebhookFailed     synchronous_webhook_failed  a receiver did not agree
+    │   └── Vetoed                   vetoed                  before the fact: the event must not be
     ├── Unavailable                  try again later; nothing was accepted
     │   ├── Overloaded               overloaded              memory for unanswered events is spent
     │   ├── StorageFull              storage_full
@@ -162,6 +164,18 @@ class VersionMismatch(HookferryError):
     """The resource was changed since the version the caller saw (RFC 9110 section 13.1.1)."""
 
     code = "version_mismatch"
+
+
+class SynchronousWebhookFailed(HookferryError):
+    """The event is stored, but a synchronous webhook's receiver did not answer with success."""
+
+    code = "synchronous_webhook_failed"
+
+
+class Vetoed(SynchronousWebhookFailed):
+    """A synchronous-critical webhook refused what the event asked; it must not happen."""
+
+    code = "vetoed"
 
 
 class Unavailable(HookferryError):

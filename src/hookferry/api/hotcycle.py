@@ -23,6 +23,8 @@ class Connection(Protocol):
 
     transport: asyncio.Transport
     watch: Watch
+    answering: HotCycle | None
+    """The request whose answer is due next, once its handler runs."""
 
     def close_after_answer(self, unread: bool) -> None:
         """Close once the answer is sent."""
@@ -77,6 +79,7 @@ class HotCycle(HotRequest):
         self.query = query
         self.headers = headers
         self.body = b""
+        self.gone = None
         self._protocol = protocol
         self.handler = handler
         self.max_body = max_body
@@ -104,6 +107,7 @@ class HotCycle(HotRequest):
     def run(self) -> None:
         """Call the handler."""
         if self.handler is not None:
+            self._protocol.answering = self
             run_handler(self.handler, self, self.respond)
 
     def respond(self, status: int, headers: bytes, body: bytes) -> None:

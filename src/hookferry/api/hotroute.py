@@ -51,7 +51,7 @@ _PROBLEM_HEAD = header_block(
 class HotRequest:
     """A request as a hot handler sees it: bytes as they came, header names in lower case."""
 
-    __slots__ = ("body", "headers", "method", "path", "query")
+    __slots__ = ("body", "gone", "headers", "method", "path", "query")
 
     def __init__(
         self,
@@ -66,6 +66,8 @@ class HotRequest:
         self.query = query
         self.headers = headers
         self.body = body
+        self.gone: Callable[[], None] | None = None
+        """Set by a handler that wants to know when the client leaves before its answer."""
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, by its name in lower case."""
@@ -219,7 +221,7 @@ class HotAsgi:
         else:
             request.body = body
             run_handler(handler, request, respond)
-        status, head, content = await answer
+        status, head, content = await _answer_or_gone(answer, request, receive)
         headers = [
             (name, value)
             for name, _, value in (line.partition(b": ") for line in head.splitlines())
@@ -227,6 +229,22 @@ class HotAsgi:
         headers.append((b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+
+
+async def _answer_or_gone(
+    answer: asyncio.Future[tuple[int, bytes, bytes]], request: HotRequest, receive: Receive
+) -> tuple[int, bytes, bytes]:
+    """Wait for the answer; tell the handler should the client leave before it."""
+    if answer.done() or request.gone is None:
+        return await answer
+    watch = asyncio.ensure_future(receive())  # after the whole body: a disconnect, or nothing
+    try:
+        await asyncio.wait((answer, watch), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done() and request.gone is not None:
+            request.gone()
+        return await answer
+    finally:
+        watch.cancel()
 
 
 async def _read(

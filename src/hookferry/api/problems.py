@@ -27,6 +27,7 @@ _STATUS: dict[type[HookferryError], int] = {
     errors.RequestTimeout: 408,
     errors.Conflict: 409,
     errors.VersionMismatch: 412,
+    errors.SynchronousWebhookFailed: 424,
     errors.Unavailable: 503,
 }
 _encoder = msgspec.json.Encoder()

@@ -83,6 +83,8 @@ class HookferryProtocol(HttpToolsProtocol):
         self.stalled = False
         """The client does not read its answers: nothing further is started."""
         self._advancing = False
+        self.answering: HotCycle | None = None
+        """The request that a hot handler is, or was last, at work on."""
         self.deadline = watch.now + limits.keep_alive
         """When ``on_deadline`` is called, on the loop's clock; infinity while we are to answer."""
 
@@ -126,13 +128,24 @@ class HookferryProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of what the connection holds."""
         self._let_go()
+        self._client_left()
         super().connection_lost(exc)
+
+    def _client_left(self) -> None:
+        """Tell the handler that is at work, if it wants to know."""
+        cycle = self.answering
+        if cycle is not None and cycle.gone is not None:
+            gone, cycle.gone = cycle.gone, None
+            gone()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Let a client that closed its half after a whole request have its answer."""
         cycle: Any = self.cycle
         if self.reading is not _IDLE or cycle is None or cycle.response_complete:
             return None
+        # Few clients close one half and wait; most that do it are gone, and for those nothing
+        # must go on. What is told here is answered, should somebody still listen.
+        self._client_left()
         cycle.keep_alive = False
         return True
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from hookferry import ids
 from hookferry.api.access import Access
 from hookferry.api.hotroute import (
@@ -23,14 +25,36 @@ from hookferry.api.hotroute import (
 from hookferry.domain.tenant import Tenant
 from hookferry.engine.intake import Answer, Intake, Receipt
 from hookferry.engine.publication import Publication, decode_publication
+from hookferry.engine.synchronous import Verdict
+from hookferry.engine.verdicts import CallOutcome
 from hookferry.errors import HookferryError, InvalidField, Unauthorized, UnknownField
 
 PATH = b"/api/v1/events"
 ENVELOPE_BYTES = 64 * 1024
 """Room for what surrounds the payload in a publish body."""
 
+_encode = msgspec.json.Encoder().encode
 _HEAD = header_block(((b"content-type", b"application/json"), *SECURITY_HEADERS))
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class VerdictView(msgspec.Struct):
+    """What a publisher is told whose event has synchronous webhooks, when none refused."""
+
+    id: str
+    deliveries: int
+    duplicate: bool
+    outcomes: tuple[CallOutcome, ...]
+
+
+def verdict_view(verdict: Verdict) -> VerdictView:
+    """Show a verdict."""
+    return VerdictView(
+        ids.encode("evt", verdict.event_id),
+        verdict.deliveries,
+        verdict.duplicate,
+        verdict.outcomes,
+    )
 
 
 def check_idempotency_key(value: bytes) -> str:
@@ -129,6 +153,7 @@ class PublishRoute:
         tenant = tenant_of(self._access, authorization, in_query, publication)
 
         def done(answer: Answer) -> None:
+            request.gone = None
             if isinstance(answer, Receipt):
                 respond(
                     202,
@@ -140,7 +165,11 @@ class PublishRoute:
                         b"true" if answer.duplicate else b"false",
                     ),
                 )
+            elif isinstance(answer, Verdict):
+                respond(200, _HEAD, _encode(verdict_view(answer)))
             else:
                 respond_problem(respond, answer)
 
-        self._intake.publish(tenant, publication, done, idempotency)
+        publishing = self._intake.publish(tenant, publication, done, idempotency)
+        if publishing is not None:
+            request.gone = publishing.leave

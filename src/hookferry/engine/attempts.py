@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import structlog
+
 from hookferry.domain.delivery import Attempt
 from hookferry.engine.lane import Job
-from hookferry.transport.port import Outcome
+from hookferry.ids import encode
+from hookferry.transport.port import ErrorKind, Outcome
+
+log = structlog.get_logger(__name__)
+
+
+def not_rendered(job: Job, error: Exception) -> Outcome:
+    """Return the outcome of a try whose request could not be made: a profile's fault.
+
+    Called in the handler of that error, which is logged here.
+    """
+    log.exception("render_failed", delivery=encode("dlv", job.delivery_id))
+    job.logged_head = b""
+    return Outcome(error=ErrorKind.INTERNAL, detail=f"rendering failed: {error}")
 
 
 def attempt_of(attempt_id: int, job: Job, outcome: Outcome, *, success: bool) -> Attempt:

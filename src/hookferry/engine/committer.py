@@ -25,6 +25,7 @@ from hookferry.store.ports import (
     DedupeKey,
     HealthChange,
     Ledger,
+    Resolution,
     Settlement,
 )
 from hookferry.telemetry import Metrics
@@ -39,6 +40,8 @@ _BUSY = 4
 """A batch this large says that more is coming soon: the next one waits to gather."""
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
 _STALE_ROUNDS = 100
+MAX_RESOLVES = 100
+"""Synchronous answers in one commit; held deliveries make them heavier than a settlement."""
 
 
 class Entry(Protocol):
@@ -59,6 +62,17 @@ class Entry(Protocol):
     def failed(self, error: HookferryError) -> None:
         """It was not stored."""
         ...
+
+
+class Resolve(msgspec.Struct, frozen=True, eq=False):
+    """What an event's synchronous calls came to, to be stored whole."""
+
+    settlements: Sequence[Settlement]
+    resolution: Resolution | None
+    """None when nothing else waits for the verdict."""
+    done: Callable[[HookferryError | None], None]
+    """Called with None when it is durable; before that, maybe, with errors because of which it
+    is not yet."""
 
 
 class Owner(Protocol):
@@ -100,6 +114,7 @@ class Committer:
         self._owner: Owner | None = None
         self._entries: deque[Entry] = deque()
         self._settlements: deque[Settlement] = deque()
+        self._resolves: deque[Resolve] = deque()
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -132,6 +147,11 @@ class Committer:
         self._settlements.append(settlement)
         self._rouse()
 
+    def resolve(self, resolve: Resolve) -> None:
+        """Queue a verdict for the next commit. The caller bounds how many wait."""
+        self._resolves.append(resolve)
+        self._rouse()
+
     def _rouse(self) -> None:
         if not self._wake.is_set():
             self._quiet.clear()
@@ -154,7 +174,7 @@ class Committer:
     async def _run(self) -> None:
         busy = False
         while True:
-            if not self._entries and not self._settlements:
+            if not self._entries and not self._settlements and not self._resolves:
                 self._wake.clear()
                 self._quiet.set()
                 if self._stopping:
@@ -168,41 +188,57 @@ class Committer:
                 await asyncio.sleep(GATHER_SECONDS)
             entries = _take(self._entries, MAX_ACCEPTS)
             settlements = _take(self._settlements, MAX_SETTLEMENTS)
+            resolves = _take(self._resolves, MAX_RESOLVES) if self._resolves else []
             busy = len(entries) + len(settlements) >= _BUSY
             try:
-                await self._commit(entries, settlements)
+                await self._commit(entries, settlements, resolves)
             except Exception:  # a bug; without this task nothing would ever be stored again
                 log.exception("commit_loop_failed")
                 _fail(entries, StorageDown("storing this event failed; see the server's log"))
-            if self._stopping and self._failures and self._settlements:
-                log.warning("settlements_given_up", count=len(self._settlements))
+            if self._stopping and self._failures and (self._settlements or self._resolves):
+                log.warning(
+                    "settlements_given_up", count=len(self._settlements) + len(self._resolves)
+                )
                 self._settlements.clear()
+                self._resolves.clear()
 
-    async def _commit(self, entries: list[Entry], settlements: list[Settlement]) -> None:
+    async def _commit(
+        self,
+        entries: list[Entry],
+        settlements: list[Settlement],
+        resolves: Sequence[Resolve] = (),
+    ) -> None:
         owner = self._owner
         assert owner is not None
+        own = settlements
+        resolutions: list[Resolution] = []
+        if resolves:
+            settlements = [*own, *(s for r in resolves for s in r.settlements)]
+            resolutions = [r.resolution for r in resolves if r.resolution is not None]
         for _ in range(_STALE_ROUNDS):
             version = self._version()
             entries, acceptances = _build(entries)
-            if not acceptances and not settlements:
+            if not acceptances and not settlements and not resolves:
                 return
             health = owner.health_of(settlements) if settlements else []
             started = time.perf_counter()
             try:
                 result = await self._ledger.commit(
-                    Batch(version, acceptances, settlements, health, self._now_ms())
+                    Batch(version, acceptances, settlements, health, self._now_ms(), resolutions)
                 )
             except Unavailable as error:
-                self._unavailable(entries, settlements, error)
+                self._unavailable(entries, own, resolves, error)
                 return
             except Exception as error:
-                await self._split(entries, settlements, error)
+                await self._split(entries, own, resolves, error)
                 return
             self._failures = 0
             self._metrics.commit(time.perf_counter() - started, len(acceptances) + len(settlements))
             if settlements:
                 owner.settled(settlements, result.refused)
-                settlements = []
+            for resolve in resolves:
+                _tell_one(resolve, None)
+            own, settlements, resolutions, resolves = [], [], [], ()
             if not result.stale:
                 _tell(entries, acceptances, result)
                 if result.config_version > version:
@@ -220,19 +256,39 @@ class Committer:
             await asyncio.sleep(_RETRY_SECONDS[0])
 
     def _unavailable(
-        self, entries: list[Entry], settlements: list[Settlement], error: Unavailable
+        self,
+        entries: list[Entry],
+        settlements: list[Settlement],
+        resolves: Sequence[Resolve],
+        error: Unavailable,
     ) -> None:
         if not self._failures:
             log.error("ledger_unavailable", code=error.code, error=error.detail)
         self._failures += 1
         self._metrics.commit_failed(error.code)
         self._settlements.extendleft(reversed(settlements))
+        self._resolves.extendleft(reversed(resolves))
+        for resolve in resolves:  # it is stored later; whether anybody waits for that is theirs
+            _tell_one(resolve, error)
         _fail(entries, error)
 
     async def _split(
-        self, entries: list[Entry], settlements: list[Settlement], error: Exception
+        self,
+        entries: list[Entry],
+        settlements: list[Settlement],
+        resolves: Sequence[Resolve],
+        error: Exception,
     ) -> None:
         """Find the row that can't be stored: it fails alone."""
+        if resolves:
+            if len(resolves) > 1 or entries or settlements:
+                await self._commit(entries, settlements)
+                for resolve in resolves:
+                    await self._commit([], [], [resolve])
+                return
+            log.error("row_refused_by_ledger", error_type=type(error).__name__)
+            _tell_one(resolves[0], StorageDown("the ledger can't store this; see the server's log"))
+            return
         if len(entries) + len(settlements) <= 1:
             # The type only: a driver's message may quote what could not be stored.
             log.error("row_refused_by_ledger", error_type=type(error).__name__)
@@ -262,6 +318,13 @@ def _take(queue: deque[T], limit: int) -> list[T]:
         queue.clear()
         return taken
     return [queue.popleft() for _ in range(limit)]
+
+
+def _tell_one(resolve: Resolve, error: HookferryError | None) -> None:
+    try:
+        resolve.done(error)
+    except Exception:  # as in _tell
+        log.exception("telling_failed")
 
 
 def _fail(entries: Sequence[Entry], error: HookferryError) -> None:

@@ -15,6 +15,7 @@ from hookferry.engine.intake import EVENT_ID_SECONDS, IDEMPOTENCY_KEY_SECONDS, I
 from hookferry.engine.janitor import Janitor
 from hookferry.engine.lanes import LaneLimits, Lanes
 from hookferry.engine.planner import Planner, Unseal
+from hookferry.engine.synchronous import Calls
 from hookferry.ids import IdSource
 from hookferry.store.ports import Store
 from hookferry.telemetry import Metrics
@@ -93,10 +94,24 @@ class Engine:
             rng=rng,
             limits=limits.lanes,
         )
+        self.calls = Calls(
+            directory=self.directory,
+            lanes=self.lanes,
+            hand=self.lanes,
+            transport=transport,
+            committer=self.committer,
+            store=store,
+            clock=clock,
+            timeline=timeline,
+            ids=ids,
+            metrics=metrics,
+            limit=limits.lanes.in_flight,
+        )
         self.intake = Intake(
             self.directory,
             self.committer,
             self.lanes,
+            self.calls,
             clock=clock,
             timeline=timeline,
             ids=ids,
@@ -170,6 +185,8 @@ class Engine:
         self.intake.drain()
         await self.actions.stop()
         await self.janitor.stop()
+        # Held deliveries may come free meanwhile: calls end before the lanes do.
+        await self.calls.stop(self._limits.drain_timeout)
         left = await self.lanes.stop(self._limits.drain_timeout)
         await self.committer.stop()
         await self._store.remember_time(self.timeline.now_ms())

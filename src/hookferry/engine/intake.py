@@ -14,19 +14,22 @@ from typing import Protocol
 import msgspec
 
 from hookferry.clock import Clock, Timeline
-from hookferry.domain.delivery import Delivery, DeliveryState
+from hookferry.domain.delivery import HELD, WAITED_FOR, Delivery, DeliveryState
 from hookferry.domain.event import Event, EventMeta, EventState
 from hookferry.domain.tenant import Tenant
-from hookferry.domain.webhook import Webhook, WebhookState
+from hookferry.domain.webhook import Mode, Webhook, WebhookState
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
 from hookferry.engine.matching import Matcher
 from hookferry.engine.publication import Publication, meta_of
+from hookferry.engine.synchronous import MAX_CALLS_PER_EVENT, PAUSED, Asked, Calls, Room, Verdict
+from hookferry.engine.verdicts import asks
 from hookferry.errors import (
     Conflict,
     Draining,
     HookferryError,
     IdempotencyConflict,
+    InvalidField,
     Overloaded,
     PayloadTooLarge,
 )
@@ -58,10 +61,20 @@ class Receipt(msgspec.Struct, frozen=True):
     duplicate: bool = False
 
 
-Answer = Receipt | HookferryError
+Answer = Receipt | Verdict | HookferryError
 Done = Callable[[Answer], None]
 
-_receipt = msgspec.json.Decoder(tuple[int, int])
+
+class _First(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """What is kept with a dedupe key, so that a repeat is answered as the first was."""
+
+    event_id: int
+    deliveries: int
+    asked: tuple[Asked, ...] = ()
+    before: bool = False
+
+
+_first = msgspec.json.Decoder(_First)
 _encoder = msgspec.json.Encoder()
 
 
@@ -73,13 +86,25 @@ class Hand(Protocol):
         ...
 
 
+class Publishing(Protocol):
+    """A publication under way."""
+
+    def leave(self) -> None:
+        """The publisher is gone and waits for no answer."""
+        ...
+
+
 class _Entry:
     """One publication on its way to the ledger (the committer's Entry)."""
 
     __slots__ = (
         "_event",
+        "_gone",
         "_intake",
+        "_plan",
+        "_room",
         "_size",
+        "_waits",
         "dedupe",
         "done",
         "meta",
@@ -97,8 +122,13 @@ class _Entry:
         meta: EventMeta,
         dedupe: tuple[DedupeKey, ...],
         done: Done,
+        waits: bool,
     ) -> None:
         self._intake = intake
+        self._waits = waits
+        self._gone = False
+        self._room: Room | None = None
+        self._plan: _Waiting | None = None
         self._event: Event | None = None
         self._size = len(payload)
         self.tenant = tenant
@@ -126,21 +156,36 @@ class _Entry:
                 f"{len(matched):,} webhooks subscribe to {self.type!r}; an event may have at most "
                 f"{intake.max_deliveries:,} deliveries"
             )
-        before = self._event
+        if not self._waits and asks(self.type, directory.event_types(tenant.id).get(self.type)):
+            raise InvalidField(
+                f"{self.type!r} asks before the fact, and a batch never waits for answers; "
+                "publish it alone with POST /api/v1/events",
+                field="type",
+            )
+        first = self._event
         event = self._event = Event(
-            before.id if before is not None else intake.ids.next(),
+            first.id if first is not None else intake.ids.next(),
             tenant.id,
             self.type,
             self.payload,
-            before.received_at_ms if before is not None else intake.clock.wall_ms(),
+            first.received_at_ms if first is not None else intake.clock.wall_ms(),
             EventState.MATCHED if matched else EventState.UNMATCHED,
             meta,
         )
         due = intake.timeline.now_ms()
         deliveries = [_owed(intake.ids.next(), event, w, tenant, due) for w in matched]
+        waiting = self._plan = None
+        if self._waits and any(w.mode is not Mode.ASYNC for w in matched):
+            if intake.calls.full:
+                raise Overloaded("too many publishers wait for an answer; try again in a moment")
+            before = asks(self.type, directory.event_types(tenant.id).get(self.type))
+            waiting = self._plan = _arrange(matched, deliveries, before)
         dedupe = self.dedupe
         if dedupe:
-            answer = _encoder.encode((event.id, len(deliveries)))
+            kept = _First(event.id, len(deliveries))
+            if waiting is not None:
+                kept = _First(event.id, len(deliveries), waiting.asked, waiting.before)
+            answer = _encoder.encode(kept)
             dedupe = tuple(msgspec.structs.replace(key, answer=answer) for key in dedupe)
         return Acceptance(event, deliveries, dedupe)
 
@@ -148,9 +193,37 @@ class _Entry:
         intake = self._intake
         intake.release(self._size)
         intake.metrics.accepted(1, 0 if acceptance.deliveries else 1)
+        waiting = self._plan
+        if waiting is not None:
+            self._begin(acceptance, waiting)
+            return
         self.done(Receipt(acceptance.event.id, len(acceptance.deliveries)))
         if acceptance.deliveries:
             intake.hand.offer(acceptance.event, acceptance.deliveries)
+
+    def _begin(self, acceptance: Acceptance, waiting: _Waiting) -> None:
+        """Make the calls; asynchronous deliveries go now, unless they hang on the verdict."""
+        intake = self._intake
+        held = [d for d in acceptance.deliveries if d.due_ms == HELD]
+        room = self._room = Room(
+            acceptance.event,
+            waiting.before,
+            waiting.calls,
+            waiting.asked,
+            held,
+            len(acceptance.deliveries),
+            self.done,
+        )
+        free = [d for d in acceptance.deliveries if d.due_ms < WAITED_FOR]
+        if free:
+            intake.hand.offer(acceptance.event, free)
+        intake.calls.start(room, gone=self._gone)
+
+    def leave(self) -> None:
+        """The publisher does not wait any more; matters only where it waits for answers."""
+        self._gone = True
+        if self._room is not None:
+            self._intake.calls.leave(self._room)
 
     def repeated(self, first: DedupeKey) -> None:
         self._intake.release(self._size)
@@ -168,13 +241,69 @@ class _Entry:
             )
             return
         self._intake.metrics.duplicates()
-        event_id, deliveries = _receipt.decode(first.answer)
-        self.done(Receipt(event_id, deliveries, duplicate=True))
+        kept = _first.decode(first.answer)
+        if kept.asked and self._waits:
+            self._intake.calls.repeat(
+                self.tenant.id, kept.event_id, kept.deliveries, kept.before, kept.asked, self.done
+            )
+            return
+        self.done(Receipt(kept.event_id, kept.deliveries, duplicate=True))
 
     def failed(self, error: HookferryError) -> None:
         self._intake.release(self._size)
         self._intake.metrics.refused(error.code)
         self.done(error)
+
+
+class _Waiting(msgspec.Struct):
+    """What of an event's deliveries the publisher waits for."""
+
+    before: bool
+    calls: list[tuple[Webhook, Delivery]]
+    asked: tuple[Asked, ...]
+
+
+def _arrange(matched: Sequence[Webhook], deliveries: list[Delivery], before: bool) -> _Waiting:
+    """Set the synchronous deliveries apart, in place.
+
+    Those of an event that asks hold the asynchronous ones back until their verdict.
+
+    Raises:
+        Conflict: there are more than a publisher can wait for.
+    """
+    calls: list[tuple[Webhook, Delivery]] = []
+    asked: list[Asked] = []
+    undecided = False
+    for position, webhook in enumerate(matched):
+        if webhook.mode is Mode.ASYNC:
+            continue
+        delivery = deliveries[position]
+        reason = delivery.last_error
+        if delivery.state is DeliveryState.PENDING:
+            undecided = True
+            if webhook.state is WebhookState.PAUSED:
+                reason = PAUSED
+                vetoes = before and webhook.mode is Mode.SYNC_CRITICAL
+                delivery = msgspec.structs.replace(
+                    delivery,
+                    state=DeliveryState.VETOED if vetoes else DeliveryState.FAILED,
+                    last_error=reason,
+                )
+            else:
+                delivery = msgspec.structs.replace(delivery, due_ms=WAITED_FOR)
+                calls.append((webhook, delivery))
+            deliveries[position] = delivery
+        asked.append(Asked(delivery.id, webhook.id, webhook.mode, reason))
+    if len(calls) > MAX_CALLS_PER_EVENT:
+        raise Conflict(
+            f"{len(calls)} synchronous webhooks match this event; a publisher waits for at most "
+            f"{MAX_CALLS_PER_EVENT}: make some of them asynchronous"
+        )
+    if before and undecided:
+        for position, delivery in enumerate(deliveries):
+            if delivery.state is DeliveryState.PENDING and delivery.due_ms < WAITED_FOR:
+                deliveries[position] = msgspec.structs.replace(delivery, due_ms=HELD)
+    return _Waiting(before, calls, tuple(asked))
 
 
 def _owed(delivery_id: int, event: Event, webhook: Webhook, tenant: Tenant, due: int) -> Delivery:
@@ -200,6 +329,7 @@ class Intake:
 
     Args:
         directory: whom events may concern.
+        calls: makes the synchronous ones of an event's deliveries.
         committer: what makes them durable.
         hand: who is offered the deliveries after the commit.
         max_waiting: how many events may wait for their commit.
@@ -215,6 +345,7 @@ class Intake:
         directory: Directory,
         committer: Committer,
         hand: Hand,
+        calls: Calls,
         *,
         clock: Clock,
         timeline: Timeline,
@@ -230,6 +361,7 @@ class Intake:
         self.directory = directory
         self.matcher = Matcher(directory)
         self.hand = hand
+        self.calls = calls
         self.clock = clock
         self.timeline = timeline
         self.ids = ids
@@ -260,24 +392,44 @@ class Intake:
         publication: Publication,
         done: Done,
         idempotency_key: str | None = None,
-    ) -> None:
+        *,
+        waits: bool = True,
+    ) -> Publishing | None:
         """Queue a publication for the next commit.
 
-        ``done`` is called once, later on the event loop, with the receipt after the commit or
-        with the error because of which nothing was stored.
+        ``done`` is called once, later on the event loop: with the receipt after the commit, with
+        the verdict of its synchronous webhooks, or with the error because of which nothing was
+        stored or the event is not to be.
+
+        Args:
+            tenant: whose event it is.
+            publication: the event.
+            done: told what came of it.
+            idempotency_key: the caller's, if any.
+            waits: the publisher waits for synchronous webhooks; where it does not, they are
+                asynchronous, and an event that asks is refused.
+
+        Returns:
+            What the publisher can leave; None where ``done`` is given an error anyway.
         """
         try:
-            entry = self._entry(tenant, publication, done, idempotency_key)
+            entry = self._entry(tenant, publication, done, idempotency_key, waits)
         except HookferryError as error:
             self.metrics.refused(error.code)
             asyncio.get_running_loop().call_soon(done, error)
-            return
+            return None
         self.waiting += 1
         self.waiting_bytes += len(entry.payload)
         self._committer.accept(entry)
+        return entry
 
     def _entry(
-        self, tenant: Tenant, p: Publication, done: Done, idempotency_key: str | None
+        self,
+        tenant: Tenant,
+        p: Publication,
+        done: Done,
+        idempotency_key: str | None,
+        waits: bool,
     ) -> _Entry:
         if self._draining:
             raise Draining("the server is shutting down; send again in a moment", retry_after=5)
@@ -297,7 +449,7 @@ class Intake:
         dedupe: tuple[DedupeKey, ...] = ()
         if p.id is not None or idempotency_key is not None:
             dedupe = self._dedupe(tenant, p, payload, meta, idempotency_key)
-        return _Entry(self, tenant, p.type, payload, meta, dedupe, done)
+        return _Entry(self, tenant, p.type, payload, meta, dedupe, done, waits)
 
     def _dedupe(
         self,
@@ -329,7 +481,7 @@ class Intake:
 
     async def publish_one(
         self, tenant: Tenant, publication: Publication, idempotency_key: str | None = None
-    ) -> Receipt:
+    ) -> Receipt | Verdict:
         """As ``publish``, for callers that await; raises what ``done`` would be given."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.publish(tenant, publication, _resolve(future), idempotency_key)
@@ -357,7 +509,7 @@ class Intake:
             except HookferryError as error:
                 future.set_result(error)
                 continue
-            self.publish(tenant, publication, _resolve(future))
+            self.publish(tenant, publication, _resolve(future), waits=False)
         return [await future for future in futures]
 
 

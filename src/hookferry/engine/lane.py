@@ -45,6 +45,13 @@ class Job:
         self.version = 0
         """The webhook's version that the request was rendered from."""
 
+    def render(self, plan: Plan, now_ms: int) -> tuple[bytes, bytes]:
+        """Return (head, body) of the next try, and keep what its log will say of them."""
+        self.started_ms = now_ms
+        self.version = plan.version
+        head, self.logged_head, body = plan.render(self.carrier, now_ms, self.spent + 1)
+        return head, body
+
 
 class Bucket:
     """A token bucket on the monotonic clock."""

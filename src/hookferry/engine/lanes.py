@@ -21,19 +21,19 @@ from hookferry.domain.delivery import Delivery, DeliveryState
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.alarms import Alarms
-from hookferry.engine.attempts import attempt_of
+from hookferry.engine.attempts import attempt_of, not_rendered
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Carrier, policy_of
 from hookferry.engine.lane import LOW_WATER, Job, Lane
 from hookferry.engine.planner import Planner
 from hookferry.engine.refills import Refills
-from hookferry.engine.retry import decide, health_after, must_disable
+from hookferry.engine.retry import GONE, decide, health_after, must_disable
 from hookferry.errors import HookferryError
 from hookferry.ids import IdSource, encode
 from hookferry.store.ports import HealthChange, Ledger, Settlement
 from hookferry.telemetry import Metrics
-from hookferry.transport.port import ErrorKind, Outcome, Request, Transport
+from hookferry.transport.port import Outcome, Request, Transport
 from hookferry.wire.profiles import profile_named
 
 log = structlog.get_logger(__name__)
@@ -385,16 +385,11 @@ class Lanes:
         self.queued_bytes -= job.size
         self.in_flight += 1
         self._idle.clear()
-        job.started_ms = self._clock.wall_ms()
-        job.version = plan.version
         done = partial(self._done, job)
         try:
-            head, job.logged_head, body = plan.render(job.carrier, job.started_ms, job.spent + 1)
+            head, body = job.render(plan, self._clock.wall_ms())
         except Exception as error:  # a profile's bug must not take its lane down with it
-            log.exception("render_failed", delivery=encode("dlv", job.delivery_id))
-            job.logged_head = b""
-            outcome = Outcome(error=ErrorKind.INTERNAL, detail=f"rendering failed: {error}")
-            self._loop.call_soon(done, outcome)
+            self._loop.call_soon(done, not_rendered(job, error))
             return
         self._transport.send(Request(plan.target, head, body, plan.timeout), done)
 
@@ -463,7 +458,14 @@ class Lanes:
             self._rouse()
 
     def _count_health(
-        self, lane: Lane, success: bool, error: str | None, status: int | None, now_ms: int
+        self,
+        lane: Lane,
+        success: bool,
+        error: str | None,
+        status: int | None,
+        now_ms: int,
+        *,
+        counts: bool = True,
     ) -> None:
         webhook_id = lane.webhook.id
         health = health_after(
@@ -471,10 +473,15 @@ class Lanes:
             success=success,
             reason=error,
             now_ms=now_ms,
-            counts=lane.stopping_at is None,
+            counts=counts and lane.stopping_at is None,
         )
         self._directory.put_health(webhook_id, health)
-        if not success and lane.sending and must_disable(lane.plan.policy, health, status, now_ms):
+        if (
+            not success
+            and counts
+            and lane.sending
+            and must_disable(lane.plan.policy, health, status, now_ms)
+        ):
             lane.stopping_at = lane.webhook.version
             self.queued_bytes -= lane.forget_queue()
             self._metrics.webhook_disabled()
@@ -484,6 +491,28 @@ class Lanes:
                 failures=health.consecutive_failures,
                 error=error,
             )
+
+    # ------------------------------------------------------------------ synchronous calls
+
+    def lane_of(self, webhook_id: int) -> Lane | None:
+        """Return a webhook's lane; None when it is deleted, unusable or another node's."""
+        return self._lane(webhook_id)
+
+    def epoch_of(self, shard: int) -> int:
+        """Return the epoch under which this node owns a shard; 0, which is none, where not."""
+        return self._epochs.get(shard, 0)
+
+    def count_call(
+        self, lane: Lane, *, success: bool, error: str | None, status: int | None, now_ms: int
+    ) -> None:
+        """Count a synchronous call into its webhook's health.
+
+        An answer that is not success is what the caller asked for, not a fault of the receiver:
+        of those only 410 can disable the webhook. No answer counts like any failed attempt.
+        """
+        self._count_health(
+            lane, success, error, status, now_ms, counts=status is None or status == GONE
+        )
 
     # ------------------------------------------------------------------ settling (Owner)
 

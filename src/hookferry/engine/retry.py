@@ -120,7 +120,8 @@ def health_after(
         success: whether it succeeded.
         reason: what a failure was, for ``last_error``.
         now_ms: when it was settled.
-        counts: False for an attempt that was in flight when the webhook was disabled.
+        counts: False for an attempt that was in flight when the webhook was disabled, and for a
+            receiver that answered its synchronous caller with a refusal.
     """
     if success:
         return Health(
@@ -129,7 +130,7 @@ def health_after(
         )  # fmt: skip
     return Health(
         health.consecutive_failures + (1 if counts else 0),
-        now_ms if health.failing_since_ms is None else health.failing_since_ms,
+        now_ms if counts and health.failing_since_ms is None else health.failing_since_ms,
         health.last_success_ms,
         now_ms,
         reason,

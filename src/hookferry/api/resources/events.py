@@ -33,7 +33,6 @@ from hookferry.api.wire import (
 from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.event import Event, EventState
 from hookferry.domain.tenant import Tenant
-from hookferry.engine.intake import Receipt
 from hookferry.engine.publication import Publication, decode_batch
 from hookferry.errors import HookferryError, InvalidField, NotFound
 from hookferry.match.patterns import check_event_type
@@ -156,9 +155,9 @@ def event_router(s: Services, access: Access) -> Router:
                 lambda p: tenant_of(access, authorization, tenant, p), publications
             )
         results: list[Any] = [
-            ReceiptView(ids.encode("evt", a.event_id), a.deliveries, a.duplicate)
-            if isinstance(a, Receipt)
-            else problem_of(a)
+            problem_of(a)
+            if isinstance(a, HookferryError)
+            else ReceiptView(ids.encode("evt", a.event_id), a.deliveries, a.duplicate)
             for a in answers
         ]
         failed = any(isinstance(a, HookferryError) for a in answers)
