@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from hookferry import ids
+from hookferry.domain.credential import Credential, CredentialKind
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import NO_META, Event, EventMeta, EventState
 from hookferry.domain.tenant import Tenant
@@ -79,6 +80,18 @@ class Maker:
             updated_at_ms=NOW,
         )
 
+    def credential(self, name: str = "erp", *, tenant: int = 1) -> Credential:
+        return Credential(
+            id=self.id(),
+            tenant_id=tenant,
+            name=name,
+            kind=CredentialKind.BASIC,
+            username="hookferry",
+            value=b"\x00sealed\xff",
+            created_at_ms=NOW,
+            updated_at_ms=NOW,
+        )
+
     def tenant(self, name: str) -> Tenant:
         return Tenant(id=self.id(), name=name, created_at_ms=NOW, updated_at_ms=NOW)
 
@@ -100,6 +113,7 @@ class Maker:
             response_body=b"\x00\xff" if success else b"",
             response_truncated=False,
             timings={"dns": 1.5, "connect": 2.25},
+            webhook_version=number + 4,
         )
 
     def key(

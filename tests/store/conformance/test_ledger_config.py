@@ -8,6 +8,7 @@ import pytest
 from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.tenant import ApiKey, EventType
 from hookferry.domain.webhook import (
+    Health,
     RateLimit,
     Retry,
     SealedSecret,
@@ -27,6 +28,7 @@ async def test_an_empty_ledger_has_the_default_tenant(books: Books) -> None:
     [tenant] = changes.tenants
     assert (tenant.id, tenant.name, tenant.deleted) == (1, "default", False)
     assert (changes.event_types, changes.webhooks, changes.api_keys) == ([], [], [])
+    assert changes.credentials == []
 
 
 async def test_every_kind_of_record_is_read_back_as_saved(books: Books, make: Maker) -> None:
@@ -49,13 +51,15 @@ async def test_every_kind_of_record_is_read_back_as_saved(books: Books, make: Ma
         client_certificate=b"\x00",
         secrets=(SealedSecret(b"\xfe", NOW), SealedSecret(b"\xfd")),
     )
-    for record in (tenant, event_type, key, webhook):
+    credential = make.credential()
+    for record in (tenant, event_type, key, webhook, credential):
         assert await books.store.save(record) == record
     changes = await books.store.changes(0)
     assert changes.tenants[1:] == [tenant]
     assert changes.event_types == [event_type]
     assert changes.api_keys == [key]
     assert changes.webhooks == [webhook]
+    assert changes.credentials == [credential]
 
 
 async def test_each_save_counts_up_and_changes_tells_only_what_is_newer(books: Books) -> None:
@@ -136,6 +140,110 @@ async def test_names_of_webhooks_are_unique_only_where_asked(books: Books, make:
     await books.store.save(replace(other, deleted=True, version=2))
     await books.store.save_webhook_unique(make.webhook("erp"))
     assert webhook in (await books.store.changes(0)).webhooks
+
+
+async def test_names_of_credentials_are_unique_among_the_living_of_a_tenant(
+    books: Books, make: Maker
+) -> None:
+    first = await books.store.save(make.credential("erp"))
+    await books.store.save(make.credential("erp", tenant=2))
+    with pytest.raises(NameTaken, match="'erp'"):
+        await books.store.save(make.credential("erp"))
+    await books.store.save(replace(first, deleted=True, version=2))
+    again = await books.store.save(make.credential("erp"))
+    living = [c for c in (await books.store.changes(0)).credentials if not c.deleted]
+    assert again in living
+
+
+async def test_a_credential_saved_over_another_version_is_refused(
+    books: Books, make: Maker
+) -> None:
+    first = await books.store.save(make.credential())
+    with pytest.raises(VersionMismatch):
+        await books.store.save(replace(first, description="mine"))
+    assert (await books.store.changes(0)).credentials == [first]
+
+
+async def test_the_greatest_id_counts_credentials(books: Books, make: Maker) -> None:
+    credential = await books.store.save(make.credential())
+    assert (await books.store.boot()).greatest_id == credential.id
+
+
+# --------------------------------------------------------------------------- versions of webhooks
+
+
+async def test_every_version_of_a_webhook_is_kept_as_it_was(books: Books) -> None:
+    first = await books.webhook()
+    second = await books.store.save(replace(first, title="two", version=2, updated_at_ms=NOW + 2))
+    third = await books.store.save(replace(second, title="three", version=3, deleted=True))
+    for version in (first, second, third):
+        assert await books.store.webhook_at(1, first.id, version.version) == version
+    assert await books.store.webhook_at(1, first.id, 4) is None
+    assert await books.store.webhook_at(1, first.id, 0) is None
+    assert await books.store.webhook_at(2, first.id, 1) is None
+    assert await books.store.webhook_at(2, first.id, 3) is None
+
+
+async def test_a_refused_save_keeps_no_version(books: Books) -> None:
+    first = await books.webhook()
+    with pytest.raises(VersionMismatch):
+        await books.store.save(replace(first, version=3))
+    assert await books.store.webhook_at(1, first.id, 2) is None
+    assert await books.store.webhook_at(1, first.id, 3) is None
+
+
+async def test_disabling_keeps_the_version_before_it(books: Books) -> None:
+    webhook = await books.webhook()
+    await books.settle([], [books.health(webhook, Health(consecutive_failures=9), disable=True)])
+    assert await books.store.webhook_at(1, webhook.id, 1) == webhook
+    disabled = await books.store.webhook_at(1, webhook.id, 2)
+    assert disabled is not None
+    assert disabled.state is WebhookState.TOO_MANY_ERRORS
+
+
+async def test_versions_are_told_without_anything_sealed(books: Books, make: Maker) -> None:
+    sealed = {
+        "secrets": (SealedSecret(b"\xfe"),),
+        "client_certificate": b"sealed",
+        "proxy": b"sealed",
+    }
+    webhook = await books.store.save(replace(make.webhook(), **sealed))
+    assert await books.store.webhook_at(1, webhook.id, 1) == webhook.without_sealed()
+    await books.store.save(replace(webhook, version=2))
+    kept = await books.store.webhook_at(1, webhook.id, 1)
+    assert kept == webhook.without_sealed()
+    assert all(value != b"sealed" for value in msgspec.structs.astuple(kept))
+    assert (kept.secrets, kept.client_certificate, kept.proxy) == ((), None, None)
+
+
+async def test_versions_are_forgotten_by_when_they_were_replaced(books: Books) -> None:
+    webhook = await books.webhook()
+    for number in range(2, 5):
+        webhook = replace(webhook, version=number, updated_at_ms=NOW + number)
+        await books.store.save(webhook)
+    await books.store.forget(NOW + 3, 10)
+    kept = [await books.store.webhook_at(1, webhook.id, n) is not None for n in range(1, 5)]
+    assert kept == [False, True, True, True]
+    await books.store.forget(NOW + 1_000, 10)
+    kept = [await books.store.webhook_at(1, webhook.id, n) is not None for n in range(1, 5)]
+    assert kept == [False, False, False, True]
+
+
+async def test_hundreds_of_versions_are_forgotten_in_one_call(books: Books) -> None:
+    webhook = await books.webhook()
+    for number in range(2, 303):
+        webhook = await books.store.save(replace(webhook, version=number))
+    await books.store.forget(NOW + 1, 10)
+    assert await books.store.webhook_at(1, webhook.id, 301) is None
+    assert await books.store.webhook_at(1, webhook.id, 302) == webhook
+
+
+async def test_versions_survive_a_restart(reopen: Reopen, make: Maker) -> None:
+    books = Books(await reopen(), make)
+    webhook = await books.webhook()
+    await books.store.save(replace(webhook, title="new", version=2))
+    store = await reopen()
+    assert await store.webhook_at(1, webhook.id, 1) == webhook
 
 
 async def test_a_revoked_api_key_is_told_as_changed(books: Books, make: Maker) -> None:

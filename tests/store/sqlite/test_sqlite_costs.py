@@ -140,3 +140,15 @@ def test_a_commit_of_many_rows_takes_few_statements(tmp_path: Path) -> None:
     # Begin, configuration version, two chunks of events, two of deliveries, the time, commit.
     assert len(statements) == 8
     log.connection.close()
+
+
+def test_a_commit_without_resolutions_pays_nothing_for_them(tmp_path: Path) -> None:
+    log = Log(tmp_path, 0)
+    commit(log.connection, log.batch(10, DeliveryState.PENDING))
+    batch = log.settling(10)
+    statements: list[str] = []
+    log.connection.set_trace_callback(statements.append)
+    commit(log.connection, batch)
+    # Begin, configuration version, epochs, attempts, settlements, the time, commit.
+    assert len(statements) == 7
+    log.connection.close()
