@@ -6,6 +6,8 @@
     │   ├── UnknownField             unknown_field           names the nearest known one
     │   ├── InvalidField             invalid_field           names the field and the remedy
     │   ├── TargetRefused            target_refused          carries the guard's verdict
+    │   ├── TestFailed               test_failed             the receiver took no test event
+    │   ├── HandshakeRefused         handshake_refused       the receiver does not want events
     │   └── IdempotencyConflict      idempotency_conflict    same key, other body
     ├── PayloadTooLarge              payload_too_large
     ├── Unauthorized                 unauthorized
@@ -98,6 +100,20 @@ class TargetRefused(InvalidInput):
     """The guard or the TLS check refused a target; ``verdict`` says why."""
 
     code = "target_refused"
+
+
+class HandshakeRefused(InvalidInput):
+    """A receiver did not agree, in the handshake, to be sent events."""
+
+    code = "handshake_refused"
+
+
+class TestFailed(InvalidInput):
+    """The receiver did not take the test event that its profile sends before a save."""
+
+    __test__ = False  # not a test, whatever its name begins with
+
+    code = "test_failed"
 
 
 class IdempotencyConflict(InvalidInput):

@@ -1,0 +1,54 @@
+"""JSON text, token by token: for what must keep the digits and must not recurse.
+
+A payload was checked when it was accepted, so what is read here is valid JSON. It may be nested as
+deep as a thousand levels, which a recursive reader would take in one place and refuse in another,
+depending on how deep its caller's stack is.
+"""
+
+from __future__ import annotations
+
+import re
+
+TOKEN = re.compile(
+    r"(?P<nothing>\{[ \t\n\r]*\}|\[[ \t\n\r]*\])"
+    r"|(?P<mark>[{}\[\],])"
+    r'|(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")'
+    r'|(?P<word>[^ \t\n\r{}\[\],:"]+)'
+)
+"""The parts of valid JSON; blanks and colons, which say nothing, are passed over."""
+
+
+def without_nulls(payload: bytes) -> bytes:
+    """Return an object without the members that are null; they are otherwise as they were.
+
+    Args:
+        payload: valid JSON in UTF-8. What is no object becomes the member ``value`` of one, except
+            null, which becomes an object without members.
+    """
+    text = payload.decode()
+    kept: list[str] = []
+    depth = start = 0
+    value = ""
+    for token in TOKEN.finditer(text):
+        found = token[0]
+        if depth == 0:
+            if found != "{":
+                break  # no object, or one without members
+            depth, start = 1, token.end()
+        elif found in ("{", "["):
+            depth += 1
+        elif depth > 1:
+            if found in ("}", "]"):
+                depth -= 1
+                value = found
+        elif found in (",", "}"):
+            if value != "null":
+                kept.append(text[start : token.start()].strip(" \t\n\r"))
+            start = token.end()
+        else:
+            value = found  # the last token before a comma is the value, or its end
+    else:
+        return f"{{{','.join(kept)}}}".encode()
+    if found == "null" or found.startswith("{"):
+        return b"{}"
+    return f'{{"value":{text}}}'.encode()
