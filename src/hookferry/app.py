@@ -14,6 +14,7 @@ from typing import cast
 import structlog
 import uvloop
 
+from hookferry import __version__
 from hookferry.api.app import build_api
 from hookferry.api.connections import WireLimits
 from hookferry.api.server import HookferryServer
@@ -35,6 +36,7 @@ from hookferry.store.null import NullLedger
 from hookferry.store.ports import Store
 from hookferry.store.sqlite.store import SqliteStore
 from hookferry.telemetry import Metrics
+from hookferry.tracing import Tracing, tracing_of
 from hookferry.transport.check import TargetChecker
 from hookferry.transport.client import HttpTransport
 from hookferry.transport.dns import Resolver
@@ -65,6 +67,7 @@ class App:
         self.metrics = Metrics()
         self._clock = SystemClock()
         self._draining = False
+        self._tracing: Tracing | None = None
 
     async def serve(self, announce: Callable[[App], None]) -> None:
         """Start, call ``announce`` once connections are taken, serve until ``stop``, drain.
@@ -73,6 +76,7 @@ class App:
             StartupError: it can't start; the detail says what to do.
         """
         settings = self.settings
+        self._tracing = tracing_of(os.environ, __version__)
         store = await SqliteStore.open(settings.data)
         try:
             sealer = Sealer.from_setting(self._master_key())
@@ -80,6 +84,12 @@ class App:
             await self._serve(ledger, sealer, announce)
         finally:
             await store.aclose()
+
+    @property
+    def _origin(self) -> str:
+        """The address under which receivers know this server."""
+        settings = self.settings
+        return settings.public_url or f"http://{settings.host}:{settings.port}"
 
     def stop(self) -> None:
         """Begin to shut down: take no new connections, let requests finish, drain the engine."""
@@ -110,7 +120,8 @@ class App:
             rng=random.Random(),  # noqa: S311 - jitter
             limits=self._engine_limits(),
             node=f"pid-{os.getpid()}",
-            origin=settings.public_url or f"http://{settings.host}:{settings.port}",
+            origin=self._origin,
+            tracing=self._tracing,
         )
         try:
             directory = engine.directory
@@ -121,6 +132,7 @@ class App:
             keys = Keys(store, directory, engine.ids, clock)
             await self._first_key(keys, directory)
             check = TargetChecker(guard, resolver, clock, limits)
+            pings = Pings(transport, engine.planner, engine.ids, clock, origin=self._origin)
             services = Services(
                 store=store,
                 clock=clock,
@@ -137,6 +149,8 @@ class App:
                     engine.ids,
                     clock,
                     check,
+                    pings,
+                    engine.announcer.announce,
                     limits=DefinitionLimits(
                         attempt_timeout=settings.attempt_timeout_max,
                         headers=settings.header_limit,
@@ -144,7 +158,7 @@ class App:
                     ),
                     rotation_overlap=settings.rotation_overlap_hours * 3600,
                 ),
-                pings=Pings(transport, engine.planner, engine.ids, clock),
+                pings=pings,
                 sealer=sealer,
                 render_metrics=self.metrics.render,
                 pages=PageSizes(usual=settings.page, most=settings.page_max),
@@ -157,6 +171,8 @@ class App:
             await engine.drain()
             await transport.aclose()
             await resolver.aclose()
+            if self._tracing is not None:
+                await self._tracing.aclose()
 
     async def _listen(self, services: Services, announce: Callable[[App], None]) -> None:
         settings = self.settings

@@ -6,6 +6,7 @@
     │   ├── UnknownField             unknown_field           names the nearest known one
     │   ├── InvalidField             invalid_field           names the field and the remedy
     │   ├── TargetRefused            target_refused          carries the guard's verdict
+    │   ├── SchemaViolation          schema_violation        the data breaks its type's JSON Schema
     │   ├── TestFailed               test_failed             the receiver took no test event
     │   ├── HandshakeRefused         handshake_refused       the receiver does not want events
     │   └── IdempotencyConflict      idempotency_conflict    same key, other body
@@ -26,6 +27,7 @@
     │   ├── StorageFull              storage_full
     │   ├── StorageDown              storage_down
     │   └── Draining                 draining                the server is shutting down
+    ├── ConditionError               condition_error         it can't be evaluated, so no match
     └── StartupError                 hookferry can't start
         ├── LedgerOwned              ledger_owned            another process owns the data folder
         ├── LedgerDamaged            ledger_damaged
@@ -114,6 +116,12 @@ class TestFailed(InvalidInput):
     __test__ = False  # not a test, whatever its name begins with
 
     code = "test_failed"
+
+
+class SchemaViolation(InvalidInput):
+    """The data is not what the event type's JSON Schema asks for; ``field`` says where."""
+
+    code = "schema_violation"
 
 
 class IdempotencyConflict(InvalidInput):
@@ -226,6 +234,12 @@ class Draining(Unavailable):
     """The server is shutting down."""
 
     code = "draining"
+
+
+class ConditionError(HookferryError):
+    """A condition can't be evaluated for an event, so it does not match; never an answer."""
+
+    code = "condition_error"
 
 
 class StartupError(HookferryError):

@@ -56,6 +56,10 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Accept batches matched again because the configuration had changed meanwhile.",
         (),
     ),
+    "hookferry_hops_exceeded_total": (
+        "Events of hookferry's own that led to one another too often: stored, not matched.",
+        (),
+    ),
     "hookferry_webhooks_disabled_total": (
         "Webhooks moved to too_many_errors by their failures or a 410.",
         (),
@@ -197,6 +201,10 @@ class Metrics(Collector):
     def rematched(self) -> None:
         """Count an accept batch that had to be matched again."""
         self._counts["hookferry_accepts_rematched_total"][()] += 1
+
+    def hops_exceeded(self) -> None:
+        """Count an event that was not matched because of its hops."""
+        self._counts["hookferry_hops_exceeded_total"][()] += 1
 
     def webhook_disabled(self) -> None:
         """Count a webhook moved to too_many_errors."""

@@ -148,25 +148,22 @@ class AttemptSpan:
     """One request to a receiver.
 
     Attributes:
+        delivery: its text id, and ``delivery_id`` its number.
         context: for the settle span, its child.
         lines: the headers that make the receiver's spans children of this one.
     """
 
-    __slots__ = ("_span", "context", "delivery_id", "lines")
+    __slots__ = ("_span", "context", "delivery", "delivery_id", "lines")
 
-    def __init__(self, span: Span, delivery_id: int) -> None:
+    def __init__(self, span: Span, delivery_id: int, delivery: str) -> None:
         self._span = span
         self.delivery_id = delivery_id
+        self.delivery = delivery
         self.context = set_span_in_context(span, Context())
         self.lines = _context_of(span).lines
 
     def ended(self, status: int | None, error: str | None) -> None:
-        """End.
-
-        Args:
-            status: of the answer, where one came.
-            error: why it is no success: an error kind or ``status_...``; None when it is one.
-        """
+        """End; the parameters are those of ``Tracing.attempted``."""
         span = self._span
         if status is not None:
             span.set_attribute("http.response.status_code", status)
@@ -251,10 +248,17 @@ class Tracing:
         if number > 1:
             attributes["http.request.resend_count"] = number - 1
         span = self._tracer.start_span("attempt", _remote(trace), SpanKind.CLIENT, attributes)
-        return AttemptSpan(span, delivery_id)
+        return AttemptSpan(span, delivery_id, delivery)
 
-    def settling(self, attempt: AttemptSpan, delivery: str) -> None:
-        """Begin to make an attempt's outcome durable."""
+    def attempted(self, attempt: AttemptSpan, status: int | None, error: str | None) -> None:
+        """End an attempt, and begin to make its outcome durable.
+
+        Args:
+            attempt: which.
+            status: of the answer, where one came.
+            error: why it is no success: an error kind or ``status_...``; None when it is one.
+        """
+        attempt.ended(status, error)
         if len(self._settling) < MAX_SETTLING:
             self._settling[attempt.delivery_id] = self._tracer.start_span(
                 "settle",
@@ -264,7 +268,7 @@ class Tracing:
                     "messaging.system": "hookferry",
                     "messaging.operation.name": "settle",
                     "messaging.operation.type": "settle",
-                    "hookferry.delivery.id": delivery,
+                    "hookferry.delivery.id": attempt.delivery,
                 },
             )
 

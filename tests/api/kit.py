@@ -209,6 +209,7 @@ async def running_house(
     )
     directory, ids = engine.directory, engine.ids
     targets = TargetCheck()
+    pings = Pings(transport, engine.planner, ids, clock)
     services = Services(
         store=store,
         clock=clock,
@@ -218,8 +219,10 @@ async def running_house(
         actions=engine.actions,
         keys=Keys(store, directory, ids, clock),
         tenants=Tenants(store, directory, sealer, ids, clock),
-        webhooks=Webhooks(store, directory, sealer, ids, clock, targets),
-        pings=Pings(transport, sealer.unseal, ids, clock),
+        webhooks=Webhooks(
+            store, directory, sealer, ids, clock, targets, pings, engine.announcer.announce
+        ),
+        pings=pings,
         sealer=sealer,
         render_metrics=metrics.render,
     )

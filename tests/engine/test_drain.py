@@ -7,7 +7,6 @@ import asyncio
 from doubles.transport import always
 from hookferry.domain.webhook import RateLimit, Retry
 from hookferry.engine.engine import EngineLimits
-from hookferry.engine.lanes import LaneLimits
 
 from .kit import Rig, answers
 
@@ -39,7 +38,7 @@ async def test_nothing_is_sent_while_draining(rig: Rig) -> None:
 
 async def test_one_that_hangs_is_left_for_the_next_start(bare: Rig) -> None:
     rig = bare
-    await rig.boot(EngineLimits(lanes=LaneLimits(attempt_timeout=60), drain_timeout=5))
+    await rig.boot(EngineLimits(attempt_timeout=60, drain_timeout=5))
     rig.receivers["crm"] = always(200, delay=50)
     await rig.webhook()
     await rig.publish()

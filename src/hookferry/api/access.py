@@ -5,6 +5,9 @@ Both kinds of door ask here, the hot routes and the framework's.
 
 from __future__ import annotations
 
+import base64
+import binascii
+
 from hookferry.domain.tenant import DEFAULT_TENANT, ApiKey, Tenant
 from hookferry.engine.directory import Directory
 from hookferry.engine.keys import Keys
@@ -33,8 +36,12 @@ class Access:
     def key_of(self, authorization: bytes | None) -> ApiKey:
         """Return the key behind an ``Authorization`` header (RFC 6750 section 2.1).
 
+        Basic (RFC 7617) is taken too, since programs written for another API may know nothing
+        else: the key is the password, or the user name where the password is empty. No answer
+        asks for it, so no browser keeps it and sends it along with other sites' requests.
+
         Raises:
-            Unauthorized: the header is missing, not Bearer, or its key is not valid.
+            Unauthorized: the header is missing, of another scheme, or its key is not valid.
         """
         if self._version != self._directory.version:
             self._known.clear()
@@ -44,9 +51,10 @@ class Access:
             if known is not None:
                 return known
             if len(authorization) <= MAX_AUTHORIZATION and authorization.isascii():
-                scheme, _, token = authorization.decode().partition(" ")
-                if scheme.lower() == "bearer":
-                    key = self._keys.authenticate(token.strip())
+                scheme, _, credentials = authorization.decode().partition(" ")
+                token = _token(scheme.lower(), credentials.strip())
+                if token is not None:
+                    key = self._keys.authenticate(token)
                     if len(self._known) >= CACHED_KEYS:
                         self._known.clear()
                     self._known[authorization] = key
@@ -84,3 +92,16 @@ class Access:
             raise Forbidden(
                 "this needs an administrator's API key; the one sent is bound to a tenant"
             )
+
+
+def _token(scheme: str, credentials: str) -> str | None:
+    """Return the API key in a header's credentials, or None where they can't hold one."""
+    if scheme == "bearer":
+        return credentials
+    if scheme != "basic":
+        return None
+    try:
+        user, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return password or user

@@ -11,6 +11,7 @@ from litestar.openapi.config import OpenAPIConfig
 
 from hookferry.api import openapi
 from hookferry.api.access import Access
+from hookferry.api.dialects.superoffice import superoffice_routers
 from hookferry.api.framework import (
     administrator,
     authenticated,
@@ -83,7 +84,7 @@ def _application(
         dependencies={"owner": owner_of(access)},
     )
     return Litestar(
-        [management, probe_router(s, describe)],
+        [management, *superoffice_routers(s, access), probe_router(s, describe)],
         guards=[refuse_unknown_query],
         exception_handlers={Exception: problem_response},
         request_max_body_size=MANAGEMENT_BODY,

@@ -53,14 +53,14 @@ def describe(app: Litestar) -> dict[str, Any]:
     document: dict[str, Any] = app.openapi_schema.to_schema()
     document["openapi"] = "3.1.0"
     bodies = _bodies(app)
-    structs = list({kind for _, _, kind, _ in bodies} | {Publication, ReceiptView, Problem})
+    kinds = {kind for body in bodies for kind in body.kinds.values()}
+    structs = list(kinds | {Publication, ReceiptView, Problem})
     shapes, components = msgspec.json.schema_components(structs, ref_template=_REF)
     shape_of = dict(zip(structs, shapes, strict=True))
-    for path, method, kind, partial in bodies:
-        operation = document["paths"][path][method]
-        media = "application/merge-patch+json" if partial else "application/json"
-        content = {media: {"schema": shape_of[kind]}}
-        operation["requestBody"] = {"required": True, "content": content}
+    for body in bodies:
+        operation = document["paths"][body.path][body.method]
+        content = {media: {"schema": shape_of[kind]} for media, kind in body.kinds.items()}
+        operation["requestBody"] = {"required": body.required, "content": content}
     document["paths"].setdefault("/api/v1/events", {})["post"] = _publish_operation(
         shape_of[Publication], shape_of[ReceiptView]
     )
@@ -74,22 +74,37 @@ def describe(app: Litestar) -> dict[str, Any]:
     return document
 
 
-def _bodies(app: Litestar) -> list[tuple[str, str, Any, bool]]:
-    """Return path, method, body type and whether it is a merge patch of each address."""
+class _Body(msgspec.Struct):
+    """The body that an address takes, from its handler's ``opt``.
+
+    ``body`` is its type, or types by media type; ``partial`` marks a merge patch of that type,
+    ``optional`` a body that may be left out.
+    """
+
+    path: str
+    method: str
+    kinds: dict[str, Any]
+    required: bool
+
+
+def _bodies(app: Litestar) -> list[_Body]:
     found = []
     for route in app.routes:
         if not isinstance(route, HTTPRoute):
             continue
         for method, (handler, _) in route.route_handler_map.items():
-            if isinstance(handler, HTTPRouteHandler) and "body" in handler.opt:
-                found.append(
-                    (
-                        route.path_format,
-                        method.lower(),
-                        handler.opt["body"],
-                        bool(handler.opt.get("partial")),
-                    )
-                )
+            if (
+                not isinstance(handler, HTTPRouteHandler)
+                or "body" not in handler.opt
+                or not handler.include_in_schema
+            ):
+                continue
+            kinds = handler.opt["body"]
+            if not isinstance(kinds, dict):
+                partial = handler.opt.get("partial")
+                kinds = {"application/merge-patch+json" if partial else "application/json": kinds}
+            required = not handler.opt.get("optional")
+            found.append(_Body(route.path_format, method.lower(), kinds, required))
     return found
 
 

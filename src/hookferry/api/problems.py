@@ -57,6 +57,24 @@ class HeadersTooLarge(HookferryError):
 _STATUS[HeadersTooLarge] = 431
 
 
+class NotAcceptable(HookferryError):
+    """The caller wants an answer of another media type than this address has."""
+
+    code = "not_acceptable"
+
+
+_STATUS[NotAcceptable] = 406
+
+
+class UnsupportedMediaType(HookferryError):
+    """The body's media type is not one that this address takes."""
+
+    code = "unsupported_media_type"
+
+
+_STATUS[UnsupportedMediaType] = 415
+
+
 def status_of(error: HookferryError) -> int:
     """Return the HTTP status of an error: that of its nearest ancestor with one, else 500."""
     return _status_of(type(error))

@@ -28,6 +28,7 @@ from hookferry.engine.publication import Publication, decode_publication
 from hookferry.engine.synchronous import Verdict
 from hookferry.engine.verdicts import CallOutcome
 from hookferry.errors import HookferryError, InvalidField, Unauthorized, UnknownField
+from hookferry.tracing import TRACEPARENT, read_trace
 
 PATH = b"/api/v1/events"
 ENVELOPE_BYTES = 64 * 1024
@@ -142,12 +143,14 @@ class PublishRoute:
 
     def handle(self, request: HotRequest, respond: Respond) -> None:
         """Take the event; answer when it is durable."""
-        authorization = idempotency = None
+        authorization = idempotency = trace = None
         for name, value in request.headers:
             if name == b"authorization":
                 authorization = value
             elif name == b"idempotency-key":
                 idempotency = check_idempotency_key(value)
+            elif name == TRACEPARENT:
+                trace = read_trace(request.headers)
         publication = decode_publication(request.body)
         in_query = tenant_in_query(request.query) if request.query else None
         tenant = tenant_of(self._access, authorization, in_query, publication)
@@ -170,6 +173,6 @@ class PublishRoute:
             else:
                 respond_problem(respond, answer)
 
-        publishing = self._intake.publish(tenant, publication, done, idempotency)
+        publishing = self._intake.publish(tenant, publication, done, idempotency, trace=trace)
         if publishing is not None:
             request.gone = publishing.leave

@@ -9,11 +9,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hookferry import verify as check
-from hookferry.cli.reading import read_bytes, read_text
+from hookferry.cli.reading import read_bytes
 from hookferry.cli.terminal import CommandError, Exit, out, safe
 from hookferry.errors import InvalidField
+from hookferry.ids import encode
 from hookferry.wire.schemes import DEFAULT_TOLERANCE_S, SCHEMES
-from hookferry.wire.verification import VerificationFailed
+from hookferry.wire.uuids import event_in
+from hookferry.wire.verification import VerificationFailed, Verified
 
 
 def verify(
@@ -50,7 +52,7 @@ def verify(
     try:
         found = check(
             scheme,
-            read_text(secret, "--secret"),
+            _secret(secret),
             pairs,
             read_bytes(body, "--body"),
             tolerance=None if tolerance < 0 else tolerance,
@@ -59,8 +61,29 @@ def verify(
         raise CommandError(f"not genuine ({error.reason}): {error.detail}") from None
     except InvalidField as error:
         raise CommandError(error.detail, Exit.USAGE) from None
-    signed = dt.datetime.fromtimestamp(found.timestamp, dt.UTC)
-    out.print(f"genuine: id {safe(found.id)}, signed {signed:%Y-%m-%d %H:%M:%S} UTC", markup=False)
+    out.print("genuine: " + ", ".join(_said(scheme, found)), markup=False)
+
+
+def _secret(given: str) -> str:
+    """Return a secret as typed, blanks included; a file may end in a line end."""
+    try:
+        return read_bytes(given, "--secret").decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise CommandError("--secret is not text", Exit.USAGE) from None
+
+
+def _said(scheme: str, found: Verified) -> list[str]:
+    """Return what a genuine request says of itself, in words."""
+    if scheme == "hornbill":
+        return ["user name and password are right; nothing vouches for the body"]
+    said = [f"id {safe(found.id) or 'none'}"]
+    event = event_in(found.id)
+    if event is not None:
+        said.append(f"event {encode('evt', event)}")
+    if found.timestamp is not None:
+        signed = dt.datetime.fromtimestamp(found.timestamp, dt.UTC)
+        said.append(f"signed {signed:%Y-%m-%d %H:%M:%S} UTC")
+    return said
 
 
 def _pair(line: str) -> tuple[str, str]:

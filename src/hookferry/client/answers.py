@@ -127,6 +127,8 @@ class PingResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the guard said of the address."""
     address: str | None = None
     duration_ms: float = 0.0
+    response_head: str = ""
+    """Status line and headers of the answer, as received."""
     response_body: str = ""
     response_truncated: bool = False
 

@@ -5,11 +5,28 @@ from __future__ import annotations
 import structlog
 
 from hookferry.domain.delivery import Attempt
+from hookferry.engine.dispatch import Plan, trace_of
 from hookferry.engine.lane import Job
 from hookferry.ids import encode
+from hookferry.tracing import AttemptSpan, Tracing
 from hookferry.transport.port import ErrorKind, Outcome
 
 log = structlog.get_logger(__name__)
+
+
+def span_of(tracing: Tracing, job: Job, plan: Plan) -> AttemptSpan:
+    """Begin the span of a job's next try."""
+    return tracing.attempt(
+        trace_of(job.carrier.event),
+        delivery_id=job.delivery_id,
+        delivery=encode("dlv", job.delivery_id),
+        event=job.carrier.text_id,
+        webhook=encode("wh", job.lane.webhook.id),
+        number=job.spent + 1,
+        url=plan.url,
+        host=plan.target.host,
+        port=plan.target.port,
+    )
 
 
 def not_rendered(job: Job, error: Exception) -> Outcome:

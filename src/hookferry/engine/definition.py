@@ -15,12 +15,13 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from hookferry.domain.webhook import RateLimit, Retry
-from hookferry.engine.masking import is_credential, refuse_mask
+from hookferry.domain.webhook import Mode, RateLimit, Retry
+from hookferry.engine.custom_headers import check_headers
 from hookferry.engine.publication import explain_validation
 from hookferry.errors import InvalidField
 from hookferry.match.patterns import check_pattern
 from hookferry.wire.profiles import profile_named
+from hookferry.wire.profiles.base import Profile
 
 MAX_PATTERNS = 50
 MAX_URL = 2048
@@ -28,7 +29,6 @@ MAX_TEXT = 2_000
 """Characters of a description."""
 MAX_TITLE = 200
 """Characters of a title or an application's name."""
-MAX_HEADER_NAME = 64
 MAX_WAITS = 20
 MIN_WAIT, MAX_WAIT = 0.1, 7 * 86_400.0
 MIN_TIMEOUT = 1.0
@@ -39,30 +39,11 @@ MAX_BURST = 10_000
 MAX_IN_FLIGHT = 32
 """Also the default of a lane (SEMANTICS section 11): one receiver can lower it, not raise it."""
 MAX_PEM = 64 * 1024
+MAX_PROPERTIES = 16 * 1024
+"""Bytes of ``properties`` as JSON: they travel with every request."""
+MAX_CHANNELS = 20
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
-_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?")  # section 5.5, ASCII only
-_FORBIDDEN_HEADERS = frozenset(
-    {
-        # What frames the message or belongs to one connection (RFC 9110 section 7.6.1).
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        # What describes the body, which the profile renders.
-        "content-encoding",
-        "content-type",
-        # What belongs to the trace of the event (hookferry.tracing).
-        "traceparent",
-        "tracestate",
-    }
-)
-_FORBIDDEN_PREFIXES = ("proxy-", "webhook-")
+_CHANNEL = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 class DefinitionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,12 +74,19 @@ class WebhookDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     events: tuple[str, ...]
     profile: str = "standard"
     type: str = "webhook"
-    mode: str = "async"
-    payload_format: str = "json"
+    mode: Mode = Mode.ASYNC
+    payload_format: str | None = None
+    """One of the profile's formats; null is its first."""
     title: str = ""
     description: str = ""
     application: str = ""
     secret: str | None = None
+    credential: str | None = None
+    """Id or name of the credential that requests authenticate with."""
+    properties: dict[str, Any] = {}
+    condition: dict[str, Any] | None = None
+    channels: tuple[str, ...] = ()
+    handshake: bool = True
     headers: dict[str, str] = {}
     retry: Retry | None = None
     timeout: float | None = None
@@ -110,9 +98,6 @@ class WebhookDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     ca: str | None = None
     client_certificate: ClientCertificate | None = None
     proxy: str | None = None
-
-
-_ONLY = {"type": "webhook", "mode": "async", "payload_format": "json"}
 
 
 def merge_patch(target: object, patch: object) -> Any:
@@ -143,14 +128,18 @@ def parse_definition(document: object, limits: DefinitionLimits) -> WebhookDefin
     except msgspec.ValidationError as error:
         explain_validation(error, WebhookDefinition)
     _check(definition, limits)
+    if definition.payload_format is None:
+        first = profile_named(definition.profile).formats[0]
+        return msgspec.structs.replace(definition, payload_format=first)
     return definition
 
 
 def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
-    for field, only in _ONLY.items():
-        if getattr(d, field) != only:
-            raise InvalidField(f"{field} can only be {only!r} in this build", field=field)
-    profile_named(d.profile).check_name(d.name)
+    if d.type != "webhook":
+        raise InvalidField("type can only be 'webhook' in this build", field="type")
+    profile = profile_named(d.profile)
+    profile.check_name(d.name)
+    _check_profile(d, profile)
     if not 1 <= len(d.events) <= MAX_PATTERNS:
         raise InvalidField(
             f"events is a list of 1 to {MAX_PATTERNS} patterns such as 'contact.created', "
@@ -166,7 +155,10 @@ def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
     _text("title", d.title, MAX_TITLE)
     _text("application", d.application, MAX_TITLE)
     _text("description", d.description, MAX_TEXT)
-    _check_headers(d.headers, limits)
+    check_headers(
+        d.headers, count=limits.headers, value_bytes=limits.header_bytes, own=profile.own_headers
+    )
+    _check_channels(d.channels)
     if d.retry is not None:
         _check_retry(d.retry)
     _within("timeout", d.timeout, MIN_TIMEOUT, limits.attempt_timeout, "seconds")
@@ -182,6 +174,40 @@ def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
         _check_pair(d.client_certificate)
     if d.proxy is not None:
         _check_proxy(d.proxy)
+
+
+def _check_profile(d: WebhookDefinition, profile: Profile) -> None:
+    if d.payload_format is not None and d.payload_format not in profile.formats:
+        raise InvalidField(
+            f"the profile {profile.name!r} has the payload_format "
+            f"{' or '.join(map(repr, profile.formats))}",
+            field="payload_format",
+        )
+    if d.properties:
+        if not profile.takes_properties:
+            raise InvalidField(
+                f"the profile {profile.name!r} has no room for properties in its body; leave them "
+                "out, or use headers",
+                field="properties",
+            )
+        if len(msgspec.json.encode(d.properties)) > MAX_PROPERTIES:
+            raise InvalidField(
+                f"properties come to at most {MAX_PROPERTIES // 1024} KB of JSON",
+                field="properties",
+            )
+
+
+def _check_channels(channels: tuple[str, ...]) -> None:
+    if len(channels) > MAX_CHANNELS or len(set(channels)) != len(channels):
+        raise InvalidField(
+            f"channels has at most {MAX_CHANNELS} names, each once", field="channels"
+        )
+    for position, channel in enumerate(channels):
+        if not _CHANNEL.fullmatch(channel):
+            raise InvalidField(
+                "a channel is 1 to 64 letters, digits, '_', '.', ':' and '-'",
+                field=f"channels[{position}]",
+            )
 
 
 def _text(field: str, text: str, limit: int) -> None:
@@ -202,40 +228,6 @@ def _check_retry(retry: Retry) -> None:
     for position, wait in enumerate(retry.schedule):
         _within(f"retry.schedule[{position}]", wait, MIN_WAIT, MAX_WAIT, "seconds")
     _within("retry.jitter", retry.jitter, 0, 1, "(a share of each wait)")
-
-
-def _check_headers(headers: dict[str, str], limits: DefinitionLimits) -> None:
-    if len(headers) > limits.headers:
-        raise InvalidField(f"headers has at most {limits.headers} entries", field="headers")
-    seen: set[str] = set()
-    for name, value in headers.items():
-        field = f"headers.{name[:MAX_HEADER_NAME]}"
-        lowered = name.lower()
-        if len(name) > MAX_HEADER_NAME or not _TOKEN.fullmatch(name):
-            raise InvalidField(
-                f"{name[:MAX_HEADER_NAME]!r} is not a header name: 1 to {MAX_HEADER_NAME} letters, "
-                "digits and !#$%&'*+-.^_`|~ (RFC 9110)",
-                field="headers",
-            )
-        if lowered in _FORBIDDEN_HEADERS or lowered.startswith(_FORBIDDEN_PREFIXES):
-            raise InvalidField(
-                f"the header {name!r} is set by hookferry or its profile and can't be yours; "
-                "choose another name, such as one that starts with 'X-'",
-                field=field,
-            )
-        if lowered in seen:
-            raise InvalidField(
-                f"the header {name!r} is given twice (names ignore case)", field=field
-            )
-        seen.add(lowered)
-        if len(value) > limits.header_bytes or not _VALUE.fullmatch(value):
-            raise InvalidField(
-                f"the value of header {name!r} has at most {limits.header_bytes:,} printable "
-                "ASCII characters, no line breaks, and no blanks at its ends",
-                field=field,
-            )
-        if is_credential(name):
-            refuse_mask(value, field)
 
 
 def _certificates(pem: str, field: str) -> list[x509.Certificate]:

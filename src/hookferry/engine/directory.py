@@ -188,6 +188,19 @@ class Directory:
             )
         return found
 
+    def find_credential(self, tenant_id: int, id_or_name: str) -> Credential:
+        """Return a tenant's live credential by its id (``cred_...``) or name; raises NotFound."""
+        for credential in self._credentials.values():
+            if credential.tenant_id == tenant_id and id_or_name in (
+                credential.name,
+                encode("cred", credential.id),
+            ):
+                return credential
+        raise NotFound(
+            f"there is no credential {id_or_name[:80]!r}; make it with POST /api/v1/credentials",
+            field="credential",
+        )
+
     def credentials(self, tenant_id: int) -> list[Credential]:
         """Return a tenant's live credentials, newest first."""
         mine = [c for c in self._credentials.values() if c.tenant_id == tenant_id]

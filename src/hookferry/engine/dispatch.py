@@ -10,7 +10,7 @@ import msgspec
 
 from hookferry import __version__
 from hookferry.domain.event import Event
-from hookferry.domain.webhook import Webhook
+from hookferry.domain.webhook import RateLimit, Webhook
 from hookferry.engine.masking import MASK, is_credential
 from hookferry.engine.retry import Policy
 from hookferry.ids import encode
@@ -78,6 +78,7 @@ class Plan:
         "_until_ms",
         "policy",
         "profile",
+        "rate_limit",
         "rendering",
         "target",
         "timeout",
@@ -103,12 +104,17 @@ class Plan:
         self.url = shown_url(target, path)
         self.timeout = timeout
         self.policy = policy_of(webhook, profile)
+        self.rate_limit = _rate_limit(webhook)
         self._secrets = secrets
         self._signing: tuple[object, ...] = ()
         self._until_ms = -1
         self._head, self._logged_head = _static_head(
             webhook, target, path, profile, rendering, authorization
         )
+
+    def handshake(self, lines: bytes) -> bytes:
+        """Return the head of an OPTIONS request to the same target, with further header lines."""
+        return b"OPTIONS%b%bContent-Length: 0\r\n\r\n" % (self._head.removeprefix(b"POST"), lines)
 
     def signing(self, now_ms: int) -> tuple[object, ...]:
         """Return the keys that sign now, newest first (wall-clock Unix milliseconds)."""
@@ -147,6 +153,14 @@ class Plan:
         head = self._head + rest
         logged = head if self._logged_head is self._head else self._logged_head + rest
         return head, logged, body
+
+
+def _rate_limit(webhook: Webhook) -> RateLimit | None:
+    """Return the stricter of the webhook's own limit and what its receiver allowed."""
+    own, allowed = webhook.rate_limit, webhook.allowed_rate
+    if allowed is None or (own is not None and own.per_second <= allowed / 60):
+        return own
+    return RateLimit(per_second=allowed / 60, burst=1 if own is None else own.burst)
 
 
 def policy_of(webhook: Webhook, profile: Profile) -> Policy:

@@ -8,7 +8,10 @@ import msgspec
 import structlog
 
 from hookferry.clock import Clock, Timeline
+from hookferry.domain.event import Event
+from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.actions import Actions
+from hookferry.engine.announcements import ERRORS, Announcer
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
 from hookferry.engine.intake import EVENT_ID_SECONDS, IDEMPOTENCY_KEY_SECONDS, Intake
@@ -19,6 +22,7 @@ from hookferry.engine.synchronous import Calls
 from hookferry.ids import IdSource
 from hookferry.store.ports import Store
 from hookferry.telemetry import Metrics
+from hookferry.tracing import Tracing
 from hookferry.transport.port import Transport
 
 log = structlog.get_logger(__name__)
@@ -49,6 +53,7 @@ class Engine:
         intake: takes publications.
         lanes: sends what is owed.
         actions: what people do to deliveries.
+        announcer: publishes changes of webhooks' states.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Engine:
         rng: random.Random,
         limits: EngineLimits,
         origin: str,
+        tracing: Tracing | None,
     ) -> None:
         self._store = store
         self._limits = limits
@@ -93,6 +99,8 @@ class Engine:
             metrics=metrics,
             rng=rng,
             limits=limits.lanes,
+            announce=self._disabled,
+            tracing=tracing,
         )
         self.calls = Calls(
             directory=self.directory,
@@ -106,6 +114,7 @@ class Engine:
             ids=ids,
             metrics=metrics,
             limit=limits.lanes.in_flight,
+            tracing=tracing,
         )
         self.intake = Intake(
             self.directory,
@@ -122,7 +131,9 @@ class Engine:
             max_deliveries=limits.max_deliveries,
             event_id_s=limits.event_id_s,
             idempotency_s=limits.idempotency_s,
+            tracing=tracing,
         )
+        self.announcer = Announcer(self.directory, self.intake)
         self.actions = Actions(
             store, self.directory, self.lanes, clock=clock, timeline=timeline, ids=ids
         )
@@ -132,6 +143,16 @@ class Engine:
             timeline=timeline,
             metrics=metrics,
             retention_days=limits.retention_days,
+        )
+
+    def _disabled(self, webhook: Webhook, *, error: str | None, event: Event) -> None:
+        self.announcer.announce(
+            webhook,
+            ERRORS,
+            state=WebhookState.TOO_MANY_ERRORS.label,
+            error=error,
+            event_id=event.id,
+            hops=event.meta.hops,
         )
 
     @classmethod
@@ -147,6 +168,7 @@ class Engine:
         limits: EngineLimits,
         node: str,
         origin: str = "",
+        tracing: Tracing | None = None,
     ) -> Engine:
         """Take the ledger over from whoever ran before, and go on with what is owed.
 
@@ -156,6 +178,7 @@ class Engine:
             unseal: opens the webhooks' secrets.
             node: names this process among the owners of shards.
             origin: the address under which this hookferry is known, for receivers to see.
+            tracing: makes spans; None where traces are not exported.
         """
         boot = await store.boot()
         engine = cls(
@@ -169,6 +192,7 @@ class Engine:
             rng=rng,
             limits=limits,
             origin=origin,
+            tracing=tracing,
         )
         # Epochs first: from here on a predecessor that still lives can settle nothing.
         engine.lanes.own(await store.claim_shards(node))

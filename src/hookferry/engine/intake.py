@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from hookferry.clock import Clock, Timeline
 from hookferry.domain.delivery import HELD, WAITED_FOR, Delivery, DeliveryState
@@ -33,11 +34,14 @@ from hookferry.errors import (
     Overloaded,
     PayloadTooLarge,
 )
-from hookferry.ids import IdSource
+from hookferry.ids import IdSource, encode
 from hookferry.match.facts import Facts
 from hookferry.match.patterns import check_event_type
 from hookferry.store.ports import Acceptance, DedupeKey
 from hookferry.telemetry import Metrics
+from hookferry.tracing import AcceptSpan, TraceContext, Tracing
+
+log = structlog.get_logger(__name__)
 
 EVENT_ID_SECONDS = 72 * 3600
 """How long a publisher's own id makes an event idempotent (SEMANTICS section 5)."""
@@ -109,6 +113,7 @@ class _Entry:
         "done",
         "meta",
         "payload",
+        "span",
         "tenant",
         "type",
     )
@@ -123,6 +128,7 @@ class _Entry:
         dedupe: tuple[DedupeKey, ...],
         done: Done,
         waits: bool,
+        span: AcceptSpan | None,
     ) -> None:
         self._intake = intake
         self._waits = waits
@@ -137,18 +143,23 @@ class _Entry:
         self.meta = meta
         self.dedupe = dedupe
         self.done = done
+        self.span = span
 
     def build(self) -> Acceptance:
         intake = self._intake
         directory = intake.directory
         tenant = directory.tenant_by_id(self.tenant.id)
         facts = Facts(self.type, self.payload, self.meta)
-        schema_error = intake.matcher.admit(tenant, facts)
+        # What hookferry itself causes is in no catalogue.
+        schema_error = None if self.meta.hops else intake.matcher.admit(tenant, facts)
         matched: tuple[Webhook, ...] = ()
         errors: dict[str, str] | None = None
         meta = self.meta
         if meta.hops <= MAX_HOPS:
             matched, errors = intake.matcher.select(tenant.id, facts)
+        else:
+            intake.metrics.hops_exceeded()
+            log.error("hops_exceeded", tenant=tenant.name, type=self.type, hops=meta.hops)
         if schema_error is not None or errors is not None:
             meta = msgspec.structs.replace(meta, schema_error=schema_error, match_errors=errors)
         if len(matched) > intake.max_deliveries:
@@ -193,6 +204,10 @@ class _Entry:
         intake = self._intake
         intake.release(self._size)
         intake.metrics.accepted(1, 0 if acceptance.deliveries else 1)
+        if self.span is not None:
+            self.span.accepted(
+                encode("evt", acceptance.event.id), len(acceptance.deliveries), duplicate=False
+            )
         waiting = self._plan
         if waiting is not None:
             self._begin(acceptance, waiting)
@@ -232,6 +247,8 @@ class _Entry:
         )
         if mine.body_hash != first.body_hash:
             what = "id" if first.scope == SCOPE_EVENT_ID else "Idempotency-Key"
+            if self.span is not None:
+                self.span.refused(IdempotencyConflict.code)
             self.done(
                 IdempotencyConflict(
                     f"this {what} was used for another event; use a new one, or send exactly the "
@@ -242,6 +259,8 @@ class _Entry:
             return
         self._intake.metrics.duplicates()
         kept = _first.decode(first.answer)
+        if self.span is not None:
+            self.span.accepted(encode("evt", kept.event_id), kept.deliveries, duplicate=True)
         if kept.asked and self._waits:
             self._intake.calls.repeat(
                 self.tenant.id, kept.event_id, kept.deliveries, kept.before, kept.asked, self.done
@@ -252,6 +271,8 @@ class _Entry:
     def failed(self, error: HookferryError) -> None:
         self._intake.release(self._size)
         self._intake.metrics.refused(error.code)
+        if self.span is not None:
+            self.span.refused(error.code)
         self.done(error)
 
 
@@ -338,6 +359,7 @@ class Intake:
         max_deliveries: how many webhooks one event may match.
         event_id_s: seconds for which a publisher's own id makes an event idempotent.
         idempotency_s: seconds for which an Idempotency-Key does.
+        tracing: makes spans, where traces are exported.
     """
 
     def __init__(
@@ -357,6 +379,7 @@ class Intake:
         max_deliveries: int = 10_000,
         event_id_s: float = EVENT_ID_SECONDS,
         idempotency_s: float = IDEMPOTENCY_KEY_SECONDS,
+        tracing: Tracing | None = None,
     ) -> None:
         self.directory = directory
         self.matcher = Matcher(directory)
@@ -369,6 +392,7 @@ class Intake:
         self.max_deliveries = max_deliveries
         self.payload_limit = payload_limit
         self._committer = committer
+        self._tracing = tracing
         self._event_id_ms = int(event_id_s * 1000)
         self._idempotency_ms = int(idempotency_s * 1000)
         self._max_waiting = max_waiting
@@ -394,6 +418,7 @@ class Intake:
         idempotency_key: str | None = None,
         *,
         waits: bool = True,
+        trace: TraceContext | None = None,
     ) -> Publishing | None:
         """Queue a publication for the next commit.
 
@@ -408,20 +433,44 @@ class Intake:
             idempotency_key: the caller's, if any.
             waits: the publisher waits for synchronous webhooks; where it does not, they are
                 asynchronous, and an event that asks is refused.
+            trace: the publisher's trace, passed on with each attempt.
 
         Returns:
             What the publisher can leave; None where ``done`` is given an error anyway.
         """
+        span = None
+        if self._tracing is not None:
+            span = self._tracing.accept(trace, publication.type)
+            trace = span.trace
         try:
-            entry = self._entry(tenant, publication, done, idempotency_key, waits)
+            entry = self._entry(tenant, publication, done, idempotency_key, waits, trace, span)
         except HookferryError as error:
             self.metrics.refused(error.code)
+            if span is not None:
+                span.refused(error.code)
             asyncio.get_running_loop().call_soon(done, error)
             return None
         self.waiting += 1
         self.waiting_bytes += len(entry.payload)
         self._committer.accept(entry)
         return entry
+
+    def cause(self, tenant: Tenant, type: str, payload: bytes, meta: EventMeta) -> None:
+        """Queue an event that hookferry itself causes, also while it drains or memory is spent.
+
+        There is one for each change of a webhook's state, so their number needs no bound of its
+        own. Should the ledger not take it now, it is logged and not tried again: the change
+        itself is on record.
+        """
+
+        def done(answer: Answer) -> None:
+            if isinstance(answer, HookferryError):
+                log.warning("own_event_not_stored", type=type, error=answer.detail)
+
+        entry = _Entry(self, tenant, type, payload, meta, (), done, False, None)
+        self.waiting += 1
+        self.waiting_bytes += len(payload)
+        self._committer.accept(entry)
 
     def _entry(
         self,
@@ -430,6 +479,8 @@ class Intake:
         done: Done,
         idempotency_key: str | None,
         waits: bool,
+        trace: TraceContext | None,
+        span: AcceptSpan | None,
     ) -> _Entry:
         if self._draining:
             raise Draining("the server is shutting down; send again in a moment", retry_after=5)
@@ -449,7 +500,11 @@ class Intake:
         dedupe: tuple[DedupeKey, ...] = ()
         if p.id is not None or idempotency_key is not None:
             dedupe = self._dedupe(tenant, p, payload, meta, idempotency_key)
-        return _Entry(self, tenant, p.type, payload, meta, dedupe, done, waits)
+        if trace is not None:  # after the dedupe keys: a repeat of a publish has another trace
+            meta = msgspec.structs.replace(
+                meta, traceparent=trace.traceparent, tracestate=trace.tracestate
+            )
+        return _Entry(self, tenant, p.type, payload, meta, dedupe, done, waits, span)
 
     def _dedupe(
         self,
@@ -494,6 +549,7 @@ class Intake:
         self,
         tenant_of: Callable[[Publication], Tenant],
         publications: Sequence[Publication | HookferryError],
+        trace: TraceContext | None = None,
     ) -> list[Answer]:
         """Publish a batch; answer in order, each with its receipt or its error."""
         loop = asyncio.get_running_loop()
@@ -509,7 +565,7 @@ class Intake:
             except HookferryError as error:
                 future.set_result(error)
                 continue
-            self.publish(tenant, publication, _resolve(future), waits=False)
+            self.publish(tenant, publication, _resolve(future), waits=False, trace=trace)
         return [await future for future in futures]
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from hookferry.domain.webhook import RateLimit, Webhook, WebhookState
 from hookferry.engine.dispatch import Carrier, Plan
 from hookferry.engine.retry import BREAKER_FAILURES, probe_wait
+from hookferry.tracing import AttemptSpan
 
 NEVER = float("inf")
 LOW_WATER = 4
@@ -28,6 +29,7 @@ class Job:
         "lane",
         "logged_head",
         "size",
+        "span",
         "spent",
         "started_ms",
         "version",
@@ -44,12 +46,16 @@ class Job:
         self.started_ms = 0
         self.version = 0
         """The webhook's version that the request was rendered from."""
+        self.span: AttemptSpan | None = None
+        """The try's own, where traces are exported."""
 
     def render(self, plan: Plan, now_ms: int) -> tuple[bytes, bytes]:
         """Return (head, body) of the next try, and keep what its log will say of them."""
         self.started_ms = now_ms
         self.version = plan.version
-        head, self.logged_head, body = plan.render(self.carrier, now_ms, self.spent + 1)
+        head, self.logged_head, body = plan.render(
+            self.carrier, now_ms, self.spent + 1, None if self.span is None else self.span.lines
+        )
         return head, body
 
 
@@ -162,12 +168,12 @@ class Lane:
 
     def redefine(self, webhook: Webhook, plan: Plan, max_in_flight: int, now: float) -> None:
         """Take over a saved change of the webhook."""
-        before = self.webhook
+        before, paced = self.webhook, self.plan.rate_limit
         self.webhook = webhook
         self.plan = plan
         self.max_in_flight = 1 if webhook.ordered else webhook.max_in_flight or max_in_flight
-        if webhook.rate_limit != before.rate_limit:
-            limit = webhook.rate_limit
+        limit = plan.rate_limit
+        if limit != paced:
             self._bucket = None if limit is None else Bucket(limit, now)
         restarted = webhook.state is WebhookState.ACTIVE and before.state is not WebhookState.ACTIVE
         if self.stopping_at is not None and (
@@ -287,8 +293,8 @@ class Lane:
         """
         if now < self._not_before:
             return self._not_before
-        if self._bucket is None and self.webhook.rate_limit is not None:
-            self._bucket = Bucket(self.webhook.rate_limit, now)
+        if self._bucket is None and self.plan.rate_limit is not None:
+            self._bucket = Bucket(self.plan.rate_limit, now)
         if self._bucket is not None:
             wait = self._bucket.take(now)
             if wait:

@@ -12,6 +12,7 @@ import random
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -21,7 +22,7 @@ from hookferry.domain.delivery import Delivery, DeliveryState
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.alarms import Alarms
-from hookferry.engine.attempts import attempt_of, not_rendered
+from hookferry.engine.attempts import attempt_of, not_rendered, span_of
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Carrier, policy_of
@@ -33,6 +34,7 @@ from hookferry.errors import HookferryError
 from hookferry.ids import IdSource, encode
 from hookferry.store.ports import HealthChange, Ledger, Settlement
 from hookferry.telemetry import Metrics
+from hookferry.tracing import Tracing
 from hookferry.transport.port import Outcome, Request, Transport
 from hookferry.wire.profiles import profile_named
 
@@ -59,6 +61,14 @@ class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Payload bytes waiting in the lanes."""
 
 
+class Announce(Protocol):
+    """Publishes that failures disabled a webhook."""
+
+    def __call__(self, webhook: Webhook, *, error: str | None, event: Event) -> None:
+        """Do it; ``event`` is the one whose delivery failed last."""
+        ...
+
+
 class Lanes:
     """Sends what is owed.
 
@@ -69,6 +79,8 @@ class Lanes:
         directory: the webhooks.
         planner: says how each of them is sent.
         rng: where jitter comes from.
+        announce: told of webhooks that their failures disable.
+        tracing: makes spans, where traces are exported.
     """
 
     def __init__(
@@ -85,8 +97,11 @@ class Lanes:
         metrics: Metrics,
         rng: random.Random,
         limits: LaneLimits,
+        announce: Announce,
+        tracing: Tracing | None = None,
     ) -> None:
         self._transport = transport
+        self._tracing = tracing
         self._committer = committer
         self._directory = directory
         self._planner = planner
@@ -96,6 +111,7 @@ class Lanes:
         self._metrics = metrics
         self._rng = rng
         self._limits = limits
+        self._announce = announce
         self._loop = asyncio.get_running_loop()
         self._epochs: dict[int, int] = {}
         self._lanes: dict[int, Lane] = {}
@@ -386,6 +402,8 @@ class Lanes:
         self.in_flight += 1
         self._idle.clear()
         done = partial(self._done, job)
+        if self._tracing is not None:
+            job.span = span_of(self._tracing, job, plan)
         try:
             head, body = job.render(plan, self._clock.wall_ms())
         except Exception as error:  # a profile's bug must not take its lane down with it
@@ -435,8 +453,10 @@ class Lanes:
                 lane.block(job, now + decision.wait_s)
             elif lane.webhook.ordered:
                 lane.awaiting = job.delivery_id
-        self._count_health(lane, success, error, status, now_ms)
+        self._count_health(lane, job.carrier.event, success, error, status, now_ms)
         self._metrics.attempt(success, error, outcome.duration)
+        if self._tracing is not None and job.span is not None:
+            self._tracing.attempted(job.span, status, error)
         self._committer.settle(
             Settlement(
                 job.delivery_id,
@@ -460,6 +480,7 @@ class Lanes:
     def _count_health(
         self,
         lane: Lane,
+        event: Event,
         success: bool,
         error: str | None,
         status: int | None,
@@ -491,6 +512,7 @@ class Lanes:
                 failures=health.consecutive_failures,
                 error=error,
             )
+            self._announce(lane.webhook, error=error, event=event)
 
     # ------------------------------------------------------------------ synchronous calls
 
@@ -503,7 +525,14 @@ class Lanes:
         return self._epochs.get(shard, 0)
 
     def count_call(
-        self, lane: Lane, *, success: bool, error: str | None, status: int | None, now_ms: int
+        self,
+        lane: Lane,
+        event: Event,
+        *,
+        success: bool,
+        error: str | None,
+        status: int | None,
+        now_ms: int,
     ) -> None:
         """Count a synchronous call into its webhook's health.
 
@@ -511,7 +540,7 @@ class Lanes:
         of those only 410 can disable the webhook. No answer counts like any failed attempt.
         """
         self._count_health(
-            lane, success, error, status, now_ms, counts=status is None or status == GONE
+            lane, event, success, error, status, now_ms, counts=status is None or status == GONE
         )
 
     # ------------------------------------------------------------------ settling (Owner)
@@ -535,6 +564,11 @@ class Lanes:
         """Let go of what is durable now; take back up what will be due again."""
         if refused:
             self._metrics.settles_refused(len(refused))
+        if self._tracing is not None:
+            for s in settlements:
+                self._tracing.settled(
+                    s.delivery_id, s.state.name.lower(), refused=s.delivery_id in refused
+                )
         deliveries = self._metrics.deliveries
         for s in settlements:
             lane = self._lanes.get(s.webhook_id)

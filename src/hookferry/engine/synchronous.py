@@ -22,7 +22,7 @@ from hookferry.clock import Clock, Timeline
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import Mode, Webhook
-from hookferry.engine.attempts import attempt_of, not_rendered
+from hookferry.engine.attempts import attempt_of, not_rendered, span_of
 from hookferry.engine.committer import Committer, Resolve
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Carrier
@@ -40,6 +40,7 @@ from hookferry.errors import HookferryError, IdempotencyInProgress, Unavailable
 from hookferry.ids import IdSource, encode
 from hookferry.store.ports import Resolution, Settlement
 from hookferry.telemetry import Metrics
+from hookferry.tracing import Tracing
 from hookferry.transport.port import Outcome, Request, Transport
 from hookferry.wire.plaintext import readable_text
 
@@ -162,6 +163,7 @@ class Calls:
         hand: who is given what was held.
         store: what is read for a repeat.
         limit: calls that may wait for an answer, in all.
+        tracing: makes spans, where traces are exported.
     """
 
     def __init__(
@@ -178,8 +180,10 @@ class Calls:
         ids: IdSource,
         metrics: Metrics,
         limit: int = 1_000,
+        tracing: Tracing | None = None,
     ) -> None:
         self._directory = directory
+        self._tracing = tracing
         self._lanes = lanes
         self._hand = hand
         self._transport = transport
@@ -264,6 +268,8 @@ class Calls:
         job = call.job = Job(call.delivery.id, 0, call.room.carrier, lane)
         done = partial(self._done, call)
         plan = lane.plan
+        if self._tracing is not None:
+            job.span = span_of(self._tracing, job, plan)
         try:
             head, body = job.render(plan, self._clock.wall_ms())
         except Exception as error:  # as in the lanes: a profile's bug is this call's alone
@@ -315,7 +321,11 @@ class Calls:
         if outcome.verdict is not None and not outcome.reused:
             self._metrics.verdict(outcome.verdict)
         self._metrics.attempt(success, error, outcome.duration)
-        self._lanes.count_call(lane, success=success, error=error, status=status, now_ms=now_ms)
+        if self._tracing is not None and job.span is not None:
+            self._tracing.attempted(job.span, status, error)
+        self._lanes.count_call(
+            lane, call.room.event, success=success, error=error, status=status, now_ms=now_ms
+        )
         if call.report is None:
             call.report = Report(
                 webhook_id=call.webhook.id,

@@ -6,13 +6,14 @@ decided here. Every save goes to the ledger first and is then read back into the
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 import msgspec
 
 from hookferry.clock import Clock
 from hookferry.domain.webhook import SealedSecret, Webhook, WebhookState
+from hookferry.engine.announcements import STARTED, STOPPED
 from hookferry.engine.definition import (
     DefinitionLimits,
     WebhookDefinition,
@@ -30,7 +31,7 @@ from hookferry.engine.sealing import (
     open_secrets,
 )
 from hookferry.errors import Conflict, InvalidField, VersionMismatch
-from hookferry.ids import IdSource
+from hookferry.ids import IdSource, encode
 from hookferry.store.ports import ConfigStore
 from hookferry.wire.profiles import profile_named
 
@@ -43,12 +44,15 @@ MAX_SIGNING = 5
 _PLAIN_FIELDS = tuple(
     name
     for name in WebhookDefinition.__struct_fields__
-    if name in Webhook.__struct_fields__ and name not in (CLIENT_CERTIFICATE_FIELD, PROXY_FIELD)
+    if name in Webhook.__struct_fields__
+    and name not in (CLIENT_CERTIFICATE_FIELD, PROXY_FIELD, "credential")
 )
 """Fields that a definition and a stored webhook share as they are."""
 _SEALED_FIELDS = (CLIENT_CERTIFICATE_FIELD, PROXY_FIELD)
 _WAY_FIELDS = frozenset({"target_url", "ca", *_SEALED_FIELDS})
 """Fields after whose change the target has to be judged again."""
+_SILENT_FIELDS = frozenset({"title", "description"})
+"""Fields that no receiver can notice: their change asks nothing of it."""
 
 
 class TargetCheck(Protocol):
@@ -71,6 +75,19 @@ class TargetCheck(Protocol):
         ...
 
 
+class Greeter(Protocol):
+    """Asks a receiver before a webhook is saved (``hookferry.engine.pings``)."""
+
+    async def greet(self, webhook: Webhook) -> Webhook:
+        """Do what the webhook's profile asks before a save; return the webhook to save.
+
+        Raises:
+            TestFailed: the receiver did not take a test event.
+            HandshakeRefused: it did not allow hookferry to send.
+        """
+        ...
+
+
 class Webhooks:
     """The rules for webhooks.
 
@@ -81,6 +98,8 @@ class Webhooks:
         ids: makes their ids.
         clock: times of creation, change and expiry.
         check_target: judges where a webhook wants to go, before it is saved.
+        greeter: asks the receiver, where the profile wants that.
+        announce: told of webhooks that were started or stopped, and which it was.
         limits: what the operator allows a definition to say.
         rotation_overlap: seconds that replaced secrets go on signing, where a rotation does not
             say.
@@ -94,6 +113,8 @@ class Webhooks:
         ids: IdSource,
         clock: Clock,
         check_target: TargetCheck,
+        greeter: Greeter,
+        announce: Callable[[Webhook, str], None],
         *,
         limits: DefinitionLimits = DefinitionLimits(),  # noqa: B008 - frozen
         rotation_overlap: float = 24 * 3600.0,
@@ -104,6 +125,8 @@ class Webhooks:
         self._ids = ids
         self._clock = clock
         self._check_target = check_target
+        self._greeter = greeter
+        self._announce = announce
         self._limits = limits
         self._rotation_overlap = rotation_overlap
 
@@ -153,6 +176,7 @@ class Webhooks:
 
         Raises:
             InvalidField, UnknownField, TargetRefused: the definition can't be taken.
+            TestFailed, HandshakeRefused: the receiver does not want it.
             NameTaken: the profile wants unique names and this one is in use.
             Conflict: the tenant has too many webhooks.
         """
@@ -162,7 +186,7 @@ class Webhooks:
                 "in use, or spread receivers over tenants"
             )
         webhook, secret = await self.draft(tenant_id, document)
-        return await self._save(webhook), secret
+        return await self._save(await self._greeter.greet(webhook)), secret
 
     async def patch(
         self, tenant_id: int, webhook_id: int, patch: object, *, version: int | None = None
@@ -180,6 +204,7 @@ class Webhooks:
         Raises:
             NotFound: there is no such webhook.
             InvalidField, UnknownField, TargetRefused: the result would not be allowed.
+            TestFailed, HandshakeRefused: the receiver does not want it.
             NameTaken, VersionMismatch: as the names say.
         """
         before = self._at(tenant_id, webhook_id, version)
@@ -198,6 +223,8 @@ class Webhooks:
             after = self._under_new_profile(after)
         if not _WAY_FIELDS.isdisjoint(patch):
             await self._judge(after)
+        if not _SILENT_FIELDS.issuperset(patch):
+            after = await self._greeter.greet(after)
         return await self._save_change(after)
 
     async def delete(self, tenant_id: int, webhook_id: int, *, version: int | None = None) -> None:
@@ -338,6 +365,8 @@ class Webhooks:
     def _document(self, webhook: Webhook) -> dict[str, Any]:
         """Return the definition behind a webhook; what is sealed is left out and stays."""
         document = {name: getattr(webhook, name) for name in _PLAIN_FIELDS}
+        if webhook.credential is not None:
+            document["credential"] = encode("cred", webhook.credential)
         return {
             name: value
             for name, value in msgspec.to_builtins(document).items()
@@ -346,6 +375,11 @@ class Webhooks:
 
     def _applied(self, webhook: Webhook, definition: WebhookDefinition) -> Webhook:
         changed = {name: getattr(definition, name) for name in _PLAIN_FIELDS}
+        changed["credential"] = (
+            None
+            if definition.credential is None
+            else self._directory.find_credential(webhook.tenant_id, definition.credential).id
+        )
         pair, proxy = definition.client_certificate, definition.proxy
         if pair is not None:
             changed["client_certificate"] = self._sealer.seal(
@@ -358,13 +392,18 @@ class Webhooks:
         return msgspec.structs.replace(webhook, **changed)
 
     def _under_new_profile(self, webhook: Webhook) -> Webhook:
-        """Check the present secret under a new profile, or make one where there was none."""
+        """Check the present secret under a new profile, or make one where there was none.
+
+        A profile that has no use for a webhook's own secret lets go of it.
+        """
         profile = profile_named(webhook.profile)
         if webhook.secrets:
             secret = open_secrets(self._sealer, webhook, self._clock.wall_ms())[0]
             try:
                 profile.check_secret(secret)
             except InvalidField as error:
+                if profile.tenant_key or profile.signature is None:
+                    return msgspec.structs.replace(webhook, secrets=(), secret_read=False)
                 raise InvalidField(
                     f"the present secret does not fit the profile {profile.name!r}: "
                     f"{error.detail}; rotate to one that does first, or make a new webhook",
@@ -404,7 +443,12 @@ class Webhooks:
                 f"this webhook is {webhook.state.label}, so it can't become {to.label} this way; "
                 f"{remedy}"
             )
-        return await self._save_change(msgspec.structs.replace(webhook, state=to))
+        saved = await self._save_change(msgspec.structs.replace(webhook, state=to))
+        if to is WebhookState.STOPPED:
+            self._announce(saved, STOPPED)
+        elif to is WebhookState.ACTIVE and webhook.state is not WebhookState.PAUSED:
+            self._announce(saved, STARTED)
+        return saved
 
     async def _save_change(self, webhook: Webhook) -> Webhook:
         return await self._save(

@@ -1,8 +1,39 @@
-"""What is known of an event while it is matched. Its data is decoded once, and only when asked."""
+"""What is known of an event while it is matched. Its data is decoded once, and only when asked.
+
+Paths live here too: how ``data.items.0.sku`` finds its value. What is compared with it is
+``hookferry.match.conditions``.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
 from hookferry.domain.event import EventMeta
+from hookferry.errors import ConditionError, InvalidField
+
+MAX_PATH = 256
+"""Characters of a path."""
+MAX_STEPS = 16
+"""Steps of a path below the event."""
+
+
+class _Missing:
+    """The value of a path that leads nowhere."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = _Missing()
+"""Not there: no comparison holds for it. JSON's null is there."""
+
+_UNREAD: Final = _Missing()
+_decoder = msgspec.json.Decoder()
 
 
 class Facts:
@@ -14,9 +45,171 @@ class Facts:
         meta: what its publisher said beside.
     """
 
-    __slots__ = ("meta", "payload", "type")
+    __slots__ = ("_data", "_shared", "meta", "payload", "type")
 
     def __init__(self, type: str, payload: bytes, meta: EventMeta) -> None:
         self.type = type
         self.payload = payload
         self.meta = meta
+        self._data: Any = _UNREAD
+        self._shared: Any = None
+
+    @property
+    def data(self) -> Any:
+        """The data as plain values; integers of any size stay whole.
+
+        Raises:
+            ConditionError: it is JSON that can't be held, such as a number beyond a double's range.
+        """
+        data = self._data
+        if data is _UNREAD:
+            try:
+                data = self._data = _decoder.decode(self.payload)
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise ConditionError(f"the event's data can't be read: {error}") from None
+        return data
+
+    def members(self) -> dict[str, Any]:
+        """Return the event as an expression sees it: what is not there has no key.
+
+        Raises:
+            ConditionError: as ``data``.
+        """
+        made = {name: find(self) for name, find in _MEMBERS.items()}
+        actor = {name: find(self) for name, find in _ACTOR.items()}
+        made["actor"] = {k: v for k, v in actor.items() if v is not MISSING} or MISSING
+        return {k: v for k, v in made.items() if v is not MISSING}
+
+    def shared(self, make: Callable[[Facts], Any]) -> Any:
+        """Return what ``make`` made of this event the first time: one for all conditions."""
+        made = self._shared
+        if made is None:
+            made = self._shared = make(self)
+        return made
+
+
+def _given(value: Any) -> Any:
+    return MISSING if value is None else value
+
+
+def _occurred_at(facts: Facts) -> Any:
+    ms = facts.meta.occurred_at_ms
+    if ms is None:
+        return MISSING
+    moment = dt.datetime.fromtimestamp(ms / 1000, dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_MEMBERS: dict[str, Callable[[Facts], Any]] = {
+    "type": lambda facts: facts.type,
+    "data": lambda facts: facts.data,
+    "id": lambda facts: _given(facts.meta.external_id),
+    "application": lambda facts: _given(facts.meta.application),
+    "entity": lambda facts: _given(facts.meta.entity),
+    "primary_key": lambda facts: _given(facts.meta.primary_key),
+    "changes": lambda facts: _given(facts.meta.changes),
+    "channels": lambda facts: _given(facts.meta.channels),
+    "occurred_at": _occurred_at,
+}
+_ACTOR: dict[str, Callable[[Facts], Any]] = {
+    "id": lambda facts: _given(facts.meta.actor_id),
+    "name": lambda facts: _given(facts.meta.actor_name),
+}
+_DEEP = frozenset({"data", "changes", "channels"})
+"""Members that have parts; ``actor`` and ``headers`` beside."""
+ROOTS = (*_MEMBERS, "actor.id", "actor.name", "headers")
+
+
+class Path:
+    """Where a condition looks.
+
+    Args:
+        text: steps joined by dots; a dot inside a key is written ``\\.``, a list's item by its
+            position, from 0.
+        field: the input field to name in an error.
+
+    Raises:
+        InvalidField: it starts at nothing that an event has.
+    """
+
+    __slots__ = ("_find", "_steps", "text")
+
+    def __init__(self, text: str, *, field: str = "path") -> None:
+        steps = _split(text)
+        if not 1 <= len(text) <= MAX_PATH or len(steps) > MAX_STEPS + 1 or "" in steps:
+            raise InvalidField(
+                f"a path is 1 to {MAX_STEPS} names joined by '.', {MAX_PATH} characters at most, "
+                "such as 'data.customer.name' or 'data.items.0.sku'",
+                field=field,
+            )
+        self.text = text
+        root, rest = steps[0], steps[1:]
+        if root == "actor" and len(rest) == 1 and rest[0] in _ACTOR:
+            self._find, rest = _ACTOR[rest[0]], []
+        elif root == "headers" and rest:
+            # Of caught requests only; an event that was published has none.
+            self._find, rest = _nothing, []
+        elif root in _MEMBERS and (not rest or root in _DEEP):
+            self._find = _MEMBERS[root]
+        else:
+            raise InvalidField(_remedy(text, root), field=field)
+        self._steps = tuple((step, _position(step)) for step in rest)
+
+    def of(self, facts: Facts) -> Any:
+        """Return the value found in an event, or MISSING; raises ConditionError as ``Facts.data``."""
+        value = self._find(facts)
+        for key, position in self._steps:
+            if type(value) is dict:
+                value = value.get(key, MISSING)
+            elif type(value) is list and 0 <= position < len(value):
+                value = value[position]
+            else:
+                return MISSING
+        return value
+
+
+def _nothing(_: Facts) -> Any:
+    return MISSING
+
+
+def _split(text: str) -> list[str]:
+    steps = [""]
+    characters = iter(text)
+    for character in characters:
+        if character == ".":
+            steps.append("")
+        elif character == "\\":
+            following = next(characters, "")
+            steps[-1] += following if following in (".", "\\") else "\\" + following
+        else:
+            steps[-1] += character
+    return steps
+
+
+def _position(step: str) -> int:
+    plain = step.isascii() and step.isdigit() and (step == "0" or step[0] != "0")
+    return int(step) if plain and len(step) < 10 else -1
+
+
+def _remedy(text: str, root: str) -> str:
+    shown = shorten(text)
+    if root == "actor":
+        return f"the path {shown!r} leads nowhere; an actor has 'actor.id' and 'actor.name'"
+    if root == "headers":
+        return f"the path {shown!r} names no header; write one such as 'headers.x-request-id'"
+    if root in _MEMBERS:
+        return f"the path {shown!r} leads nowhere; {root!r} has no parts"
+    close = nearest(root, (*_MEMBERS, "actor", "headers"))
+    hint = f"did you mean {close!r}?" if close else f"for a field of the data: 'data.{shown}'"
+    return f"the path {shown!r} starts at nothing that an event has; {hint} ({', '.join(ROOTS)})"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like ``name``, if any is."""
+    close = difflib.get_close_matches(name[:80], list(known), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def shorten(text: str, limit: int = 80) -> str:
+    """Return a text cut to a number of characters."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."

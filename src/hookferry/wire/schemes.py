@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hookferry.errors import InvalidField
-from hookferry.wire import standard_webhooks
+from hookferry.wire import body_schemes, standard_webhooks
 from hookferry.wire.verification import Headers, Reason, VerificationFailed, Verified
 
 DEFAULT_TOLERANCE_S = standard_webhooks.TOLERANCE_S
@@ -70,7 +70,17 @@ class StandardScheme:
         return standard_webhooks.verify(keys, headers, body, now=now, tolerance=tolerance)
 
 
-SCHEMES: dict[str, Scheme] = {"standard": StandardScheme()}
+_STANDARD = StandardScheme()
+
+SCHEMES: dict[str, Scheme] = {
+    "standard": _STANDARD,
+    "raw": _STANDARD,
+    "cloudevents": _STANDARD,
+    "superoffice": body_schemes.SUPEROFFICE,
+    "happyfox": body_schemes.HAPPYFOX,
+    "hornbill": body_schemes.BASIC,
+}
+"""By name; each profile's name is that of the scheme by which its receivers verify."""
 
 
 def sign(
@@ -84,11 +94,15 @@ def sign(
     """Sign a request's body.
 
     Args:
-        scheme: a name of ``SCHEMES``: ``standard`` (Standard Webhooks 1.0).
-        secret: the secret, or several of them, newest first, while one is being rotated.
+        scheme: a name of ``SCHEMES``, which are those of the profiles: ``standard`` (Standard
+            Webhooks 1.0; ``raw`` and ``cloudevents`` are the same), ``superoffice``, ``happyfox``,
+            ``hornbill``.
+        secret: the secret, or several of them, newest first, while one is being rotated; the newest
+            signs alone where the scheme has room for one signature. Under ``hornbill`` it is
+            ``user:password``.
         body: the body, byte for byte as it will be sent.
-        id: the message's id, the same for every retry of it.
-        timestamp: Unix seconds to sign with; now, when left out.
+        id: the message's id, the same for every retry of it; where the scheme signs one.
+        timestamp: Unix seconds to sign with, where the scheme signs them; now, when left out.
 
     Returns:
         The headers to send with the body.
@@ -119,12 +133,13 @@ def verify(
     """Check that a request was signed with a secret, lately. Compares in constant time.
 
     Args:
-        scheme: a name of ``SCHEMES``: ``standard`` (Standard Webhooks 1.0).
+        scheme: a name of ``SCHEMES``, as for ``sign``.
         secret: the secret or public key; or several, any of which may have signed.
         headers: the request's headers, as a mapping or as pairs; names in any case.
         body: the request's body, byte for byte as received: verify first, parse afterwards.
         now: Unix seconds; the machine's clock, when left out.
-        tolerance: seconds a timestamp may be off, either way; None accepts any age.
+        tolerance: seconds a timestamp may be off, either way; None accepts any age, and so do
+            schemes that sign no time.
 
     Returns:
         What the genuine request says of itself: its id, which is the same on every retry, and when

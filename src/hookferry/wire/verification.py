@@ -63,9 +63,10 @@ class Verified(msgspec.Struct, frozen=True):
     """What a genuine request says of itself."""
 
     id: str
-    """The message's id: the same on every retry, so duplicates can be dropped by it."""
-    timestamp: int
-    """Unix seconds at which it was signed."""
+    """The message's id: the same on every retry, so duplicates can be dropped by it. Empty where
+    nothing that is signed has one."""
+    timestamp: int | None
+    """Unix seconds at which it was signed, or None under schemes that sign no time."""
 
 
 def header(headers: Headers, name: str) -> str:

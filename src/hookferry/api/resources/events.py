@@ -37,6 +37,7 @@ from hookferry.engine.publication import Publication, decode_batch
 from hookferry.errors import HookferryError, InvalidField, NotFound
 from hookferry.match.patterns import check_event_type
 from hookferry.store.ports import DeliveryFilter, EventFilter
+from hookferry.tracing import read_trace
 
 BATCH_BODY = 16 * 1024 * 1024
 """Bytes of a batch."""
@@ -152,7 +153,9 @@ def event_router(s: Services, access: Access) -> Router:
                 await request.body(), ndjson=request.content_type[0] in _NDJSON
             )
             answers = await s.intake.publish_many(
-                lambda p: tenant_of(access, authorization, tenant, p), publications
+                lambda p: tenant_of(access, authorization, tenant, p),
+                publications,
+                read_trace(request.scope["headers"]),
             )
         results: list[Any] = [
             problem_of(a)

@@ -46,12 +46,20 @@ class WebhookView(msgspec.Struct, kw_only=True):
     application: str
     events: tuple[str, ...]
     type: str
-    mode: str = "async"
+    mode: str
     target_url: str
     profile: str
-    payload_format: str = "json"
+    payload_format: str
     secret: str | None
     """Masked, except in the answers to create and rotate; null where there is none."""
+    credential: str | None
+    """The id of the credential that requests authenticate with."""
+    properties: dict[str, Any]
+    condition: dict[str, Any] | None
+    channels: tuple[str, ...]
+    handshake: bool
+    allowed_rate: int | None
+    """Requests a minute that the receiver allowed in the handshake; null for as many as come."""
     headers: dict[str, str]
     """Values that look like credentials are masked."""
     retry: Retry | None
@@ -134,8 +142,16 @@ def webhook_view(webhook: Webhook, tenant: Tenant, secret: str | None = None) ->
         application=webhook.application,
         events=webhook.events,
         type=webhook.type,
+        mode=webhook.mode.value,
         target_url=webhook.target_url,
         profile=webhook.profile,
+        payload_format=webhook.payload_format,
+        credential=None if webhook.credential is None else ids.encode("cred", webhook.credential),
+        properties=webhook.properties,
+        condition=webhook.condition,
+        channels=webhook.channels,
+        handshake=webhook.handshake,
+        allowed_rate=webhook.allowed_rate,
         secret=masked_secret(webhook) if secret is None else secret,
         headers={n: MASK if is_credential(n) else v for n, v in webhook.headers.items()},
         retry=webhook.retry,

@@ -13,7 +13,7 @@ from hookferry.domain.event import Event
 from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import Retry, Webhook
 from hookferry.errors import InvalidField
-from hookferry.wire.body_signing import BodyKey, check_text_secret
+from hookferry.wire.body_signing import HappyFoxKey, check_text_secret
 from hookferry.wire.profiles.base import (
     NO_RETRY,
     Profile,
@@ -23,8 +23,6 @@ from hookferry.wire.profiles.base import (
 )
 from hookferry.wire.timestamps import rfc3339_ms
 from hookferry.wire.uuids import uuid_of
-
-SIGNATURE_HEADER = "X-Webhook-Signature"
 
 
 class _TicketEvent(Rendering):
@@ -55,14 +53,14 @@ class _TicketEvent(Rendering):
         event: Event,
         event_id: str,
         body: bytes,
-        secrets: Sequence[BodyKey],
+        secrets: Sequence[HappyFoxKey],
         now_s: int,
         attempt: int,
     ) -> bytes:
         """Render the signature; the same on every attempt. Without a key there is none."""
         if not secrets:
             return b""
-        return f"{SIGNATURE_HEADER}: sha1={secrets[0].digest(body).hex()}\r\n".encode()
+        return b"X-Webhook-Signature: %b\r\n" % secrets[0].sign(body)
 
 
 class HappyFox(Profile):
@@ -75,10 +73,10 @@ class HappyFox(Profile):
     breaker = False
     unique_name = False
     tenant_key = True
-    own_headers = (SIGNATURE_HEADER.lower(),)
+    own_headers = (HappyFoxKey.header.lower(),)
     signature: ClassVar[SignatureNote | None] = SignatureNote(
         scheme="happyfox",
-        header=SIGNATURE_HEADER,
+        header=HappyFoxKey.header,
         algorithm="HMAC-SHA1",
         encoding="lower-case hexadecimal after sha1=",
         signed="the body as sent, its uuid included",
@@ -100,10 +98,10 @@ class HappyFox(Profile):
             field="secret",
         )
 
-    def prepare_secret(self, secret: str) -> BodyKey:
+    def prepare_secret(self, secret: str) -> HappyFoxKey:
         """Return the key that signs, from the tenant's webhook key."""
         check_text_secret(secret)
-        return BodyKey(secret, "sha1")
+        return HappyFoxKey(secret)
 
     def rendering(self, webhook: Webhook, tenant: Tenant, origin: str) -> _TicketEvent:
         """Return the requests of a webhook."""

@@ -6,7 +6,6 @@ choice, docs/profiles/superoffice.md says which was made.
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,14 +16,13 @@ import msgspec
 from hookferry.domain.event import Event, EventMeta
 from hookferry.domain.tenant import DEFAULT_TENANT, Tenant
 from hookferry.domain.webhook import Retry, Webhook
-from hookferry.wire.body_signing import BodyKey, check_text_secret
+from hookferry.wire.body_signing import SuperOfficeKey, check_text_secret
 from hookferry.wire.naming import split_type
 from hookferry.wire.profiles.base import Profile, Rendering, SignatureNote, check_any_name
 from hookferry.wire.timestamps import rfc3339_ms
 from hookferry.wire.uuids import uuid_of
 
 TEST_EVENT = "test"
-SIGNATURE_HEADER = "X-SuperOffice-Signature"
 STANDARD_KEYS = (
     "EventId",
     "Timestamp",
@@ -101,7 +99,7 @@ class _Notification(Rendering):
         event: Event,
         event_id: str,
         body: bytes,
-        secrets: Sequence[BodyKey],
+        secrets: Sequence[SuperOfficeKey],
         now_s: int,
         attempt: int,
     ) -> bytes:
@@ -118,8 +116,7 @@ class _Notification(Rendering):
             )
         )
         if secrets:
-            signature = binascii.b2a_base64(secrets[0].digest(body), newline=False)
-            lines += b"X-SuperOffice-Signature: %b\r\n" % signature
+            lines += b"X-SuperOffice-Signature: %b\r\n" % secrets[0].sign(body)
         if event.type == TEST_EVENT:
             lines += b"X-Hook-Test: true\r\n"
         return lines
@@ -158,7 +155,7 @@ class SuperOffice(Profile):
     own_headers = ("x-superoffice-", "x-hook-test")
     signature: ClassVar[SignatureNote | None] = SignatureNote(
         scheme="superoffice",
-        header=SIGNATURE_HEADER,
+        header=SuperOfficeKey.header,
         algorithm="HMAC-SHA256",
         encoding="base64",
         signed="the body as sent",
@@ -180,9 +177,9 @@ class SuperOffice(Profile):
         """Raise InvalidField unless it is 1 to 256 characters."""
         check_text_secret(secret)
 
-    def prepare_secret(self, secret: str) -> BodyKey:
+    def prepare_secret(self, secret: str) -> SuperOfficeKey:
         """Return the key that signs."""
-        return BodyKey(secret, "sha256")
+        return SuperOfficeKey(secret)
 
     def test_event(self, webhook: Webhook) -> tuple[str, bytes, EventMeta]:
         """Return SuperOffice's test event, which has no data."""
