@@ -34,8 +34,8 @@ def read_bytes(given: str, what: str) -> bytes:
 
 
 def read_text(given: str, what: str) -> str:
-    """As ``read_bytes``, for one line of text such as a secret."""
+    """As ``read_bytes``, for one line of text such as a secret; blanks are part of it."""
     try:
-        return read_bytes(given, what).decode().strip()
+        return read_bytes(given, what).decode().rstrip("\r\n")
     except UnicodeDecodeError:
         raise CommandError(f"{what} is not text", Exit.USAGE) from None

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hookferry import verify as check
-from hookferry.cli.reading import read_bytes
+from hookferry.cli.reading import read_bytes, read_text
 from hookferry.cli.terminal import CommandError, Exit, out, safe
 from hookferry.errors import InvalidField
 from hookferry.ids import encode
@@ -20,7 +20,12 @@ from hookferry.wire.verification import VerificationFailed, Verified
 
 def verify(
     *,
-    secret: Annotated[str, Parameter(help="The signing secret; @FILE reads it from a file.")],
+    secret: Annotated[
+        str,
+        Parameter(
+            help="The signing secret (under hornbill user:password); @FILE reads it from a file."
+        ),
+    ],
     body: Annotated[
         str,
         Parameter(
@@ -36,7 +41,7 @@ def verify(
     headers: Annotated[
         Path | None, Parameter(help="File of headers, one 'name: value' a line.")
     ] = None,
-    scheme: Annotated[str, Parameter(help=f"One of: {', '.join(sorted(SCHEMES))}.")] = "standard",
+    scheme: Annotated[str, Parameter(help=f"One of: {', '.join(SCHEMES)}.")] = "standard",
     tolerance: Annotated[
         float, Parameter(help="Seconds the signature may be old or ahead; negative for any.")
     ] = float(DEFAULT_TOLERANCE_S),
@@ -52,7 +57,7 @@ def verify(
     try:
         found = check(
             scheme,
-            _secret(secret),
+            read_text(secret, "--secret"),
             pairs,
             read_bytes(body, "--body"),
             tolerance=None if tolerance < 0 else tolerance,
@@ -62,14 +67,6 @@ def verify(
     except InvalidField as error:
         raise CommandError(error.detail, Exit.USAGE) from None
     out.print("genuine: " + ", ".join(_said(scheme, found)), markup=False)
-
-
-def _secret(given: str) -> str:
-    """Return a secret as typed, blanks included; a file may end in a line end."""
-    try:
-        return read_bytes(given, "--secret").decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise CommandError("--secret is not text", Exit.USAGE) from None
 
 
 def _said(scheme: str, found: Verified) -> list[str]:
