@@ -21,6 +21,7 @@ from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
 from hookferry.api.wire import PageSizes
 from hookferry.clock import SystemClock
+from hookferry.engine.credentials import Credentials
 from hookferry.engine.definition import DefinitionLimits
 from hookferry.engine.directory import Directory
 from hookferry.engine.engine import Engine, EngineLimits
@@ -159,6 +160,7 @@ class App:
                     rotation_overlap=settings.rotation_overlap_hours * 3600,
                 ),
                 pings=pings,
+                credentials=Credentials(store, directory, sealer, engine.ids, clock),
                 sealer=sealer,
                 render_metrics=self.metrics.render,
                 pages=PageSizes(usual=settings.page, most=settings.page_max),

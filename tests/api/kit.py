@@ -19,6 +19,7 @@ from hookferry.api.services import Services
 from hookferry.clock import SystemClock
 from hookferry.domain.event import Event
 from hookferry.domain.tenant import DEFAULT_TENANT
+from hookferry.engine.credentials import Credentials
 from hookferry.engine.engine import Engine, EngineLimits
 from hookferry.engine.keys import Keys
 from hookferry.engine.pings import Pings
@@ -223,6 +224,7 @@ async def running_house(
             store, directory, sealer, ids, clock, targets, pings, engine.announcer.announce
         ),
         pings=pings,
+        credentials=Credentials(store, directory, sealer, ids, clock),
         sealer=sealer,
         render_metrics=metrics.render,
     )

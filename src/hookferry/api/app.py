@@ -31,6 +31,7 @@ from hookferry.api.hotroute import (
 from hookferry.api.idempotency import IdempotencyDoor
 from hookferry.api.publish import PublishRoute
 from hookferry.api.resources.administration import key_router, tenant_router
+from hookferry.api.resources.credentials import credential_router
 from hookferry.api.resources.deliveries import delivery_router
 from hookferry.api.resources.event_types import event_type_router
 from hookferry.api.resources.events import BATCH_BODY, event_router
@@ -75,6 +76,7 @@ def _application(
             event_router(s, access),
             delivery_router(s),
             webhook_router(s),
+            credential_router(s),
             job_router(s),
             event_type_router(s),
             tenant_router(s, admin),

@@ -9,6 +9,7 @@ from typing import Protocol
 from hookferry.api.wire import PageSizes
 from hookferry.clock import Clock
 from hookferry.engine.actions import Actions
+from hookferry.engine.credentials import Credentials
 from hookferry.engine.directory import Directory
 from hookferry.engine.intake import Intake
 from hookferry.engine.keys import Keys
@@ -41,6 +42,7 @@ class Services:
     keys: Keys
     tenants: Tenants
     webhooks: Webhooks
+    credentials: Credentials
     pings: Pings
     sealer: Sealer
     render_metrics: Callable[[], bytes]
