@@ -1,0 +1,450 @@
+"""``/api/v1/Webhook``: SuperOffice's own REST API for webhooks (behaviours 4b, S-SO-17 to 20).
+
+A program written for it works with the address changed. Only webhooks with the profile
+``superoffice`` are seen here. The door maps names (``superoffice_shapes``) and calls the services.
+"""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from litestar import MediaType, Router, delete, get, patch, post, put
+from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, HeaderParameter, PathParameter, QueryParameter, RawBody
+
+from hookferry.api.access import Access
+from hookferry.api.dialects import superoffice_shapes as shapes
+from hookferry.api.dialects.json_patch import Operation, apply_patch
+from hookferry.api.dialects.superoffice_shapes import (
+    GivenWebhook,
+    LinkedWebhook,
+    ShownWebhook,
+    TestResult,
+)
+from hookferry.api.framework import (
+    AnyConnection,
+    AnyRequest,
+    Owner,
+    authenticated,
+    header_of,
+    owner_of,
+    problem_response,
+)
+from hookferry.api.problems import NotAcceptable, UnsupportedMediaType
+from hookferry.api.services import Services
+from hookferry.api.wire import decode_json
+from hookferry.domain.tenant import Tenant
+from hookferry.domain.webhook import Webhook, WebhookState
+from hookferry.engine.definition import merge_patch
+from hookferry.engine.masking import MASK, refuse_mask
+from hookferry.engine.pings import PingResult
+from hookferry.engine.publication import Publication
+from hookferry.engine.sealing import open_secrets
+from hookferry.errors import HookferryError, InvalidField, NotFound, TargetRefused, VersionMismatch
+from hookferry.match.patterns import matches
+from hookferry.wire.naming import split_type
+from hookferry.wire.profiles import profile_named
+
+PATH = "/api/v1/Webhook"
+MAX_KEY = 2**31 - 1
+"""SuperOffice's ids are 32-bit."""
+
+_JSON_PATCH = "application/json-patch+json"
+_MERGE_PATCH = "application/merge-patch+json"
+_JSON = ("application/json", "text/json", _JSON_PATCH, _MERGE_PATCH)
+
+Number = Annotated[int, PathParameter(description="the webhook's number, its WebhookId")]
+Select = Annotated[
+    str | None,
+    QueryParameter(name="$select", description="properties to show; the others are null"),
+]
+Unmodified = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Unmodified-Since", description="412 when the webhook was saved after this"
+    ),
+]
+
+
+def superoffice_routers(s: Services, access: Access) -> list[Router]:
+    """Return the door under its own address, and once more under ``/{tenant}`` before it.
+
+    The second is how SuperOffice Online's addresses look: ``https://host/Cust1234/api/v1/...``.
+    """
+
+    def customer(request: AnyRequest, customer: FromPath[str]) -> Tenant:
+        if "tenant" in request.query_params:
+            raise InvalidField("the address names the tenant; leave 'tenant' out", field="tenant")
+        return access.tenant_of(access.key_of(header_of(request, b"authorization")), customer)
+
+    return [
+        _router(s, access, PATH, owner_of(access), in_schema=True),
+        _router(
+            s,
+            access,
+            "/{customer:str}" + PATH,
+            Provide(customer, sync_to_thread=False),
+            in_schema=False,
+        ),
+    ]
+
+
+def _router(s: Services, access: Access, path: str, owner: Provide, *, in_schema: bool) -> Router:
+    return Router(
+        path,
+        route_handlers=_handlers(s),
+        guards=[authenticated(access), json_only],
+        dependencies={"owner": owner},
+        exception_handlers={HookferryError: _problem},
+        include_in_schema=in_schema,
+        tags=["superoffice"],
+    )
+
+
+def _problem(request: AnyRequest, error: HookferryError) -> Any:
+    return problem_response(request, shapes.in_their_words(error))
+
+
+def json_only(connection: AnyConnection, _: BaseRouteHandler) -> None:
+    """Refuse bodies that are not JSON, and callers that want something else (Litestar's guard)."""
+    given = _media_type(header_of(connection, b"content-type"))
+    if given and given not in _JSON:
+        raise UnsupportedMediaType(
+            f"this address takes JSON only, not {given[:80]}; send Content-Type: application/json"
+        )
+    accept = header_of(connection, b"accept")
+    if accept is not None and not any(
+        kind in (*_JSON, "application/*", "text/*", "*/*")
+        for kind in map(_media_type, accept.split(b","))
+    ):
+        raise NotAcceptable("this address answers JSON only; send Accept: application/json")
+
+
+def _media_type(value: bytes | None) -> str:
+    return (value or b"").partition(b";")[0].strip().lower().decode("latin-1")
+
+
+class _Save:
+    """One change of a webhook: by PUT or PATCH, what is sent becomes what it is."""
+
+    def __init__(self, s: Services, owner: Tenant) -> None:
+        self._webhooks = s.webhooks
+        self._tenant = owner.id
+
+    async def create(self, given: GivenWebhook) -> Webhook:
+        """Make a webhook; raises what ``Webhooks.create`` does."""
+        if given.webhook_id:
+            raise InvalidField(
+                "WebhookId is given by the server; leave it out or send 0, and use PUT to change "
+                "a webhook that exists",
+                field="WebhookId",
+            )
+        wanted = _wanted_state(given, None)
+        definition = shapes.definition_of(given)
+        if given.secret:
+            refuse_mask(given.secret, "Secret")
+            definition["secret"] = given.secret
+        made, _ = await self._webhooks.create(self._tenant, definition)
+        return await self._move(made, wanted)
+
+    async def replace(self, before: Webhook, given: GivenWebhook, version: int | None) -> Webhook:
+        """Make a webhook what was sent; what did not change is not saved."""
+        if given.webhook_id not in (None, 0, before.number):
+            raise InvalidField(
+                f"WebhookId is {given.webhook_id}, and the address names {before.number}; send "
+                "one of them only",
+                field="WebhookId",
+            )
+        wanted = _wanted_state(given, before)
+        change = patch_between(
+            {
+                "name": before.name,
+                "events": list(before.events),
+                "target_url": before.target_url,
+                "headers": before.headers,
+                "properties": before.properties,
+                "profile": before.profile,
+            },
+            shapes.definition_of(given, before),
+        )
+        secret = given.secret
+        if secret is None or secret == "":
+            if before.secrets:
+                change["secret"] = None
+            secret = None
+        elif secret is msgspec.UNSET or secret == MASK:
+            secret = None
+        else:
+            profile_named(before.profile).check_secret(secret)
+        webhook = before
+        if change:
+            webhook = await self._webhooks.patch(self._tenant, before.id, change, version=version)
+        if secret is not None:
+            webhook, _ = await self._webhooks.rotate_secret(
+                self._tenant, before.id, secret=secret, overlap=0
+            )
+        return await self._move(webhook, wanted)
+
+    async def _move(self, webhook: Webhook, wanted: WebhookState) -> Webhook:
+        """Bring a webhook into a state; what is shown under that name already stays."""
+        if wanted is WebhookState.UNKNOWN or _shown_as(webhook, wanted):
+            return webhook
+        if wanted is WebhookState.STOPPED:
+            return await self._webhooks.stop(self._tenant, webhook.id)
+        if webhook.state is WebhookState.PAUSED:
+            return await self._webhooks.resume(self._tenant, webhook.id)
+        return await self._webhooks.restart(self._tenant, webhook.id)
+
+
+def _wanted_state(given: GivenWebhook, before: Webhook | None) -> WebhookState:
+    wanted = shapes.state_of(given.state)
+    if wanted is WebhookState.TOO_MANY_ERRORS and (before is None or not _shown_as(before, wanted)):
+        raise InvalidField(
+            "only a receiver's failures lead to TooManyErrors; send Active or Stopped",
+            field="State",
+        )
+    return wanted
+
+
+def _shown_as(webhook: Webhook, state: WebhookState) -> bool:
+    return shapes.STATE_NAMES[webhook.state] == shapes.STATE_NAMES[state]
+
+
+def patch_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the merge patch (RFC 7396) that turns one JSON object into another.
+
+    A null inside the second one reads as "not there", as it does in every merge patch.
+    """
+    change: dict[str, Any] = {name: None for name in before if name not in after}
+    for name, value in after.items():
+        old = before.get(name)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            inner = patch_between(old, value)
+            if inner:
+                change[name] = inner
+        elif msgspec.json.encode(old) != msgspec.json.encode(value):  # for Python, True is 1
+            change[name] = value
+    return change
+
+
+def _handlers(s: Services) -> list[Any]:
+    def of(owner: Tenant) -> list[Webhook]:
+        return [w for w in s.directory.webhooks(owner.id) if w.profile == shapes.PROFILE]
+
+    def numbered(owner: Tenant, number: int) -> Webhook:
+        for webhook in of(owner):
+            if webhook.number == number:
+                return webhook
+        raise NotFound(f"there is no webhook {number} with the profile {shapes.PROFILE!r}")
+
+    def answer(request: AnyRequest, webhook: Webhook, select: str | None) -> LinkedWebhook:
+        before, _, _ = request.scope["path"].partition(PATH)
+        url = request.base_url
+        collection = f"{url.scheme}://{url.netloc}{before}{PATH}"
+        return shapes.selected(shapes.linked(webhook, collection), select)
+
+    @get("/default", summary="SuperOffice: what a new webhook starts from")
+    async def default() -> ShownWebhook:
+        return shapes.default()
+
+    @get("/", summary="SuperOffice: list webhooks")
+    async def list_all(
+        owner: Owner,
+        name: Annotated[
+            str | None,
+            QueryParameter(name="nameFilter", description="only those of this name, in any case"),
+        ] = None,
+        event: Annotated[
+            str | None,
+            QueryParameter(name="eventFilter", description="only those that this event is sent to"),
+        ] = None,
+        status: Annotated[
+            str | None,
+            QueryParameter(
+                name="statusFilter",
+                description="only those in this state, by name or number; Unknown for all",
+            ),
+        ] = None,
+    ) -> list[ShownWebhook]:
+        state = shapes.state_of(status, "statusFilter")
+        return [
+            shapes.shown(w)
+            for w in sorted(of(owner), key=lambda w: w.number)
+            if (name is None or w.name.casefold() == name.casefold())
+            and (event is None or any(matches(pattern, event) for pattern in w.events))
+            and (state is WebhookState.UNKNOWN or _shown_as(w, state))
+        ]
+
+    @post("/", status_code=200, summary="SuperOffice: create a webhook", opt={"body": GivenWebhook})
+    async def create(
+        request: AnyRequest, owner: Owner, body: RawBody, select: Select = None
+    ) -> LinkedWebhook:
+        given = shapes.given(shapes.canonical(decode_json(body)))
+        return answer(request, await _Save(s, owner).create(given), select)
+
+    @post(
+        "/Test",
+        status_code=200,
+        summary="SuperOffice: ping a definition, saved or not",
+        opt={"body": GivenWebhook},
+    )
+    async def test(owner: Owner, body: RawBody) -> TestResult:
+        given = shapes.given(shapes.canonical(decode_json(body)))
+        known = numbered(owner, given.webhook_id) if given.webhook_id else None
+        definition = {"name": "test", "events": ["test"], **shapes.definition_of(given, known)}
+        if given.secret == MASK and known is not None:
+            definition["secret"] = open_secrets(s.sealer, known, s.clock.wall_ms())[0]
+        elif given.secret:
+            refuse_mask(given.secret, "Secret")
+            definition["secret"] = given.secret
+        try:
+            draft, _ = await s.webhooks.draft(owner.id, definition)
+        except TargetRefused as refused:
+            return TestResult(False, refused.detail)
+        return _result(await s.pings.ping(draft))
+
+    @get("/{number:int}", summary="SuperOffice: get a webhook")
+    async def get_one(
+        request: AnyRequest, owner: Owner, number: Number, select: Select = None
+    ) -> LinkedWebhook:
+        return answer(request, numbered(owner, number), select)
+
+    @put("/{number:int}", summary="SuperOffice: replace a webhook", opt={"body": GivenWebhook})
+    async def replace(
+        request: AnyRequest,
+        owner: Owner,
+        number: Number,
+        body: RawBody,
+        select: Select = None,
+        unmodified: Unmodified = None,
+    ) -> LinkedWebhook:
+        given = shapes.given(shapes.canonical(decode_json(body)))
+        before = numbered(owner, number)
+        saved = await _Save(s, owner).replace(before, given, _version(before, unmodified))
+        return answer(request, saved, select)
+
+    @patch(
+        "/{number:int}",
+        summary="SuperOffice: change a webhook by a merge patch or a JSON patch",
+        opt={"body": {_MERGE_PATCH: GivenWebhook, _JSON_PATCH: list[Operation]}},
+    )
+    async def change(
+        request: AnyRequest,
+        owner: Owner,
+        number: Number,
+        body: RawBody,
+        select: Select = None,
+        unmodified: Unmodified = None,
+    ) -> LinkedWebhook:
+        before = numbered(owner, number)
+        kind = _media_type(header_of(request, b"content-type"))
+        given = shapes.given(_patched(before, decode_json(body), kind))
+        saved = await _Save(s, owner).replace(before, given, _version(before, unmodified))
+        return answer(request, saved, select)
+
+    @delete("/{number:int}", summary="SuperOffice: delete a webhook; what it owes is cancelled")
+    async def remove(owner: Owner, number: Number) -> None:
+        await s.webhooks.delete(owner.id, numbered(owner, number).id)
+
+    @get(
+        "/{number:int}/LastError",
+        media_type=MediaType.JSON,
+        summary="SuperOffice: the last error, or an empty string",
+    )
+    async def last_error(owner: Owner, number: Number) -> str:
+        return s.directory.health(numbered(owner, number).id).last_error or ""
+
+    @post(
+        "/{event_name:str}/{primary_key:int}",
+        status_code=204,
+        summary="SuperOffice: signal an event; answered after it is durable",
+        request_max_body_size=s.intake.payload_limit,
+        opt={"body": dict[str, Any], "optional": True},
+    )
+    async def signal(
+        owner: Owner,
+        event_name: FromPath[str],
+        primary_key: Annotated[int, PathParameter(ge=0, le=MAX_KEY)],
+        body: RawBody,
+    ) -> None:
+        payload = body if body.strip() else b"null"
+        data = decode_json(payload)
+        if not isinstance(data, dict | None):
+            raise InvalidField("an event's data is a JSON object, or left out")
+        publication = Publication(
+            type=event_name,
+            data=msgspec.Raw(payload),
+            entity=split_type(event_name)[0],
+            primary_key=primary_key,
+            changes=list(data or ()),
+        )
+        # As one of a batch: whoever signals an event does not wait for receivers (S-SO-09).
+        [told] = await s.intake.publish_many(lambda _: owner, [publication])
+        if isinstance(told, HookferryError):
+            raise told
+
+    return [
+        default,
+        list_all,
+        create,
+        test,
+        get_one,
+        replace,
+        change,
+        remove,
+        last_error,
+        signal,
+    ]
+
+
+def _patched(before: Webhook, changes: object, kind: str) -> dict[str, Any]:
+    """Apply a patch to a webhook as it is shown; what the patch takes away is null.
+
+    Raises:
+        InvalidField, UnknownField: it can't be applied.
+        Conflict: a ``test`` in it failed.
+    """
+    document: dict[str, Any] = msgspec.to_builtins(shapes.shown(before))
+    if isinstance(changes, list) and kind != _MERGE_PATCH:
+        shapes.check_depth(changes)
+        patched = shapes.canonical(apply_patch(document, changes, shapes.NAMES))
+    elif isinstance(changes, dict) and kind != _JSON_PATCH:
+        patched = merge_patch(document, shapes.canonical(changes))
+    else:
+        raise InvalidField(
+            "a patch is a JSON object with the properties to change (application/merge-patch+json, "
+            "RFC 7396) or an array of operations (application/json-patch+json, RFC 6902)"
+        )
+    patched.setdefault("Secret", None)
+    return patched
+
+
+def _version(webhook: Webhook, unmodified_since: str | None) -> int | None:
+    """Return the version that a change must find, where the caller sent a condition.
+
+    A date that is none is ignored (RFC 9110 section 13.1.4).
+
+    Raises:
+        VersionMismatch: the webhook was saved after that time.
+    """
+    if unmodified_since is None:
+        return None
+    try:
+        since = email.utils.parsedate_to_datetime(unmodified_since).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if webhook.updated_at_ms // 1000 > since:
+        raise VersionMismatch(
+            "the webhook was saved after that time; read it again and repeat your change"
+        )
+    return webhook.version
+
+
+def _result(ping: PingResult) -> TestResult:
+    if ping.status is None:
+        return TestResult(False, ": ".join(filter(None, (ping.error, ping.detail))))
+    return TestResult(ping.success, ping.response_head + ping.response_body)
