@@ -132,7 +132,7 @@ class Path:
         InvalidField: it starts at nothing that an event has.
     """
 
-    __slots__ = ("_find", "_steps", "text")
+    __slots__ = ("_find", "_steps", "field_name", "text")
 
     def __init__(self, text: str, *, field: str = "path") -> None:
         steps = _split(text)
@@ -143,6 +143,8 @@ class Path:
                 field=field,
             )
         self.text = text
+        self.field_name = ".".join(steps[1:] if steps[0] == "data" else steps)
+        """As a publisher names the field among ``changes``: without ``data.``."""
         root, rest = steps[0], steps[1:]
         if root == "actor" and len(rest) == 1 and rest[0] in _ACTOR:
             self._find, rest = _ACTOR[rest[0]], []
@@ -156,7 +158,7 @@ class Path:
         self._steps = tuple((step, _position(step)) for step in rest)
 
     def of(self, facts: Facts) -> Any:
-        """Return the value found in an event, or MISSING; raises ConditionError as ``Facts.data``."""
+        """Return the value found in an event, or MISSING; raises as ``Facts.data``."""
         value = self._find(facts)
         for key, position in self._steps:
             if type(value) is dict:
