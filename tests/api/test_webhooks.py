@@ -58,7 +58,17 @@ BAD_DEFINITIONS: list[tuple[dict[str, Any], str, str | None]] = [
     ({"target_ulr": TARGET}, "unknown_field", "target_ulr"),
     ({"profile": "nosuch"}, "invalid_field", "profile"),
     ({"type": "automation"}, "invalid_field", "type"),
-    ({"mode": "sync"}, "invalid_field", "mode"),
+    ({"mode": "sometimes"}, "invalid_field", "mode"),
+    ({"credential": "nobody"}, "invalid_field", "credential"),
+    ({"properties": {"Region": "north"}}, "invalid_field", "properties"),
+    ({"channels": ["no spaces"]}, "invalid_field", "channels[0]"),
+    ({"channels": ["twice", "twice"]}, "invalid_field", "channels"),
+    ({"profile": "superoffice", "properties": {"x": "y" * 17_000}}, "invalid_field", "properties"),
+    (
+        {"profile": "superoffice", "headers": {"X-SuperOffice-Event": "mine"}},
+        "invalid_field",
+        "headers",
+    ),
     ({"payload_format": "xml"}, "invalid_field", "payload_format"),
     ({"secret": "short"}, "invalid_field", "secret"),
     ({"secret": "whsec_c2hvcnQ="}, "invalid_field", "secret"),
@@ -75,7 +85,7 @@ BAD_DEFINITIONS: list[tuple[dict[str, Any], str, str | None]] = [
     ({"headers": {"X-Key": "********"}}, "invalid_field", "headers.X-Key"),
     ({"headers": {f"X-{n}": "1" for n in range(65)}}, "invalid_field", "headers"),
     *[
-        ({"headers": {name: "x"}}, "invalid_field", f"headers.{name}")
+        ({"headers": {name: "x"}}, "invalid_field", "headers")
         for name in (
             "Host",
             "content-length",

@@ -15,6 +15,8 @@ from hookferry.transport.port import Outcome
 from .kit import EXACT, ONCE, Rig, all_in, answers
 
 DAY = 86_400.0
+CONTACTS = ("contact.*",)
+"""What tests publish, and not what hookferry itself says of a webhook's state."""
 
 
 async def test_an_event_that_matches_nothing_is_stored_as_unmatched(rig: Rig) -> None:
@@ -26,7 +28,7 @@ async def test_an_event_that_matches_nothing_is_stored_as_unmatched(rig: Rig) ->
 
 
 async def test_paused_keeps_what_comes_and_resume_continues(rig: Rig) -> None:
-    webhook = await rig.webhook()
+    webhook = await rig.webhook(events=CONTACTS)
     await rig.publish()
     await rig.quiet()
     await rig.change(webhook, state=WebhookState.PAUSED)
@@ -42,7 +44,7 @@ async def test_paused_keeps_what_comes_and_resume_continues(rig: Rig) -> None:
 
 async def test_pausing_holds_back_what_was_waiting_in_memory_and_retries_too(rig: Rig) -> None:
     rig.receivers["crm"] = answers(500, then=200)
-    webhook = await rig.webhook(max_in_flight=1, retry=Retry((10.0,), 0.0))
+    webhook = await rig.webhook(events=CONTACTS, max_in_flight=1, retry=Retry((10.0,), 0.0))
     await rig.publish()
     await rig.passes(1)
     rig.receivers["crm"] = always(200, delay=1)
@@ -60,7 +62,7 @@ async def test_pausing_holds_back_what_was_waiting_in_memory_and_retries_too(rig
 
 
 async def test_a_paused_webhook_stays_paused_over_a_restart(rig: Rig) -> None:
-    webhook = await rig.webhook(state=WebhookState.PAUSED)
+    webhook = await rig.webhook(events=CONTACTS, state=WebhookState.PAUSED)
     await rig.publish_many(3)
     rig.crash()
     await rig.boot()
@@ -83,7 +85,7 @@ async def test_a_webhook_that_does_not_send_skips_new_events_and_says_why(
     rig: Rig, state: WebhookState, reason: str
 ) -> None:
     rig.receivers["crm"] = always(500)
-    webhook = await rig.webhook(retry=Retry((50.0,), 0.0))
+    webhook = await rig.webhook(events=CONTACTS, retry=Retry((50.0,), 0.0))
     await rig.publish()
     await rig.passes(1)
     await rig.change(webhook, state=state)
@@ -99,7 +101,7 @@ async def test_a_webhook_that_does_not_send_skips_new_events_and_says_why(
 
 
 async def test_a_tenant_that_is_switched_off_has_everything_skipped(rig: Rig) -> None:
-    await rig.webhook()
+    await rig.webhook(events=CONTACTS)
     await rig.change_tenant(webhooks_active=False)
     await rig.publish()
     assert (await rig.delivery()).last_error == "tenant_webhooks_off"
@@ -111,7 +113,7 @@ async def test_a_tenant_that_is_switched_off_has_everything_skipped(rig: Rig) ->
 
 async def test_deleting_cancels_the_backlog_and_keeps_the_log(rig: Rig) -> None:
     rig.receivers["crm"] = answers(200, then=500)
-    webhook = await rig.webhook(max_in_flight=1)
+    webhook = await rig.webhook(events=CONTACTS, max_in_flight=1)
     await rig.publish()
     await rig.passes(1)
     await rig.publish_many(5)
@@ -128,7 +130,7 @@ async def test_deleting_cancels_the_backlog_and_keeps_the_log(rig: Rig) -> None:
 
 async def test_what_is_in_flight_when_its_webhook_is_deleted_is_still_logged(rig: Rig) -> None:
     rig.receivers["crm"] = always(200, delay=5)
-    webhook = await rig.webhook()
+    webhook = await rig.webhook(events=CONTACTS)
     await rig.publish()
     await rig.passes(1)
     await rig.change(webhook, deleted=True)
@@ -143,7 +145,7 @@ async def test_what_is_in_flight_when_its_webhook_is_deleted_is_still_logged(rig
 
 async def test_failures_in_a_row_up_to_the_limit_disable(rig: Rig) -> None:
     rig.receivers["crm"] = always(500)
-    webhook = await rig.webhook(failure_limit=7, retry=Retry((1.0,) * 20, 0.0))
+    webhook = await rig.webhook(events=CONTACTS, failure_limit=7, retry=Retry((1.0,) * 20, 0.0))
     await rig.publish()
     await rig.passes(1000)
     assert rig.state(webhook) is WebhookState.TOO_MANY_ERRORS
@@ -154,7 +156,9 @@ async def test_failures_in_a_row_up_to_the_limit_disable(rig: Rig) -> None:
 
 async def test_one_success_starts_the_count_anew(rig: Rig) -> None:
     rig.receivers["crm"] = answers(*([500] * 6 + [200]) * 3, then=200)
-    webhook = await rig.webhook(failure_limit=7, retry=Retry((1.0,) * 20, 0.0), ordered=True)
+    webhook = await rig.webhook(
+        events=CONTACTS, failure_limit=7, retry=Retry((1.0,) * 20, 0.0), ordered=True
+    )
     await rig.publish_many(3)
     await rig.quiet()
     assert rig.state(webhook) is WebhookState.ACTIVE
@@ -166,7 +170,7 @@ async def test_attempts_in_flight_when_the_limit_falls_are_logged_and_do_not_cou
     rig: Rig,
 ) -> None:
     rig.receivers["crm"] = always(500, delay=1)
-    webhook = await rig.webhook(failure_limit=3, retry=EXACT, max_in_flight=8)
+    webhook = await rig.webhook(events=CONTACTS, failure_limit=3, retry=EXACT, max_in_flight=8)
     await rig.publish_many(20)
     await rig.passes(100)
     assert rig.state(webhook) is WebhookState.TOO_MANY_ERRORS
@@ -180,7 +184,7 @@ async def test_attempts_in_flight_when_the_limit_falls_are_logged_and_do_not_cou
 async def test_a_success_among_those_in_flight_when_the_limit_falls_is_delivered(rig: Rig) -> None:
     outcomes = iter([(1.0, 500)] * 3 + [(2.0, 200)])
     rig.receivers["crm"] = lambda _: (lambda d, s: (d, Outcome(status=s)))(*next(outcomes))
-    webhook = await rig.webhook(failure_limit=3, retry=EXACT, max_in_flight=4)
+    webhook = await rig.webhook(events=CONTACTS, failure_limit=3, retry=EXACT, max_in_flight=4)
     await rig.publish_many(4)
     await rig.passes(100)
     assert rig.state(webhook) is WebhookState.TOO_MANY_ERRORS
@@ -189,7 +193,7 @@ async def test_a_success_among_those_in_flight_when_the_limit_falls_is_delivered
 
 async def test_gone_disables_at_once(rig: Rig) -> None:
     rig.receivers["crm"] = always(410)
-    webhook = await rig.webhook(max_in_flight=1)
+    webhook = await rig.webhook(events=CONTACTS, max_in_flight=1)
     await rig.publish_many(5)
     await rig.passes(100)
     assert rig.state(webhook) is WebhookState.TOO_MANY_ERRORS
@@ -199,7 +203,7 @@ async def test_gone_disables_at_once(rig: Rig) -> None:
 
 async def test_five_days_without_a_success_disable(rig: Rig) -> None:
     rig.receivers["crm"] = always(500)
-    webhook = await rig.webhook(retry=Retry((DAY / 2,) * 20, 0.0))
+    webhook = await rig.webhook(events=CONTACTS, retry=Retry((DAY / 2,) * 20, 0.0))
     await rig.publish()
     await rig.passes(4.9 * DAY)
     assert rig.state(webhook) is WebhookState.ACTIVE
@@ -212,7 +216,9 @@ async def test_five_days_without_a_success_disable(rig: Rig) -> None:
 @pytest.mark.parametrize("retries", [20, 0], ids=["with a backlog", "without a backlog"])
 async def test_restart_begins_a_new_failure_window(rig: Rig, crashed: bool, retries: int) -> None:
     rig.receivers["crm"] = always(500)
-    webhook = await rig.webhook(failure_window=100.0, retry=Retry((60.0,) * retries, 0.0))
+    webhook = await rig.webhook(
+        events=CONTACTS, failure_window=100.0, retry=Retry((60.0,) * retries, 0.0)
+    )
     for _ in range(3):
         if rig.state(webhook) is WebhookState.ACTIVE:
             await rig.publish()
@@ -234,7 +240,9 @@ async def test_restart_begins_a_new_failure_window(rig: Rig, crashed: bool, retr
 @pytest.mark.parametrize("crashed", [False, True], ids=["running on", "after a crash"])
 async def test_restart_resets_the_count_and_the_backlog_flows(rig: Rig, crashed: bool) -> None:
     rig.receivers["crm"] = always(500)
-    webhook = await rig.webhook(failure_limit=3, retry=Retry((1.0,) * 20, 0.0), max_in_flight=1)
+    webhook = await rig.webhook(
+        events=CONTACTS, failure_limit=3, retry=Retry((1.0,) * 20, 0.0), max_in_flight=1
+    )
     await rig.publish_many(10)
     await rig.passes(50)
     assert rig.state(webhook) is WebhookState.TOO_MANY_ERRORS
@@ -252,7 +260,7 @@ async def test_restart_resets_the_count_and_the_backlog_flows(rig: Rig, crashed:
 
 async def test_a_crash_before_the_engine_reads_what_it_disabled_changes_nothing(rig: Rig) -> None:
     rig.receivers["crm"] = always(410)
-    webhook = await rig.webhook()
+    webhook = await rig.webhook(events=CONTACTS)
     rig.store.answered = asyncio.Event()
     publishing = asyncio.ensure_future(rig.publish())
     await rig.passes(0.1)
@@ -272,7 +280,7 @@ async def test_a_crash_before_the_engine_reads_what_it_disabled_changes_nothing(
 
 async def test_a_save_while_failures_disable_does_not_revive_the_webhook(rig: Rig) -> None:
     rig.receivers["crm"] = always(500)
-    webhook = await rig.webhook(failure_limit=3, retry=ONCE, max_in_flight=1)
+    webhook = await rig.webhook(events=CONTACTS, failure_limit=3, retry=ONCE, max_in_flight=1)
     await rig.publish_many(2)
     await rig.quiet()
     await rig.change(webhook, title="still active")

@@ -102,6 +102,7 @@ class _Entry:
     """One publication on its way to the ledger (the committer's Entry)."""
 
     __slots__ = (
+        "_disabled",
         "_event",
         "_gone",
         "_intake",
@@ -132,6 +133,8 @@ class _Entry:
     ) -> None:
         self._intake = intake
         self._waits = waits
+        self._disabled: int | None = None
+        """The webhook that this very event says is disabled: the directory may not know yet."""
         self._gone = False
         self._room: Room | None = None
         self._plan: _Waiting | None = None
@@ -185,6 +188,8 @@ class _Entry:
         )
         due = intake.timeline.now_ms()
         deliveries = [_owed(intake.ids.next(), event, w, tenant, due) for w in matched]
+        if self._disabled is not None:
+            deliveries = [_unless_for(self._disabled, d) for d in deliveries]
         waiting = self._plan = None
         if self._waits and any(w.mode is not Mode.ASYNC for w in matched):
             if intake.calls.full:
@@ -327,6 +332,14 @@ def _arrange(matched: Sequence[Webhook], deliveries: list[Delivery], before: boo
     return _Waiting(before, calls, tuple(asked))
 
 
+def _unless_for(webhook_id: int, delivery: Delivery) -> Delivery:
+    """Return a delivery, skipped if it is for a webhook that is being disabled."""
+    if delivery.webhook_id != webhook_id or delivery.state is not DeliveryState.PENDING:
+        return delivery
+    reason = _SKIPPED_IN_STATE[WebhookState.TOO_MANY_ERRORS]
+    return msgspec.structs.replace(delivery, state=DeliveryState.SKIPPED, last_error=reason)
+
+
 def _owed(delivery_id: int, event: Event, webhook: Webhook, tenant: Tenant, due: int) -> Delivery:
     reason = _SKIPPED_IN_STATE.get(webhook.state)
     if not tenant.webhooks_active:
@@ -455,12 +468,27 @@ class Intake:
         self._committer.accept(entry)
         return entry
 
-    def cause(self, tenant: Tenant, type: str, payload: bytes, meta: EventMeta) -> None:
+    def cause(
+        self,
+        tenant: Tenant,
+        type: str,
+        payload: bytes,
+        meta: EventMeta,
+        *,
+        disabled: int | None = None,
+    ) -> None:
         """Queue an event that hookferry itself causes, also while it drains or memory is spent.
 
         There is one for each change of a webhook's state, so their number needs no bound of its
         own. Should the ledger not take it now, it is logged and not tried again: the change
         itself is on record.
+
+        Args:
+            tenant: whose event it is.
+            type: its type.
+            payload: its data.
+            meta: what else it says, its hops among it.
+            disabled: id of a webhook that is being disabled, and so does not get it.
         """
 
         def done(answer: Answer) -> None:
@@ -468,6 +496,7 @@ class Intake:
                 log.warning("own_event_not_stored", type=type, error=answer.detail)
 
         entry = _Entry(self, tenant, type, payload, meta, (), done, False, None)
+        entry._disabled = disabled
         self.waiting += 1
         self.waiting_bytes += len(payload)
         self._committer.accept(entry)

@@ -30,7 +30,7 @@ from hookferry.engine.sealing import (
     open_proxy,
     open_secrets,
 )
-from hookferry.errors import Conflict, InvalidField, VersionMismatch
+from hookferry.errors import Conflict, InvalidField, NotFound, VersionMismatch
 from hookferry.ids import IdSource, encode
 from hookferry.store.ports import ConfigStore
 from hookferry.wire.profiles import profile_named
@@ -163,16 +163,19 @@ class Webhooks:
         secret = definition.secret
         if secret is None:
             secret = profile.new_secret()
-        else:
-            profile.check_secret(secret)
         if secret is not None:
-            webhook = msgspec.structs.replace(
-                webhook, secrets=(SealedSecret(self._seal_secret(webhook, secret)),)
-            )
+            webhook = self._signing_with(webhook, secret)
         return webhook, secret
 
-    async def create(self, tenant_id: int, document: object) -> tuple[Webhook, str | None]:
+    async def create(
+        self, tenant_id: int, document: object, *, state: WebhookState = WebhookState.ACTIVE
+    ) -> tuple[Webhook, str | None]:
         """Create a webhook; its secret is returned once.
+
+        Args:
+            tenant_id: whose it is.
+            document: the decoded JSON of the definition.
+            state: the one it begins in.
 
         Raises:
             InvalidField, UnknownField, TargetRefused: the definition can't be taken.
@@ -186,20 +189,29 @@ class Webhooks:
                 "in use, or spread receivers over tenants"
             )
         webhook, secret = await self.draft(tenant_id, document)
-        return await self._save(await self._greeter.greet(webhook)), secret
+        greeted = await self._greeter.greet(webhook)
+        return await self._save(msgspec.structs.replace(greeted, state=state)), secret
 
     async def patch(
-        self, tenant_id: int, webhook_id: int, patch: object, *, version: int | None = None
+        self,
+        tenant_id: int,
+        webhook_id: int,
+        patch: object,
+        *,
+        version: int | None = None,
+        secret: str | msgspec.UnsetType = msgspec.UNSET,
     ) -> Webhook:
         """Change a webhook by a JSON merge patch (RFC 7396): null sets a field's default.
 
-        A client certificate is replaced whole: both of its parts are given, or null.
+        A client certificate is replaced whole: both of its parts are given, or null. A secret of
+        null takes the secret away, under profiles where it is optional.
 
         Args:
             tenant_id: whose it is.
             webhook_id: which.
             patch: the decoded JSON.
             version: the version that the caller saw, where that matters.
+            secret: one that replaces the present ones in the same save, without an overlap.
 
         Raises:
             NotFound: there is no such webhook.
@@ -210,7 +222,7 @@ class Webhooks:
         before = self._at(tenant_id, webhook_id, version)
         if not isinstance(patch, dict):
             raise InvalidField("a merge patch is a JSON object with the fields to change")
-        if "secret" in patch:
+        if patch.get("secret") is not None:
             raise InvalidField(
                 "a secret is not patched, since receivers need an overlap: POST it to "
                 "/api/v1/webhooks/<id>/secret",
@@ -221,9 +233,13 @@ class Webhooks:
         after = self._applied(msgspec.structs.replace(before, **cleared), definition)
         if before.profile != after.profile:
             after = self._under_new_profile(after)
+        if secret is not msgspec.UNSET:
+            after = self._signing_with(after, secret)
+        elif "secret" in patch:
+            after = self._unsigned(after)
         if not _WAY_FIELDS.isdisjoint(patch):
             await self._judge(after)
-        if not _SILENT_FIELDS.issuperset(patch):
+        if secret is not msgspec.UNSET or not _SILENT_FIELDS.issuperset(patch):
             after = await self._greeter.greet(after)
         return await self._save_change(after)
 
@@ -375,11 +391,10 @@ class Webhooks:
 
     def _applied(self, webhook: Webhook, definition: WebhookDefinition) -> Webhook:
         changed = {name: getattr(definition, name) for name in _PLAIN_FIELDS}
-        changed["credential"] = (
-            None
-            if definition.credential is None
-            else self._directory.find_credential(webhook.tenant_id, definition.credential).id
-        )
+        if definition.credential is None:
+            changed["credential"] = None
+        else:
+            changed["credential"] = self._credential(webhook.tenant_id, definition.credential)
         pair, proxy = definition.client_certificate, definition.proxy
         if pair is not None:
             changed["client_certificate"] = self._sealer.seal(
@@ -390,6 +405,12 @@ class Webhooks:
         if proxy is not None:
             changed["proxy"] = self._sealer.seal(proxy.encode(), row=webhook.id, field=PROXY_FIELD)
         return msgspec.structs.replace(webhook, **changed)
+
+    def _credential(self, tenant_id: int, id_or_name: str) -> int:
+        try:
+            return self._directory.find_credential(tenant_id, id_or_name).id
+        except NotFound as error:
+            raise InvalidField(error.detail, field="credential") from None
 
     def _under_new_profile(self, webhook: Webhook) -> Webhook:
         """Check the present secret under a new profile, or make one where there was none.
@@ -415,6 +436,20 @@ class Webhooks:
             return webhook
         sealed = SealedSecret(self._seal_secret(webhook, made))
         return msgspec.structs.replace(webhook, secrets=(sealed,), secret_read=False)
+
+    def _signing_with(self, webhook: Webhook, secret: str) -> Webhook:
+        profile_named(webhook.profile).check_secret(secret)
+        sealed = SealedSecret(self._seal_secret(webhook, secret))
+        return msgspec.structs.replace(webhook, secrets=(sealed,), secret_read=False)
+
+    def _unsigned(self, webhook: Webhook) -> Webhook:
+        if profile_named(webhook.profile).new_secret() is not None:
+            raise InvalidField(
+                f"the profile {webhook.profile!r} signs every request; POST to "
+                "/api/v1/webhooks/<id>/secret makes another secret",
+                field="secret",
+            )
+        return msgspec.structs.replace(webhook, secrets=(), secret_read=False)
 
     def _seal_secret(self, webhook: Webhook, secret: str) -> bytes:
         return self._sealer.seal(secret.encode(), row=webhook.id, field=SECRET_FIELD)
