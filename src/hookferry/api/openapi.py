@@ -96,7 +96,7 @@ def _bodies(app: Litestar) -> list[_Body]:
             if (
                 not isinstance(handler, HTTPRouteHandler)
                 or "body" not in handler.opt
-                or not handler.include_in_schema
+                or not handler.resolve_include_in_schema()
             ):
                 continue
             kinds = handler.opt["body"]

@@ -47,7 +47,6 @@ from hookferry.engine.sealing import open_secrets
 from hookferry.errors import HookferryError, InvalidField, NotFound, TargetRefused, VersionMismatch
 from hookferry.match.patterns import matches
 from hookferry.wire.naming import split_type
-from hookferry.wire.profiles import profile_named
 
 PATH = "/api/v1/Webhook"
 MAX_KEY = 2**31 - 1
@@ -148,8 +147,9 @@ class _Save:
         if given.secret:
             refuse_mask(given.secret, "Secret")
             definition["secret"] = given.secret
-        made, _ = await self._webhooks.create(self._tenant, definition)
-        return await self._move(made, wanted)
+        state = WebhookState.STOPPED if wanted is WebhookState.STOPPED else WebhookState.ACTIVE
+        made, _ = await self._webhooks.create(self._tenant, definition, state=state)
+        return made
 
     async def replace(self, before: Webhook, given: GivenWebhook, version: int | None) -> Webhook:
         """Make a webhook what was sent; what did not change is not saved."""
@@ -171,21 +171,15 @@ class _Save:
             },
             shapes.definition_of(given, before),
         )
-        secret = given.secret
+        secret = msgspec.UNSET if given.secret == MASK else given.secret
         if secret is None or secret == "":
+            secret = msgspec.UNSET
             if before.secrets:
                 change["secret"] = None
-            secret = None
-        elif secret is msgspec.UNSET or secret == MASK:
-            secret = None
-        else:
-            profile_named(before.profile).check_secret(secret)
         webhook = before
-        if change:
-            webhook = await self._webhooks.patch(self._tenant, before.id, change, version=version)
-        if secret is not None:
-            webhook, _ = await self._webhooks.rotate_secret(
-                self._tenant, before.id, secret=secret, overlap=0
+        if change or secret is not msgspec.UNSET:
+            webhook = await self._webhooks.patch(
+                self._tenant, before.id, change, version=version, secret=secret
             )
         return await self._move(webhook, wanted)
 
@@ -356,7 +350,8 @@ def _handlers(s: Services) -> list[Any]:
         summary="SuperOffice: the last error, or an empty string",
     )
     async def last_error(owner: Owner, number: Number) -> str:
-        return s.directory.health(numbered(owner, number).id).last_error or ""
+        text = s.directory.health(numbered(owner, number).id).last_error or ""
+        return msgspec.json.encode(text).decode()  # the framework sends a str as it is
 
     @post(
         "/{event_name:str}/{primary_key:int}",

@@ -1,0 +1,45 @@
+"""What of SuperOffice's API needs a server that a test can hold back, or only its description."""
+
+from __future__ import annotations
+
+import asyncio
+
+from .kit import House, until
+
+HOOKS = "/api/v1/Webhook"
+
+
+async def test_a_signal_is_answered_when_the_event_is_durable(house: House) -> None:
+    release = house.hold_commits()
+    request = house.client.build_request("POST", f"{HOOKS}/contact.created/1", json={"a": 1})
+    sending = asyncio.ensure_future(house.client.send(request))
+    await until(lambda: house.engine.intake.waiting == 1)
+    assert not sending.done()
+    release.set()
+    assert (await sending).status_code == 204
+    [event] = await house.events()
+    assert (event.type, event.payload, event.meta.primary_key) == ("contact.created", b'{"a":1}', 1)
+
+
+async def test_every_call_is_described(house: House) -> None:
+    described = (await house.client.get("/openapi.json")).json()["paths"]
+    calls = {
+        (method, path)
+        for path, item in described.items()
+        for method, operation in item.items()
+        if operation.get("tags") == ["superoffice"]
+    }
+    assert calls == {
+        ("get", HOOKS),
+        ("post", HOOKS),
+        ("get", f"{HOOKS}/default"),
+        ("post", f"{HOOKS}/Test"),
+        ("get", f"{HOOKS}/{{number}}"),
+        ("put", f"{HOOKS}/{{number}}"),
+        ("patch", f"{HOOKS}/{{number}}"),
+        ("delete", f"{HOOKS}/{{number}}"),
+        ("get", f"{HOOKS}/{{number}}/LastError"),
+        ("post", f"{HOOKS}/{{event_name}}/{{primary_key}}"),
+    }
+    bodies = described[f"{HOOKS}/{{number}}"]["patch"]["requestBody"]["content"]
+    assert set(bodies) == {"application/merge-patch+json", "application/json-patch+json"}
