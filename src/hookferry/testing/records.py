@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from hookferry.wire.verification import VerificationFailed, Verified
+from hookferry.wire.xml import to_json
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -33,8 +34,9 @@ class Received(msgspec.Struct, frozen=True):
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
     def json(self) -> Any:
-        """Return the body, parsed."""
-        return json.loads(self.body)
+        """Return the body, parsed: JSON, or the XML that hookferry writes of JSON."""
+        media_type = (self.header("content-type") or "").partition(";")[0].strip().lower()
+        return json.loads(to_json(self.body) if media_type.endswith("/xml") else self.body)
 
 
 class Conduct(enum.Enum):
