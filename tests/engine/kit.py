@@ -28,6 +28,7 @@ from hookferry.engine.publication import Publication
 from hookferry.errors import HookferryError
 from hookferry.store.ports import Batch, Committed, DeliveryFilter, EventFilter
 from hookferry.telemetry import Metrics
+from hookferry.tracing import Tracing
 from hookferry.transport.port import Outcome, Request
 from sim.disk import Disk
 from sim.loop import SimClock, SimLoop
@@ -133,6 +134,7 @@ class Rig:
         self.receivers: dict[str, Behaviour] = {}
         self.sent: dict[str, list[Sent]] = {}
         self.opens = unseal
+        self.tracing: Tracing | None = None
         self.store: Ledger
         self.engine: Engine
         self.metrics: Metrics
@@ -154,6 +156,7 @@ class Rig:
             rng=random.Random(4),
             limits=limits or EngineLimits(lanes=LaneLimits(**lanes)),
             node="test",
+            tracing=self.tracing,
         )
         return self.engine
 
