@@ -22,6 +22,7 @@ from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Webhook
 from hookferry.errors import StorageDown
 from hookferry.store.ports import (
+    ATTEMPTS_READ,
     Batch,
     Boot,
     Committed,
@@ -287,12 +288,28 @@ class MemoryStore:
                 return None
             return webhook.without_sealed()
 
-    async def attempts(self, tenant_id: int, delivery_id: int) -> list[Attempt]:
+    async def webhook_names(self, tenant_id: int, webhook_ids: Sequence[int]) -> dict[int, str]:
+        """See ``Log.webhook_names``."""
+        async with self._reading() as disk:
+            found = [disk.records[Webhook].get(number) for number in webhook_ids]
+            return {w.id: w.name for w in found if w is not None and w.tenant_id == tenant_id}
+
+    async def attempts(
+        self,
+        tenant_id: int,
+        delivery_id: int,
+        *,
+        limit: int = ATTEMPTS_READ,
+        newest: bool = False,
+        below_id: int | None = None,
+    ) -> list[Attempt]:
         """See ``Log.attempts``."""
         if await self.delivery(tenant_id, delivery_id) is None:
             return []
         async with self._reading() as disk:
-            return [disk.attempts[n] for n in sorted(disk.of_delivery.get(delivery_id, ()))]
+            numbers = sorted(disk.of_delivery.get(delivery_id, ()), reverse=newest)
+            below = [n for n in numbers if below_id is None or n < below_id]
+            return [disk.attempts[n] for n in below[:limit]]
 
     async def states(
         self, tenant_id: int, event_ids: Sequence[int]

@@ -283,6 +283,10 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """A substring of the event's payload (compared as bytes) or of the last error."""
 
 
+ATTEMPTS_READ = 250
+"""Attempts of a delivery that one call reads where the caller names no limit."""
+
+
 class Log(Protocol):
     """Search; every method is scoped to one tenant. Lists are newest first.
 
@@ -318,8 +322,24 @@ class Log(Protocol):
         """
         ...
 
-    async def attempts(self, tenant_id: int, delivery_id: int) -> list[Attempt]:
-        """Return a delivery's attempts, first attempt first."""
+    async def webhook_names(self, tenant_id: int, webhook_ids: Sequence[int]) -> dict[int, str]:
+        """Return the name of each of the webhooks that exists, deleted ones too."""
+        ...
+
+    async def attempts(
+        self,
+        tenant_id: int,
+        delivery_id: int,
+        *,
+        limit: int = ATTEMPTS_READ,
+        newest: bool = False,
+        below_id: int | None = None,
+    ) -> list[Attempt]:
+        """Return up to ``limit`` of a delivery's attempts, of those with ids below ``below_id``.
+
+        The first ones, first attempt first; or with ``newest`` the last ones, last attempt first.
+        There can be thousands: a slow-down spends none.
+        """
         ...
 
     async def states(

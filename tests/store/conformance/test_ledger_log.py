@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from hookferry.domain.delivery import Delivery, DeliveryState
 from hookferry.domain.event import Event, EventMeta, EventState
-from hookferry.store.ports import Acceptance, DeliveryFilter, EventFilter
+from hookferry.store.ports import ATTEMPTS_READ, Acceptance, DeliveryFilter, EventFilter
 from store.conformance.books import DAY, HOUR, NOW, Books, Maker
 
 FAILED, CANCELLED = DeliveryState.FAILED, DeliveryState.CANCELLED
@@ -147,6 +148,45 @@ async def test_attempts_of_another_tenants_delivery_are_not_shown(
     await books.settle([books.settlement(webhook, delivery, attempt=attempt)])
     assert await books.store.attempts(1, delivery.id) == []
     assert await books.store.attempts(acme.id, delivery.id) == [attempt]
+
+
+async def test_attempts_are_read_a_part_at_a_time_from_either_end(
+    books: Books, make: Maker
+) -> None:
+    webhook = await books.webhook()
+    delivery = await books.owed(webhook)
+    tries = [make.attempt(delivery, number=1, success=False) for _ in range(5)]
+    settled = [
+        books.settlement(webhook, delivery, DeliveryState.RETRYING, attempt=attempt)
+        for attempt in tries
+    ]
+    await books.settle(settled)
+    read = books.store.attempts
+    assert await read(1, delivery.id) == tries
+    assert await read(1, delivery.id, limit=2) == tries[:2]
+    assert await read(1, delivery.id, limit=2, newest=True) == [tries[4], tries[3]]
+    assert await read(1, delivery.id, newest=True, below_id=tries[3].id) == tries[2::-1]
+    assert await read(1, delivery.id, limit=1, newest=True, below_id=tries[0].id) == []
+
+
+async def test_no_more_attempts_are_read_at_once_than_is_said(books: Books, make: Maker) -> None:
+    webhook = await books.webhook()
+    delivery = await books.owed(webhook)
+    tries = [make.attempt(delivery, success=False) for _ in range(ATTEMPTS_READ + 1)]
+    await books.settle(
+        [books.settlement(webhook, delivery, DeliveryState.RETRYING, attempt=a) for a in tries]
+    )
+    assert await books.store.attempts(1, delivery.id) == tries[:ATTEMPTS_READ]
+
+
+async def test_names_of_webhooks_are_told_deleted_ones_too(books: Books, make: Maker) -> None:
+    first, second = await books.webhook("first"), await books.webhook("second")
+    foreign = await books.store.save(make.webhook("foreign", tenant=2))
+    deleted = msgspec.structs.replace(second, deleted=True, version=2)
+    await books.store.save(deleted)
+    wanted = [first.id, second.id, foreign.id, make.id()]
+    assert await books.store.webhook_names(1, wanted) == {first.id: "first", second.id: "second"}
+    assert await books.store.webhook_names(1, []) == {}
 
 
 async def test_states_are_counted_by_event(books: Books, scene: Scene) -> None:

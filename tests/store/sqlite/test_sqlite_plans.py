@@ -140,6 +140,16 @@ def test_a_list_of_deliveries_walks_one_index_backwards(
     assert not any("TEMP B-TREE" in each for each in steps), steps
 
 
+@pytest.mark.parametrize("newest", [True, False])
+def test_attempts_of_a_delivery_are_read_in_order_without_sorting(
+    ledger: sqlite3.Connection, newest: bool
+) -> None:
+    steps = plan(ledger, *compiled(search.select_attempts(1, 2, 50, newest, 1 << 60)))
+    assert any("attempts_delivery (delivery_id=? AND rowid<?)" in step for step in steps), steps
+    assert tables_scanned(steps) == []
+    assert not any("TEMP B-TREE" in step for step in steps), steps
+
+
 EVENTS = {
     "of a tenant": (EventFilter(tenant_id=1), "events_tenant (tenant_id=?"),
     "of a type": (EventFilter(tenant_id=1, type="a"), "events_tenant (tenant_id=?"),

@@ -24,7 +24,7 @@ from hookferry.store.sqlite.codec import (
     event_from,
 )
 from hookferry.store.sqlite.compiled import rows
-from hookferry.store.tables import attempts, deliveries, events
+from hookferry.store.tables import attempts, deliveries, events, webhooks
 
 _EVENT = [events.c[name] for name in EVENT_COLUMNS.split(", ")]
 _DELIVERY = [deliveries.c[name] for name in DELIVERY_COLUMNS.split(", ")]
@@ -139,18 +139,46 @@ def find_deliveries(
     return [delivery_from(row) for row in rows(connection, statement)]
 
 
-def find_attempts(
-    connection: sqlite3.Connection, tenant_id: int, delivery_id: int
-) -> list[Attempt]:
-    """Return a delivery's attempts, first first; the port's ``Log.attempts``."""
-    statement = (
-        select(attempts.c.id, attempts.c.delivery_id, attempts.c.document)
+def webhook_names(
+    connection: sqlite3.Connection, tenant_id: int, webhook_ids: Sequence[int]
+) -> dict[int, str]:
+    """Return the names of webhooks; the port's ``Log.webhook_names``."""
+    found: dict[int, str] = {}
+    for part in _parts(webhook_ids):
+        statement = select(webhooks.c.id, webhooks.c.name).where(
+            webhooks.c.id.in_(part), webhooks.c.tenant_id + 0 == tenant_id
+        )
+        found.update(rows(connection, statement))
+    return found
+
+
+def select_attempts(
+    tenant_id: int, delivery_id: int, limit: int, newest: bool, below_id: int | None
+) -> Select[Any]:
+    """Build the statement of ``find_attempts``."""
+    key = attempts.c.id
+    return (
+        select(key, attempts.c.delivery_id, attempts.c.document)
         .where(
             attempts.c.delivery_id == delivery_id,
             exists().where(deliveries.c.id == delivery_id, _of_tenant(tenant_id)),
+            *_between(key, None, None, below_id),
         )
-        .order_by(attempts.c.id)
+        .order_by(key.desc() if newest else key)
+        .limit(limit)
     )
+
+
+def find_attempts(
+    connection: sqlite3.Connection,
+    tenant_id: int,
+    delivery_id: int,
+    limit: int,
+    newest: bool,
+    below_id: int | None,
+) -> list[Attempt]:
+    """Return a delivery's attempts; the port's ``Log.attempts``."""
+    statement = select_attempts(tenant_id, delivery_id, limit, newest, below_id)
     return [attempt_from(row) for row in rows(connection, statement)]
 
 

@@ -19,6 +19,7 @@ from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook
 from hookferry.store.ports import (
+    ATTEMPTS_READ,
     Batch,
     Boot,
     Committed,
@@ -177,9 +178,23 @@ class SqliteStore:
         """See ``Log.webhook_at``."""
         return await self._search(config.webhook_at, tenant_id, webhook_id, version)
 
-    async def attempts(self, tenant_id: int, delivery_id: int) -> list[Attempt]:
+    async def webhook_names(self, tenant_id: int, webhook_ids: Sequence[int]) -> dict[int, str]:
+        """See ``Log.webhook_names``."""
+        return await self._search(search.webhook_names, tenant_id, webhook_ids)
+
+    async def attempts(
+        self,
+        tenant_id: int,
+        delivery_id: int,
+        *,
+        limit: int = ATTEMPTS_READ,
+        newest: bool = False,
+        below_id: int | None = None,
+    ) -> list[Attempt]:
         """See ``Log.attempts``."""
-        return await self._search(search.find_attempts, tenant_id, delivery_id)
+        return await self._search(
+            search.find_attempts, tenant_id, delivery_id, limit, newest, below_id
+        )
 
     async def states(
         self, tenant_id: int, event_ids: Sequence[int]
