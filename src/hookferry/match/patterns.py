@@ -15,9 +15,9 @@ MAX_LENGTH = 128
 MAX_SEGMENTS = 8
 
 _SEGMENT = r"[A-Za-z0-9_-]+"
-_TYPE = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT}){{0,{MAX_SEGMENTS - 1}}}")
+TYPE = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT}){{0,{MAX_SEGMENTS - 1}}}")
 _PART = rf"(?:{_SEGMENT}|\*)"
-_PATTERN = re.compile(rf"{_PART}(?:\.{_PART}){{0,{MAX_SEGMENTS - 1}}}")
+PATTERN = re.compile(rf"{_PART}(?:\.{_PART}){{0,{MAX_SEGMENTS - 1}}}")
 
 
 def check_event_type(name: str, *, field: str = "type") -> None:
@@ -27,7 +27,7 @@ def check_event_type(name: str, *, field: str = "type") -> None:
         name: the event type.
         field: the input field to name in the error.
     """
-    if len(name) > MAX_LENGTH or not _TYPE.fullmatch(name):
+    if len(name) > MAX_LENGTH or not TYPE.fullmatch(name):
         raise InvalidField(
             f"{_shown(name)} is not an event type; use 1 to {MAX_SEGMENTS} segments of letters, "
             f"digits, '_' and '-' joined by '.', {MAX_LENGTH} characters at most, such as "
@@ -43,7 +43,7 @@ def check_pattern(pattern: str, *, field: str = "events") -> None:
         pattern: an event type in which any whole segment may be ``*``.
         field: the input field to name in the error.
     """
-    if len(pattern) <= MAX_LENGTH and _PATTERN.fullmatch(pattern):
+    if len(pattern) <= MAX_LENGTH and PATTERN.fullmatch(pattern):
         return
     if any("*" in part and part != "*" for part in pattern.split(".")):
         remedy = "'*' stands for whole segments only, such as 'contact.*' or '*.created'"
