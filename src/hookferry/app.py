@@ -27,6 +27,7 @@ from hookferry.engine.directory import Directory
 from hookferry.engine.engine import Engine, EngineLimits
 from hookferry.engine.keys import Keys, digest_of
 from hookferry.engine.lanes import LaneLimits
+from hookferry.engine.log_view import SentRequests
 from hookferry.engine.pings import Pings
 from hookferry.engine.sealing import Sealer, new_master_key, open_secrets
 from hookferry.engine.tenants import Tenants
@@ -161,6 +162,7 @@ class App:
                 ),
                 pings=pings,
                 credentials=Credentials(store, directory, sealer, engine.ids, clock),
+                requests=SentRequests(store, directory, engine.planner),
                 sealer=sealer,
                 render_metrics=self.metrics.render,
                 pages=PageSizes(usual=settings.page, most=settings.page_max),

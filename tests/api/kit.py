@@ -22,6 +22,7 @@ from hookferry.domain.tenant import DEFAULT_TENANT
 from hookferry.engine.credentials import Credentials
 from hookferry.engine.engine import Engine, EngineLimits
 from hookferry.engine.keys import Keys
+from hookferry.engine.log_view import SentRequests
 from hookferry.engine.pings import Pings
 from hookferry.engine.sealing import Sealer, new_master_key
 from hookferry.engine.tenants import Tenants, TenantSettings
@@ -225,6 +226,7 @@ async def running_house(
         ),
         pings=pings,
         credentials=Credentials(store, directory, sealer, ids, clock),
+        requests=SentRequests(store, directory, engine.planner),
         sealer=sealer,
         render_metrics=metrics.render,
     )

@@ -13,6 +13,7 @@ from hookferry.engine.credentials import Credentials
 from hookferry.engine.directory import Directory
 from hookferry.engine.intake import Intake
 from hookferry.engine.keys import Keys
+from hookferry.engine.log_view import SentRequests
 from hookferry.engine.pings import Pings
 from hookferry.engine.sealing import Sealer
 from hookferry.engine.tenants import Tenants
@@ -43,6 +44,7 @@ class Services:
     tenants: Tenants
     webhooks: Webhooks
     credentials: Credentials
+    requests: SentRequests
     pings: Pings
     sealer: Sealer
     render_metrics: Callable[[], bytes]

@@ -19,7 +19,7 @@ from hookferry.engine.sealing import (
 from hookferry.transport.port import Target
 from hookferry.transport.target import parse_target
 from hookferry.wire.profiles import profile_named
-from hookferry.wire.profiles.base import Profile
+from hookferry.wire.profiles.base import Profile, Rendering
 
 
 class Unseal(Protocol):
@@ -56,7 +56,6 @@ class Planner:
             NotFound: its tenant or credential is gone.
         """
         profile = profile_named(webhook.profile)
-        tenant = self._directory.tenant_by_id(webhook.tenant_id)
         target, path = self.target_of(webhook)
         authorization = None
         if webhook.credential is not None:
@@ -66,13 +65,23 @@ class Planner:
         return Plan(
             webhook,
             profile,
-            profile.rendering(webhook, tenant, self._origin),
+            self.rendering(webhook),
             target,
             path,
             webhook.timeout or self._default_timeout,
             self._secrets(webhook, profile),
             authorization,
         )
+
+    def rendering(self, webhook: Webhook) -> Rendering:
+        """Return how a webhook's requests look.
+
+        Raises:
+            NotFound: its tenant is gone.
+            InvalidField: its profile is.
+        """
+        tenant = self._directory.tenant_by_id(webhook.tenant_id)
+        return profile_named(webhook.profile).rendering(webhook, tenant, self._origin)
 
     def target_of(self, webhook: Webhook) -> tuple[Target, str]:
         """Return where a webhook's requests go: the target and the request path.
