@@ -15,7 +15,9 @@ from hookferry import Reason, sign
 from hookferry.errors import InvalidField
 from hookferry.testing import Receiver
 from hookferry.testing.http1 import MAX_HEAD
+from hookferry.wire.handshake import handshake_request, judge
 from hookferry.wire.standard_webhooks import new_secret
+from hookferry.wire.xml import from_json
 
 
 @pytest.fixture
@@ -225,6 +227,49 @@ def test_signatures_are_verified_and_the_verdict_is_recorded_and_answered() -> N
     last = receiver.requests[-1].verified
     assert last is not None
     assert last.id == "msg_1"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "secret", "status"),
+    [
+        ("standard", new_secret(), 204),
+        ("cloudevents", new_secret(), 204),
+        ("superoffice", "as typed", 200),
+        ("happyfox", "the key", 204),
+        ("hornbill", "user:password", 200),
+    ],
+)
+def test_it_verifies_by_any_scheme_and_answers_what_its_profile_takes_for_a_success(
+    scheme: str, secret: str, status: int
+) -> None:
+    with Receiver(scheme=scheme, secret=secret) as receiver:
+        headers = sign(scheme, secret, b"{}", id="m")
+        assert httpx.post(receiver.url, content=b"{}", headers=headers).status_code == status
+        assert httpx.post(receiver.url, content=b"{}").status_code == 401
+        [genuine, unsigned] = receiver.requests
+    assert genuine.verified is not None
+    assert unsigned.problem is not None
+
+
+def test_under_cloudevents_it_permits_whoever_asks_in_a_handshake() -> None:
+    origin = "https://hooks.example.com"
+    with Receiver(scheme="cloudevents", secret=new_secret()) as receiver:
+        receiver.fail_next(1)
+        lines = handshake_request(origin, 60).decode().splitlines()
+        answer = httpx.options(receiver.url, headers=[line.split(": ") for line in lines])
+        assert httpx.options(receiver.url).status_code == 200  # takes nothing from the script
+        [asked, _] = receiver.requests
+    head = b"".join(b"\r\n%b: %b" % pair for pair in answer.headers.raw)
+    assert judge(b"HTTP/1.1 200 OK" + head, answer.status_code, origin).rate is None
+    assert asked.method == "OPTIONS"
+
+
+def test_a_body_in_xml_is_parsed_to_the_json_it_stands_for() -> None:
+    with Receiver() as receiver:
+        body = from_json(b'{"a": [1, null]}', "onEntityEvent")
+        for content_type in ("application/xml; charset=utf-8", "text/XML"):
+            httpx.post(receiver.url, content=body, headers={"Content-Type": content_type})
+        assert [request.json() for request in receiver.requests] == [{"a": [1, None]}] * 2
 
 
 def test_the_secret_may_be_given_once_it_is_known_and_a_malformed_one_is_refused_at_once() -> None:

@@ -22,6 +22,15 @@ MAX_KEPT = 10_000
 MAX_BODY = 16 * 1024 * 1024
 _BACKLOG = 1024
 _START_TIMEOUT_S = 10.0
+_ONLY_200 = ("superoffice", "hornbill")
+_PERMISSION = Answer(
+    status=200,
+    headers=(
+        ("Allow", "POST"),
+        ("WebHook-Allowed-Origin", "*"),
+        ("WebHook-Allowed-Rate", "*"),
+    ),
+)
 _NOT_RUNNING = "the receiver is not running; use it in a `with` block"
 
 HeaderPairs = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -42,7 +51,9 @@ class Receiver:
             ...
             [request] = await receiver.wait_for_async(1)
 
-    Unless told otherwise it answers 204, and 401 to what it can't verify.
+    Unless told otherwise it answers 204 (200 where the scheme's profile takes nothing else for a
+    success), and 401 to what it can't verify. Under ``cloudevents`` it permits everybody who asks
+    in a handshake.
 
     Args:
         secret: verify requests with it (or with any of several); None verifies nothing. A webhook's
@@ -82,7 +93,7 @@ class Receiver:
         self._log = RequestLog(keep)
         self._lock = threading.Lock()
         self._script: deque[tuple[Answer, int]] = deque()
-        self._default = Answer()
+        self._default = Answer(status=200 if scheme in _ONLY_200 else 204)
 
     @property
     def secret(self) -> str | Sequence[str] | None:
@@ -330,11 +341,14 @@ class Receiver:
         if "100-continue" in (value.lower() for value in head.values("expect")):
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await http1.read_body(reader, head, self._max_body)
-        verified, problem = self._verdict(head, body)
+        handshake = self._scheme == "cloudevents" and head.method == "OPTIONS"
+        verified, problem = (None, None) if handshake else self._verdict(head, body)
         request = Received(
             head.method, head.path, head.headers, body, time.time(), verified, problem
         )
-        if problem is None:
+        if handshake:
+            answer = _PERMISSION
+        elif problem is None:
             answer = self._next_answer()
         else:
             answer = Answer(status=401, body=f"{problem.reason}: {problem}".encode())
