@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from litestar import Request, Response
@@ -54,6 +55,23 @@ IfMatch = Annotated[
 ]
 
 PUBLISH_PATH = PATH.decode()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer of an address, for the OpenAPI document.
+
+    A handler whose signature says its one answer needs none. Others list all of theirs in
+    ``opt={"answers": [...]}``; the rest of what a handler may say there is in
+    ``hookferry.api.openapi``.
+    """
+
+    status: int
+    kind: Any
+    """The type of its body in JSON; ``str`` for other media; None for no body."""
+    media: str = "application/json"
+    description: str = ""
+
 
 AnyRequest = Request[Any, Any, Any]
 AnyConnection = ASGIConnection[Any, Any, Any, Any]

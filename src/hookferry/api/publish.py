@@ -36,7 +36,7 @@ ENVELOPE_BYTES = 64 * 1024
 
 _encode = msgspec.json.Encoder().encode
 _HEAD = header_block(((b"content-type", b"application/json"), *SECURITY_HEADERS))
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class VerdictView(msgspec.Struct):
@@ -65,7 +65,7 @@ def check_idempotency_key(value: bytes) -> str:
         InvalidField: it is not 1 to 255 printable ASCII characters without spaces.
     """
     key = value.decode("latin-1")
-    if not _KEY.fullmatch(key):
+    if not IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidField(
             "an Idempotency-Key is 1 to 255 printable ASCII characters without spaces, such as a "
             "UUID",

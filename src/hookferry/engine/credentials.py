@@ -33,7 +33,7 @@ MAX_USERNAME: Final = 255
 MAX_DESCRIPTION: Final = 2_000
 _USES_NAMED: Final = 5
 """Webhooks that the refusal of a deletion names."""
-_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,100}")
+NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,100}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _FIELDS: Final = {
     CredentialKind.BASIC: ("username", "password"),
@@ -253,7 +253,7 @@ def _parse(document: object) -> CredentialDefinition:
 
 
 def _check(d: CredentialDefinition) -> None:
-    if not _NAME.fullmatch(d.name) or d.name.startswith("cred_"):
+    if not NAME.fullmatch(d.name) or d.name.startswith("cred_"):
         raise InvalidField(
             "a credential's name is 1 to 100 characters without spaces or control characters, and "
             "does not begin with 'cred_', as ids do",

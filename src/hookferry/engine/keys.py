@@ -25,7 +25,7 @@ PREFIX = "hf_"
 RANDOM_BYTES = 32
 MAX_KEYS = 10_000
 """Live keys of one installation; beyond it something makes keys in a loop."""
-_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
+NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 
 def new_token() -> str:
@@ -86,7 +86,7 @@ class Keys:
             InvalidField: the name is not allowed or the token is too short to be safe.
             Conflict: the token is in use, or there are too many keys.
         """
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise InvalidField(
                 "a key's name is 1 to 100 characters without control characters", field="name"
             )

@@ -27,7 +27,7 @@ MAX_BATCH = 1_000
 MAX_META_BYTES = 16 * 1024
 """Of everything beside the data, as stored."""
 
-_PRINTABLE_ID = re.compile(r"[\x21-\x7e]{1,255}")
+PRINTABLE_ID = re.compile(r"[\x21-\x7e]{1,255}")
 _AT = re.compile(r" - at `\$\.?(?:\[\.\.\.\]\.?)?([^`]*)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 
@@ -152,7 +152,7 @@ def meta_of(p: Publication) -> EventMeta:
         and p.channels is None
     ):
         return NO_META
-    if p.id is not None and not _PRINTABLE_ID.fullmatch(p.id):
+    if p.id is not None and not PRINTABLE_ID.fullmatch(p.id):
         raise InvalidField("id is 1 to 255 printable ASCII characters without spaces", field="id")
     occurred_ms = None
     if p.occurred_at is not None:

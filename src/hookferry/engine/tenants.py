@@ -17,7 +17,7 @@ from hookferry.store.ports import ConfigStore
 
 MAX_KEY = 256
 """Characters in a webhook key, as in any secret outside ``standard`` (SEMANTICS section 11)."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class TenantSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -68,7 +68,7 @@ class Tenants:
             InvalidField: the name or the key is not allowed.
             VersionMismatch: somebody else saved first.
         """
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise InvalidField(
                 "a tenant's name is 1 to 64 letters, digits, '_', '-' and '.', and starts with a "
                 "letter or digit",
