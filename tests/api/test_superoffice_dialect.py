@@ -248,6 +248,7 @@ async def test_the_list_is_filtered_by_name_event_and_state(
     assert await found(statusFilter="2") == [2]
     assert await found(statusFilter="Unknown") == [1, 2, 3]
     assert await found(nameFilter="one", eventFilter="contact.created", statusFilter="1") == [1]
+    assert await found(nameFilter="", eventFilter="", statusFilter="") == [1, 2, 3]
     for query in ({"statusFilter": "Broken"}, {"nameFilte": "one"}):
         assert (await crm.get(HOOKS, params=query)).status_code == 422
 
@@ -588,6 +589,7 @@ async def test_a_signal_says_what_is_wrong_with_it(crm: httpx.AsyncClient) -> No
             f"{HOOKS}/{path}", content=body, headers={"Content-Type": "application/json"}
         )
         assert answer.status_code == status, (path, body, answer.text)
+        assert answer.json().get("field") != "Type", "which is a webhook's property"
     assert (await crm.get("/api/v1/events")).json()["items"] == []
     for body in (b"", b" ", b"null", b"{}"):
         answer = await crm.post(

@@ -45,7 +45,7 @@ from hookferry.engine.pings import PingResult
 from hookferry.engine.publication import Publication
 from hookferry.engine.sealing import open_secrets
 from hookferry.errors import HookferryError, InvalidField, NotFound, TargetRefused, VersionMismatch
-from hookferry.match.patterns import matches
+from hookferry.match.patterns import check_event_type, matches
 from hookferry.wire.naming import split_type
 
 PATH = "/api/v1/Webhook"
@@ -268,8 +268,8 @@ def _handlers(s: Services) -> list[Any]:
         return [
             shapes.shown(w)
             for w in sorted(of(owner), key=lambda w: w.number)
-            if (name is None or w.name.casefold() == name.casefold())
-            and (event is None or any(matches(pattern, event) for pattern in w.events))
+            if (not name or w.name.casefold() == name.casefold())
+            and (not event or any(matches(pattern, event) for pattern in w.events))
             and (state is WebhookState.UNKNOWN or _shown_as(w, state))
         ]
 
@@ -366,6 +366,7 @@ def _handlers(s: Services) -> list[Any]:
         primary_key: Annotated[int, PathParameter(ge=0, le=MAX_KEY)],
         body: RawBody,
     ) -> None:
+        check_event_type(event_name, field="event_name")
         payload = body if body.strip() else b"null"
         data = decode_json(payload)
         if not isinstance(data, dict | None):

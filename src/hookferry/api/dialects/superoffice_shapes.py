@@ -283,12 +283,12 @@ def definition_of(webhook: GivenWebhook, before: Webhook | None = None) -> dict[
 
 
 def state_of(value: str | int | None, field: str = "State") -> WebhookState:
-    """Return the state behind its name or number (behaviours D5); nothing is ``UNKNOWN``.
+    """Return the state behind its name or number (behaviours D5); none is ``UNKNOWN``.
 
     Raises:
         InvalidField: there is no such state.
     """
-    if value is None:
+    if value is None or value == "":
         return WebhookState.UNKNOWN
     text = str(value).strip().lower()
     for name, state in _STATES.items():
