@@ -19,6 +19,7 @@ from hookferry.domain.webhook import Mode, RateLimit, Retry
 from hookferry.engine.custom_headers import check_headers
 from hookferry.engine.publication import explain_validation
 from hookferry.errors import InvalidField
+from hookferry.match.conditions import parse_condition
 from hookferry.match.patterns import check_pattern
 from hookferry.wire.profiles import profile_named
 from hookferry.wire.profiles.base import Profile
@@ -159,6 +160,8 @@ def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
         d.headers, count=limits.headers, value_bytes=limits.header_bytes, own=profile.own_headers
     )
     _check_channels(d.channels)
+    if d.condition is not None:
+        parse_condition(d.condition)
     if d.retry is not None:
         _check_retry(d.retry)
     _within("timeout", d.timeout, MIN_TIMEOUT, limits.attempt_timeout, "seconds")

@@ -12,12 +12,16 @@ from collections.abc import Callable, Iterable
 from hookferry.domain.credential import Credential
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Health, Webhook
+from hookferry.engine.schema_checks import SchemaCheck, check_of
 from hookferry.errors import NotFound
 from hookferry.ids import encode
+from hookferry.match.filters import Filter, filter_of
 from hookferry.match.index import SubscriptionIndex
 from hookferry.store.ports import ConfigChanges, ConfigStore
 
 _HEALTHY = Health()
+_NO_FILTERS: dict[int, Filter] = {}
+_NO_CHECKS: dict[str, SchemaCheck] = {}
 
 
 class Directory:
@@ -36,7 +40,9 @@ class Directory:
         self._webhooks: dict[int, Webhook] = {}
         self._by_tenant: dict[int, dict[int, Webhook]] = {}
         self._indexes: dict[int, SubscriptionIndex[Webhook]] = {}
+        self._filters: dict[int, dict[int, Filter]] = {}
         self._types: dict[int, dict[str, EventType]] = {}
+        self._checks: dict[int, dict[str, SchemaCheck]] = {}
         self._keys: dict[int, ApiKey] = {}
         self._digests: dict[bytes, ApiKey] = {}
         self._health: dict[int, Health] = {}
@@ -57,7 +63,7 @@ class Directory:
             for tenant in changes.tenants:
                 self._take_tenant(tenant)
             for event_type in changes.event_types:
-                self._types.setdefault(event_type.tenant_id, {})[event_type.name] = event_type
+                self._take_event_type(event_type)
             for key in changes.api_keys:
                 self._take_key(key)
             for credential in changes.credentials:
@@ -103,11 +109,26 @@ class Directory:
             self._keys[key.id] = key
             self._digests[key.digest] = key
 
+    def _take_event_type(self, event_type: EventType) -> None:
+        tenant_id, name = event_type.tenant_id, event_type.name
+        self._types.setdefault(tenant_id, {})[name] = event_type
+        check = check_of(event_type)
+        if check is None:
+            self._checks.get(tenant_id, {}).pop(name, None)
+        else:
+            self._checks.setdefault(tenant_id, {})[name] = check
+
     def _take_webhook(self, webhook: Webhook) -> None:
         index = self._indexes.get(webhook.tenant_id)
         if index is None:
             index = self._indexes[webhook.tenant_id] = SubscriptionIndex()
         mine = self._by_tenant.setdefault(webhook.tenant_id, {})
+        filters = self._filters.setdefault(webhook.tenant_id, {})
+        wanted = None if webhook.deleted else filter_of(webhook)
+        if wanted is None:
+            filters.pop(webhook.id, None)
+        else:
+            filters[webhook.id] = wanted
         if webhook.deleted:
             index.remove(webhook.id)
             self._webhooks.pop(webhook.id, None)
@@ -124,6 +145,14 @@ class Directory:
         """Return the tenant's webhooks that subscribed to an event type, by ascending id."""
         index = self._indexes.get(tenant_id)
         return index.match(event_type) if index is not None else ()
+
+    def filters(self, tenant_id: int) -> dict[int, Filter]:
+        """Return by webhook id what the tenant's webhooks ask of an event beside its type."""
+        return self._filters.get(tenant_id, _NO_FILTERS)
+
+    def schema_checks(self, tenant_id: int) -> dict[str, SchemaCheck]:
+        """Return by name the checks of the tenant's event types that have a schema in use."""
+        return self._checks.get(tenant_id, _NO_CHECKS)
 
     def tenant(self, name: str) -> Tenant:
         """Return a tenant by name.

@@ -21,7 +21,7 @@ from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import Mode, Webhook, WebhookState
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
-from hookferry.engine.matching import Matcher
+from hookferry.engine.matching import MAX_HOPS, Matcher
 from hookferry.engine.publication import Publication, meta_of
 from hookferry.engine.synchronous import MAX_CALLS_PER_EVENT, PAUSED, Asked, Calls, Room, Verdict
 from hookferry.engine.verdicts import asks
@@ -48,7 +48,6 @@ EVENT_ID_SECONDS = 72 * 3600
 IDEMPOTENCY_KEY_SECONDS = 24 * 3600
 SCOPE_EVENT_ID = "event"
 SCOPE_IDEMPOTENCY_KEY = "key"
-MAX_HOPS = 5
 
 _SKIPPED_IN_STATE = {
     WebhookState.STOPPED: "webhook_stopped",
