@@ -45,7 +45,7 @@ from hookferry.engine.pings import PingResult
 from hookferry.engine.publication import Publication
 from hookferry.engine.sealing import open_secrets
 from hookferry.errors import HookferryError, InvalidField, NotFound, TargetRefused, VersionMismatch
-from hookferry.match.patterns import check_event_type, matches
+from hookferry.match.patterns import matches
 from hookferry.wire.naming import split_type
 
 PATH = "/api/v1/Webhook"
@@ -366,7 +366,6 @@ def _handlers(s: Services) -> list[Any]:
         primary_key: Annotated[int, PathParameter(ge=0, le=MAX_KEY)],
         body: RawBody,
     ) -> None:
-        check_event_type(event_name, field="event_name")
         payload = body if body.strip() else b"null"
         data = decode_json(payload)
         if not isinstance(data, dict | None):
@@ -381,6 +380,8 @@ def _handlers(s: Services) -> list[Any]:
         # As one of a batch: whoever signals an event does not wait for receivers (S-SO-09).
         [told] = await s.intake.publish_many(lambda _: owner, [publication])
         if isinstance(told, HookferryError):
+            if told.field == "type":
+                told.field = "event_name"  # and not a webhook's Type
             raise told
 
     return [
