@@ -31,10 +31,12 @@ from hookferry.api.hotroute import (
 from hookferry.api.idempotency import IdempotencyDoor
 from hookferry.api.publish import PublishRoute
 from hookferry.api.resources.administration import key_router, tenant_router
+from hookferry.api.resources.attempts import attempt_router
 from hookferry.api.resources.credentials import credential_router
 from hookferry.api.resources.deliveries import delivery_router
 from hookferry.api.resources.event_types import event_type_router
 from hookferry.api.resources.events import BATCH_BODY, event_router
+from hookferry.api.resources.exports import export_router
 from hookferry.api.resources.jobs import job_router
 from hookferry.api.resources.probes import probe_router
 from hookferry.api.resources.webhooks import webhook_router
@@ -75,6 +77,8 @@ def _application(
         route_handlers=[
             event_router(s, access),
             delivery_router(s),
+            export_router(s),
+            attempt_router(s),
             webhook_router(s),
             credential_router(s),
             job_router(s),

@@ -129,18 +129,22 @@ def refuse_unknown_query(connection: AnyConnection, handler: BaseRouteHandler) -
 
 
 def query_names(handler: BaseRouteHandler, path_names: Collection[str]) -> set[str]:
-    """Return the names of a handler's query parameters, read from its signature."""
-    names = set()
-    for name, field in handler.parsed_fn_signature.parameters.items():
-        if name == "owner":
-            names.add("tenant")
-        elif (
-            name not in RESERVED_KWARGS
-            and name not in path_names
-            and not isinstance(field.kwarg_definition, HeaderParameter)
-        ):
-            alias = getattr(field.kwarg_definition, "name", None)
-            names.add(alias or name)
+    """Return the names of a handler's query parameters, read from signatures: its own, and those
+    of the dependencies that it asks for."""
+    dependencies = handler.resolve_dependencies()
+    names: set[str] = set()
+    signatures = [handler.parsed_fn_signature]
+    while signatures:
+        for name, field in signatures.pop().parameters.items():
+            if name in dependencies:
+                signatures.append(dependencies[name].parsed_fn_signature)
+            elif (
+                name not in RESERVED_KWARGS
+                and name not in path_names
+                and not isinstance(field.kwarg_definition, HeaderParameter)
+            ):
+                alias = getattr(field.kwarg_definition, "name", None)
+                names.add(alias or name)
     return names
 
 

@@ -8,7 +8,7 @@ told for certain is not guessed: the reason stands in its place.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 import structlog
@@ -33,6 +33,7 @@ DIFFERS: Final = (
     "the request had another length than this build and its settings render now, so what was sent "
     "is not known"
 )
+NOT_MADE: Final = "no request was made: it could not be rendered"
 FAILED: Final = "it can't be rendered any more"
 
 
@@ -130,6 +131,8 @@ class _Rendered(msgspec.Struct, frozen=True, kw_only=True):
     def sent(self, attempt: Attempt) -> SentRequest:
         """Return what an attempt sent, going by its head."""
         head = attempt.request_head
+        if not head:
+            return SentRequest(missing=NOT_MADE)
         signature = None
         if self.note is not None:
             value = header_of(head, self.note.header)
@@ -152,7 +155,7 @@ def header_of(head: bytes, name: str) -> str | None:
     return None
 
 
-def waiting_for(delivery: Delivery) -> str | None:
+def waiting_for(delivery: Delivery) -> Literal["answer", "verdict"] | None:
     """Return what holds a delivery back that owes but has no due time.
 
     ``answer`` while its own caller waits for it; ``verdict`` while it waits for what the event's

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
-from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, Router, get, post
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, QueryParameter, RawBody
-from litestar.response import Stream
 
 from hookferry import ids
 from hookferry.api.framework import Owner
@@ -27,23 +25,20 @@ from hookferry.api.wire import (
     time_ms,
     time_text,
 )
-from hookferry.domain.delivery import OWING, Attempt, Delivery, DeliveryState
+from hookferry.domain.delivery import OWING, Delivery, DeliveryState
+from hookferry.engine.log_view import waiting_for
 from hookferry.errors import Conflict, InvalidField, NotFound
 from hookferry.match.patterns import check_event_type
 from hookferry.store.ports import DeliveryFilter
 
 MAX_IDS = 1_000
 """Deliveries that one call may name; more are for a filter and its job."""
-EXPORT_CHUNK = 250
-"""Deliveries that an export holds at a time."""
 MAX_TEXT = 200
 """Characters of a text searched for."""
 DeliveryStateQuery = Annotated[
     str | None,
     QueryParameter(name="state", description="one or several states, separated by commas"),
 ]
-FormatQuery = Annotated[str, QueryParameter(name="format", description="csv or ndjson")]
-_FORMATS = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 _STATES = {state.name.lower(): state for state in DeliveryState}
 
 
@@ -54,36 +49,18 @@ class DeliveryView(msgspec.Struct, kw_only=True):
     event: str
     event_type: str | None
     webhook: str
+    webhook_name: str | None
+    """Its present name, or the last of one that was deleted."""
     state: str
     attempts: int
     next_attempt_at: dt.datetime | None
-    """Null when nothing is owed any more."""
+    """Null when nothing is owed any more, and for what waits for something else than a time."""
+    waiting_for: Literal["answer", "verdict"] | None
+    """Its own synchronous answer, or the verdict of the event's synchronous webhooks."""
     last_status: int | None
     last_error: str | None
     created_at: dt.datetime | None
     updated_at: dt.datetime | None
-
-
-class AttemptView(msgspec.Struct, kw_only=True):
-    """One try as it is shown."""
-
-    id: str
-    number: int
-    started_at: dt.datetime | None
-    duration_ms: float
-    success: bool
-    status: int | None
-    error: str | None
-    detail: str | None
-    verdict: str | None
-    address: str | None
-    request_head: str
-    """As sent, credentials masked."""
-    response_head: str
-    response_body: str
-    """Bytes that are not UTF-8 are replaced."""
-    response_truncated: bool
-    timings: dict[str, float]
 
 
 class Filter(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -98,6 +75,34 @@ class Filter(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     after: str | None = None
     before: str | None = None
     text: str | None = None
+
+
+def filter_in_query(
+    webhook: FromQuery[str | None] = None,
+    event: FromQuery[str | None] = None,
+    event_type: FromQuery[str | None] = None,
+    delivery_state: DeliveryStateQuery = None,
+    status_code: FromQuery[int | None] = None,
+    after: FromQuery[str | None] = None,
+    before: FromQuery[str | None] = None,
+    text: FromQuery[str | None] = None,
+) -> Filter:
+    """Return the filter that a query spells out."""
+    return Filter(
+        webhook=webhook,
+        event=event,
+        event_type=event_type,
+        state=delivery_state,
+        status_code=status_code,
+        after=after,
+        before=before,
+        text=text,
+    )
+
+
+Wanted = NamedDependency[Filter]
+WANTED = Provide(filter_in_query, sync_to_thread=False)
+"""The dependency ``wanted``: which deliveries a request is about."""
 
 
 class ResendRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -149,25 +154,31 @@ def delivery_filter(tenant_id: int, wanted: Filter) -> DeliveryFilter:
 async def show_deliveries(
     s: Services, tenant_id: int, found: Sequence[Delivery]
 ) -> dict[int, DeliveryView]:
-    """Show deliveries, by id; the event types are looked up together."""
+    """Show deliveries, by id; event types and webhooks are looked up together."""
     types = await s.store.event_types_of(tenant_id, list({d.event_id for d in found}))
+    names = await s.store.webhook_names(tenant_id, list({d.webhook_id for d in found}))
     to_wall = s.intake.timeline.to_wall_ms
-    return {
-        d.id: DeliveryView(
+
+    def shown(d: Delivery) -> DeliveryView:
+        waiting = waiting_for(d)
+        timed = d.state in OWING and waiting is None
+        return DeliveryView(
             id=ids.encode("dlv", d.id),
             event=ids.encode("evt", d.event_id),
             event_type=types.get(d.event_id),
             webhook=ids.encode("wh", d.webhook_id),
+            webhook_name=names.get(d.webhook_id),
             state=d.state.name.lower(),
             attempts=d.attempts,
-            next_attempt_at=time_text(to_wall(d.due_ms)) if d.state in OWING else None,
+            next_attempt_at=time_text(to_wall(d.due_ms)) if timed else None,
+            waiting_for=waiting,
             last_status=d.last_status,
             last_error=d.last_error,
             created_at=time_text(ids.time_of(d.id)),
             updated_at=time_text(d.updated_at_ms),
         )
-        for d in found
-    }
+
+    return {d.id: shown(d) for d in found}
 
 
 async def delivery_page(
@@ -180,67 +191,16 @@ async def delivery_page(
     return page_of(found, size, lambda d: shown[d.id], lambda d: d.id)
 
 
-def attempt_view(attempt: Attempt) -> AttemptView:
-    """Show an attempt."""
-    return AttemptView(
-        id=ids.encode("att", attempt.id),
-        number=attempt.number,
-        started_at=time_text(attempt.started_at_ms),
-        duration_ms=round(attempt.duration_ms, 3),
-        success=attempt.success,
-        status=attempt.status,
-        error=attempt.error,
-        detail=attempt.detail,
-        verdict=attempt.verdict,
-        address=attempt.address,
-        request_head=attempt.request_head.decode("latin-1"),
-        response_head=attempt.response_head.decode("latin-1"),
-        response_body=attempt.response_body.decode("utf-8", "replace"),
-        response_truncated=attempt.response_truncated,
-        timings={phase: round(ms, 3) for phase, ms in attempt.timings.items()},
-    )
-
-
-_COLUMNS = DeliveryView.__struct_fields__
-
-
-def _csv_line(values: Sequence[object]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow(values)  # RFC 4180
-    return line.getvalue().encode()
-
-
-def _csv_row(view: DeliveryView) -> bytes:
-    row = msgspec.to_builtins(view)
-    return _csv_line(["" if row[name] is None else row[name] for name in _COLUMNS])
-
-
-async def export_lines(s: Services, where: DeliveryFilter, form: str) -> AsyncIterator[bytes]:
-    """Yield an export page by page; memory does not grow with it."""
-    if form == "csv":
-        yield _csv_line(_COLUMNS)
-    below: int | None = None
-    while True:
-        found = await s.store.deliveries(where, limit=EXPORT_CHUNK, below_id=below)
-        shown = await show_deliveries(s, where.tenant_id, found)
-        if form == "csv":
-            yield b"".join(_csv_row(shown[d.id]) for d in found)
-        else:
-            yield b"".join(msgspec.json.encode(shown[d.id]) + b"\n" for d in found)
-        if len(found) < EXPORT_CHUNK:
-            return
-        below = found[-1].id
+async def existing_delivery(s: Services, tenant_id: int, text: str) -> Delivery:
+    """Return the delivery that an address names; raises NotFound."""
+    delivery = await s.store.delivery(tenant_id, id_in_path("dlv", text))
+    if delivery is None:
+        raise NotFound(f"there is no delivery {text[:80]}")
+    return delivery
 
 
 def delivery_router(s: Services) -> Router:
     """Return the addresses under ``/deliveries``."""
-
-    async def existing(tenant_id: int, text: str) -> Delivery:
-        number = id_in_path("dlv", text)
-        delivery = await s.store.delivery(tenant_id, number)
-        if delivery is None:
-            raise NotFound(f"there is no delivery {text[:80]}")
-        return delivery
 
     async def shown(delivery: Delivery) -> DeliveryView:
         return (await show_deliveries(s, delivery.tenant_id, [delivery]))[delivery.id]
@@ -248,98 +208,35 @@ def delivery_router(s: Services) -> Router:
     @get("/", summary="List deliveries")
     async def list_deliveries(
         owner: Owner,
-        webhook: FromQuery[str | None] = None,
-        event: FromQuery[str | None] = None,
-        event_type: FromQuery[str | None] = None,
-        delivery_state: DeliveryStateQuery = None,
-        status_code: FromQuery[int | None] = None,
-        after: FromQuery[str | None] = None,
-        before: FromQuery[str | None] = None,
-        text: FromQuery[str | None] = None,
+        wanted: Wanted,
         limit: FromQuery[int | None] = None,
         cursor: FromQuery[str | None] = None,
     ) -> Page[DeliveryView]:
-        wanted = Filter(
-            webhook=webhook,
-            event=event,
-            event_type=event_type,
-            state=delivery_state,
-            status_code=status_code,
-            after=after,
-            before=before,
-            text=text,
-        )
         return await delivery_page(s, delivery_filter(owner.id, wanted), limit, cursor)
-
-    @get("/export", summary="Export deliveries as CSV or NDJSON")
-    async def export(
-        owner: Owner,
-        form: FormatQuery = "ndjson",
-        webhook: FromQuery[str | None] = None,
-        event: FromQuery[str | None] = None,
-        event_type: FromQuery[str | None] = None,
-        delivery_state: DeliveryStateQuery = None,
-        status_code: FromQuery[int | None] = None,
-        after: FromQuery[str | None] = None,
-        before: FromQuery[str | None] = None,
-        text: FromQuery[str | None] = None,
-    ) -> Stream:
-        if form not in _FORMATS:
-            raise InvalidField(f"format is one of {', '.join(_FORMATS)}", field="format")
-        wanted = Filter(
-            webhook=webhook,
-            event=event,
-            event_type=event_type,
-            state=delivery_state,
-            status_code=status_code,
-            after=after,
-            before=before,
-            text=text,
-        )
-        where = delivery_filter(owner.id, wanted)
-        return Stream(
-            export_lines(s, where, form),
-            media_type=_FORMATS[form],
-            headers={"content-disposition": f'attachment; filename="deliveries.{form}"'},
-        )
 
     @get("/{delivery_id:str}", summary="Get a delivery")
     async def get_one(owner: Owner, delivery_id: FromPath[str]) -> DeliveryView:
-        return await shown(await existing(owner.id, delivery_id))
-
-    @get("/{delivery_id:str}/attempts", summary="List a delivery's attempts, newest first")
-    async def attempts(
-        owner: Owner,
-        delivery_id: FromPath[str],
-        limit: FromQuery[int | None] = None,
-        cursor: FromQuery[str | None] = None,
-    ) -> Page[AttemptView]:
-        delivery = await existing(owner.id, delivery_id)
-        size = s.pages.of(limit)
-        below = decode_cursor(cursor)
-        tries = await s.store.attempts(owner.id, delivery.id)
-        rest = [a for a in reversed(tries) if below is None or a.number < below]
-        return page_of(rest[: size + 1], size, attempt_view, lambda a: a.number)
+        return await shown(await existing_delivery(s, owner.id, delivery_id))
 
     @post("/{delivery_id:str}/resend", status_code=200, summary="Resend a delivery")
     async def resend(owner: Owner, delivery_id: FromPath[str]) -> DeliveryView:
-        delivery = await existing(owner.id, delivery_id)
+        delivery = await existing_delivery(s, owner.id, delivery_id)
         if not await s.actions.resend(owner.id, [delivery.id]):
             raise Conflict(
                 f"this delivery is {delivery.state.name.lower()} or its webhook was deleted; only "
                 "what is delivered, failed, cancelled or skipped can be resent"
             )
-        return await shown(await existing(owner.id, delivery_id))
+        return await shown(await existing_delivery(s, owner.id, delivery_id))
 
     @post("/{delivery_id:str}/cancel", status_code=200, summary="Cancel a delivery that owes")
     async def cancel(owner: Owner, delivery_id: FromPath[str]) -> DeliveryView:
-        delivery = await existing(owner.id, delivery_id)
+        delivery = await existing_delivery(s, owner.id, delivery_id)
         if not await s.actions.cancel(owner.id, [delivery.id]):
             raise Conflict(
                 f"this delivery is {delivery.state.name.lower()}; only what is pending or retrying "
                 "can be cancelled"
             )
-        return await shown(await existing(owner.id, delivery_id))
+        return await shown(await existing_delivery(s, owner.id, delivery_id))
 
     @post(
         "/resend",
@@ -365,11 +262,14 @@ def delivery_router(s: Services) -> Router:
 
     handlers: list[Any] = [
         list_deliveries,
-        export,
         get_one,
-        attempts,
         resend,
         cancel,
         resend_many,
     ]
-    return Router("/deliveries", route_handlers=handlers, tags=["deliveries"])
+    return Router(
+        "/deliveries",
+        route_handlers=handlers,
+        dependencies={"wanted": WANTED},
+        tags=["deliveries"],
+    )
