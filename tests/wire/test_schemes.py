@@ -138,7 +138,8 @@ def test_basic_credentials_are_user_and_password_the_first_colon_between_them() 
     headers = sign("hornbill", "admin:pass:word", b"", id="m")
     assert headers == {"Authorization": "Basic YWRtaW46cGFzczp3b3Jk"}
     verify("hornbill", "admin:pass:word", {"authorization": "bASIC  YWRtaW46cGFzczp3b3Jk"}, b"any")
-    verify("hornbill", "ä:€", sign("hornbill", "ä:€", b"", id="m"), b"")
+    for secret in ("ä:€", ":", "user:" + "x" * 4096):
+        verify("hornbill", secret, sign("hornbill", secret, b"", id="m"), b"")
     for pair in ("admin:pass:worD", "admin:", ":", "admin:pass:word:"):
         encoded = base64.b64encode(pair.encode()).decode()
         assert refusal("hornbill", {"Authorization": f"Basic {encoded}"}).reason == "mismatch"
@@ -158,7 +159,7 @@ def test_basic_credentials_are_user_and_password_the_first_colon_between_them() 
         ("superoffice", "\udc80"),
         ("happyfox", "x" * 257),
         ("hornbill", "no-colon"),
-        ("hornbill", "a:" + "x" * 256),
+        ("hornbill", "a:\udc80"),
         ("cloudevents", "plain"),
     ],
 )
