@@ -34,6 +34,15 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Events refused before anything was stored, by the code of the problem answered.",
         ("code",),
     ),
+    "hookferry_schema_warnings_total": (
+        "Events taken although their data breaks the schema of their type, which only warns.",
+        (),
+    ),
+    "hookferry_match_errors_total": (
+        "Conditions that could not be evaluated for an event, and so did not match; at most 20 "
+        "are counted for each event.",
+        (),
+    ),
     "hookferry_deliveries_total": (
         "Deliveries that entered a state since the start: pending or skipped when accepted, "
         "then delivered, retrying, failed, cancelled.",
@@ -164,6 +173,16 @@ class Metrics(Collector):
     def refused(self, code: str, events: int = 1) -> None:
         """Count events refused with the stable ``code`` of an error."""
         self._add("hookferry_events_refused_total", (code,), events)
+
+    def matched_with_errors(self, schema_error: bool, match_errors: int) -> None:
+        """Count what was wrong with an event or with conditions while it was matched.
+
+        Args:
+            schema_error: its data breaks a schema that only warns.
+            match_errors: how many conditions could not be evaluated.
+        """
+        self._counts["hookferry_schema_warnings_total"][()] += schema_error
+        self._counts["hookferry_match_errors_total"][()] += match_errors
 
     def deliveries(self, state: str, count: int = 1) -> None:
         """Count deliveries that entered ``state`` (lower case)."""

@@ -32,12 +32,14 @@ from hookferry.api.idempotency import IdempotencyDoor
 from hookferry.api.publish import PublishRoute
 from hookferry.api.resources.administration import key_router, tenant_router
 from hookferry.api.resources.attempts import attempt_router
+from hookferry.api.resources.catalogue import catalogue_router
 from hookferry.api.resources.credentials import credential_router
 from hookferry.api.resources.deliveries import delivery_router
 from hookferry.api.resources.event_types import event_type_router
 from hookferry.api.resources.events import BATCH_BODY, event_router
 from hookferry.api.resources.exports import export_router
 from hookferry.api.resources.jobs import job_router
+from hookferry.api.resources.matches import match_router
 from hookferry.api.resources.probes import probe_router
 from hookferry.api.resources.webhooks import webhook_router
 from hookferry.api.services import Services
@@ -83,6 +85,8 @@ def _application(
             credential_router(s),
             job_router(s),
             event_type_router(s),
+            catalogue_router(s),
+            match_router(s),
             tenant_router(s, admin),
             key_router(s, admin),
         ],

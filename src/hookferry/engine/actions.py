@@ -16,8 +16,10 @@ from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.directory import Directory
 from hookferry.engine.lanes import Lanes
+from hookferry.engine.matching import Matcher
 from hookferry.errors import Conflict, NotFound, Unavailable
 from hookferry.ids import IdSource, encode
+from hookferry.match.facts import Facts
 from hookferry.store.ports import Actions as ActionStore
 from hookferry.store.ports import DeliveryFilter, Job, Jobs, Log
 
@@ -54,6 +56,7 @@ class Actions:
     ) -> None:
         self._store = store
         self._directory = directory
+        self._matcher = Matcher(directory)
         self._lanes = lanes
         self._clock = clock
         self._timeline = timeline
@@ -90,7 +93,7 @@ class Actions:
             tenant_id: whose event it is.
             event_id: the event.
             webhook_ids: to whom, also such that never subscribed; None means the webhooks that
-                match its type now.
+                match it now.
 
         Raises:
             NotFound: no such event or webhook.
@@ -100,7 +103,8 @@ class Actions:
         if event is None:
             raise NotFound(f"there is no event {encode('evt', event_id)}")
         if webhook_ids is None:
-            webhooks = list(self._directory.match(tenant_id, event.type))
+            facts = Facts(event.type, event.payload, event.meta)
+            webhooks = list(self._matcher.select(tenant_id, facts).webhooks)
         else:
             webhooks = [self._directory.webhook(tenant_id, w) for w in dict.fromkeys(webhook_ids)]
         for webhook in webhooks:

@@ -164,6 +164,8 @@ class _Entry:
             log.error("hops_exceeded", tenant=tenant.name, type=self.type, hops=meta.hops)
         if schema_error is not None or errors is not None:
             meta = msgspec.structs.replace(meta, schema_error=schema_error, match_errors=errors)
+            if self._event is None:  # and not once more when the batch is matched again
+                intake.metrics.matched_with_errors(schema_error is not None, len(errors or ()))
         if len(matched) > intake.max_deliveries:
             raise Conflict(
                 f"{len(matched):,} webhooks subscribe to {self.type!r}; an event may have at most "

@@ -15,7 +15,7 @@ from hookferry.ids import encode
 from hookferry.match import patterns
 from hookferry.match.conditions import Check, Explanation
 from hookferry.match.facts import Facts
-from hookferry.match.filters import Filter, filter_of
+from hookferry.match.filters import Filter
 
 MAX_HOPS = 5
 """Own events of hookferry that may lead to one that is still matched (SEMANTICS section 8)."""
@@ -127,15 +127,15 @@ class Matcher:
 
     # ------------------------------------------------------------------ why
 
-    def explain(self, event: Event, webhook: Webhook) -> Reasons:
+    def explain(self, event: Event, facts: Facts, webhook: Webhook) -> Reasons:
         """Tell why an event does or does not go to a webhook, by the configuration as it is now.
 
         Args:
             event: a stored event of the webhook's tenant.
+            facts: the event's, shared by all webhooks that are asked about.
             webhook: a live webhook.
         """
-        facts = Facts(event.type, event.payload, event.meta)
-        wanted = filter_of(webhook)
+        wanted = self._directory.filters(event.tenant_id).get(webhook.id)
         condition = _explained(wanted, facts)
         steps = [_hops(event), _pattern(event, webhook)]
         if wanted is not None:

@@ -9,7 +9,10 @@ import msgspec
 from litestar import Response, Router, get, post, put
 from litestar.params import FromPath, FromQuery, RawBody
 
-from hookferry.api.framework import IfMatch, Owner
+from hookferry import ids
+from hookferry.api.framework import Answer, IfMatch, Owner
+from hookferry.api.publish import VerdictView, verdict_view
+from hookferry.api.resources.events import ReceiptView
 from hookferry.api.services import Services
 from hookferry.api.wire import (
     Page,
@@ -20,6 +23,8 @@ from hookferry.api.wire import (
 )
 from hookferry.domain.tenant import EventType
 from hookferry.engine.event_types import EventTypes, EventTypeSettings
+from hookferry.engine.intake import Receipt
+from hookferry.engine.publication import Publication
 
 
 class EventTypeView(msgspec.Struct, kw_only=True):
@@ -29,6 +34,10 @@ class EventTypeView(msgspec.Struct, kw_only=True):
     application: str
     phase: str | None
     description: str
+    schema: Any
+    """The JSON Schema of the data, or null."""
+    schema_mode: str
+    example: Any
     archived: bool
     created_at: dt.datetime | None
     updated_at: dt.datetime | None
@@ -42,6 +51,9 @@ def event_type_view(event_type: EventType) -> EventTypeView:
         application=event_type.application,
         phase=event_type.phase,
         description=event_type.description,
+        schema=event_type.schema,
+        schema_mode=event_type.schema_mode,
+        example=event_type.example,
         archived=event_type.archived,
         created_at=time_text(event_type.created_at_ms),
         updated_at=time_text(event_type.updated_at_ms),
@@ -63,10 +75,10 @@ def event_type_router(s: Services) -> Router:
         owner: Owner,
         limit: FromQuery[int | None] = None,
         cursor: FromQuery[str | None] = None,
+        application: FromQuery[str | None] = None,
     ) -> Page[EventTypeView]:
-        return page_in_memory(
-            types.list(owner.id), s.pages.of(limit), cursor, event_type_view, lambda t: t.id
-        )
+        found = types.list(owner.id, application)
+        return page_in_memory(found, s.pages.of(limit), cursor, event_type_view, lambda t: t.id)
 
     @get("/{name:str}", summary="Get an event type")
     async def get_one(owner: Owner, name: FromPath[str]) -> Response[EventTypeView]:
@@ -83,5 +95,23 @@ def event_type_router(s: Services) -> Router:
     async def archive(owner: Owner, name: FromPath[str]) -> Response[EventTypeView]:
         return _shown(await types.archive(owner.id, name))
 
-    handlers: list[Any] = [list_types, get_one, put_one, archive]
+    @post(
+        "/{name:str}/example",
+        status_code=202,
+        summary="Publish an event type's example as an event",
+        opt={"answers": [Answer(200, VerdictView), Answer(202, ReceiptView)], "problems": (424,)},
+    )
+    async def send_example(
+        owner: Owner, name: FromPath[str]
+    ) -> Response[ReceiptView | VerdictView]:
+        event_type, example = types.example(owner.id, name)
+        told = await s.intake.publish_one(
+            owner, Publication(type=event_type.name, data=msgspec.Raw(example))
+        )
+        if isinstance(told, Receipt):
+            shown = ReceiptView(ids.encode("evt", told.event_id), told.deliveries, told.duplicate)
+            return Response(shown, status_code=202)
+        return Response(verdict_view(told), status_code=200)
+
+    handlers: list[Any] = [list_types, get_one, put_one, archive, send_example]
     return Router("/event_types", route_handlers=handlers, tags=["event_types"])

@@ -69,6 +69,10 @@ class EventView(msgspec.Struct, kw_only=True):
     changes: list[str] | None
     actor: dict[str, str | int | None] | None
     channels: list[str] | None
+    schema_error: str | None
+    """How the data breaks its type's schema, where that is only a warning."""
+    match_errors: dict[str, str]
+    """By webhook id: why its condition could not be evaluated, and so did not match."""
     deliveries: dict[str, int]
     """Counts by state."""
 
@@ -85,7 +89,7 @@ class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
     """To whom an event is delivered once more."""
 
     webhooks: list[str] | None = None
-    """Webhook ids; left out, the webhooks that match the event's type now."""
+    """Webhook ids; left out, the webhooks that match the event now."""
 
 
 class Replayed(msgspec.Struct):
@@ -119,6 +123,8 @@ def event_view(
         changes=meta.changes,
         actor=actor,
         channels=meta.channels,
+        schema_error=meta.schema_error,
+        match_errors=meta.match_errors or {},
         deliveries={state.name.lower(): count for state, count in counts.items()},
     )
 
