@@ -14,9 +14,9 @@ EPOCH_MS = 1_704_067_200_000
 _NODE_BITS = 10
 _SEQUENCE_BITS = 12
 _LOW_BITS = _NODE_BITS + _SEQUENCE_BITS
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_DECODE = {c: i for i, c in enumerate(_ALPHABET)}
-_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_DECODE = {c: i for i, c in enumerate(ALPHABET)}
+_PAIRS = tuple(a + b for a in ALPHABET for b in ALPHABET)
 
 KINDS = {
     "evt": "event",
@@ -76,7 +76,7 @@ def encode(kind: str, number: int) -> str:
     """Return the typed text of an id."""
     pairs = _PAIRS
     return (
-        f"{kind}_{_ALPHABET[number >> 60]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
+        f"{kind}_{ALPHABET[number >> 60]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
         f"{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}"
         f"{pairs[number & 1023]}"
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from litestar import Litestar, Router
-from litestar.openapi.config import OpenAPIConfig
 
 from hookferry.api import openapi
 from hookferry.api.access import Access
@@ -54,10 +53,10 @@ def build_api(services: Services) -> tuple[AsgiApp, Sequence[HotRoute]]:
 
     @functools.cache
     def describe() -> dict[str, Any]:
-        # A twin that is never served: the framework's own pages for its schema stay away.
-        return openapi.describe(_application(services, access, dict, openapi.CONFIG))
+        return openapi.describe(doors, services.pages, services.webhooks.limits)
 
-    app: AsgiApp = cast("AsgiApp", _application(services, access, describe, None))
+    doors = _application(services, access, describe)
+    app = cast("AsgiApp", doors)
     app = IdempotencyDoor(
         app,
         access,
@@ -70,9 +69,7 @@ def build_api(services: Services) -> tuple[AsgiApp, Sequence[HotRoute]]:
     return EveryAnswer(app), [PublishRoute(access, services.intake)]
 
 
-def _application(
-    s: Services, access: Access, describe: Any, config: OpenAPIConfig | None
-) -> Litestar:
+def _application(s: Services, access: Access, describe: Callable[[], dict[str, Any]]) -> Litestar:
     admin = administrator(access)
     management = Router(
         "/api/v1",
@@ -98,7 +95,7 @@ def _application(
         guards=[refuse_unknown_query],
         exception_handlers={Exception: problem_response},
         request_max_body_size=MANAGEMENT_BODY,
-        openapi_config=config,
+        openapi_config=None,  # described by hookferry.api.openapi
         logging_config=None,
         debug=False,
     )

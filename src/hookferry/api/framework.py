@@ -25,6 +25,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import BaseRouteHandler
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.types import Guard
+from litestar.typing import FieldDefinition
 
 from hookferry.api.access import Access
 from hookferry.api.problems import (
@@ -123,16 +124,18 @@ def as_ours(error: Exception) -> HookferryError:
 def refuse_unknown_query(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     """Refuse query parameters that the address does not have (Litestar's guard)."""
     for name in connection.query_params:
-        known = query_names(handler, connection.path_params)
+        known = query_fields(handler, connection.path_params)
         if name not in known:
             raise UnknownField.near(name, known, where="the query")
 
 
-def query_names(handler: BaseRouteHandler, path_names: Collection[str]) -> set[str]:
-    """Return the names of a handler's query parameters, read from signatures: its own, and those
-    of the dependencies that it asks for."""
+def query_fields(
+    handler: BaseRouteHandler, path_names: Collection[str]
+) -> dict[str, FieldDefinition]:
+    """Return a handler's query parameters by name, read from signatures: its own, and those of
+    the dependencies that it asks for."""
     dependencies = handler.resolve_dependencies()
-    names: set[str] = set()
+    found: dict[str, FieldDefinition] = {}
     signatures = [handler.parsed_fn_signature]
     while signatures:
         for name, field in signatures.pop().parameters.items():
@@ -144,8 +147,8 @@ def query_names(handler: BaseRouteHandler, path_names: Collection[str]) -> set[s
                 and not isinstance(field.kwarg_definition, HeaderParameter)
             ):
                 alias = getattr(field.kwarg_definition, "name", None)
-                names.add(alias or name)
-    return names
+                found[alias or name] = field
+    return found
 
 
 def header_of(connection: AnyConnection, name: bytes) -> bytes | None:

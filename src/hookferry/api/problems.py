@@ -33,6 +33,21 @@ _STATUS: dict[type[HookferryError], int] = {
 _encoder = msgspec.json.Encoder()
 
 
+class Problem(msgspec.Struct):
+    """An RFC 9457 problem document; further members may follow."""
+
+    type: str
+    """A reference to the table of codes on the documentation page."""
+    title: str
+    status: int
+    code: str
+    """Stable, for programs."""
+    detail: str
+    """What is wrong and what to do next, for people."""
+    field: str | None = None
+    """The offending field, as a dotted path, where there is one."""
+
+
 class InternalError(HookferryError):
     """Something broke here; the caller did nothing wrong."""
 

@@ -35,7 +35,7 @@ MIN_WAIT, MAX_WAIT = 0.1, 7 * 86_400.0
 MIN_TIMEOUT = 1.0
 MAX_FAILURES = 1_000
 MIN_WINDOW, MAX_WINDOW = 60.0, 30 * 86_400.0
-MAX_RATE = 10_000.0
+MIN_RATE, MAX_RATE = 0.001, 10_000.0
 MAX_BURST = 10_000
 MAX_IN_FLIGHT = 32
 """Also the default of a lane (SEMANTICS section 11): one receiver can lower it, not raise it."""
@@ -44,7 +44,7 @@ MAX_PROPERTIES = 16 * 1024
 """Bytes of ``properties`` as JSON: they travel with every request."""
 MAX_CHANNELS = 20
 
-_CHANNEL = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+CHANNEL = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
 class DefinitionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +169,7 @@ def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
     _within("failure_window", d.failure_window, MIN_WINDOW, MAX_WINDOW, "seconds")
     _within("max_in_flight", d.max_in_flight, 1, MAX_IN_FLIGHT, "requests at a time")
     if d.rate_limit is not None:
-        _within("rate_limit.per_second", d.rate_limit.per_second, 0.001, MAX_RATE, "a second")
+        _within("rate_limit.per_second", d.rate_limit.per_second, MIN_RATE, MAX_RATE, "a second")
         _within("rate_limit.burst", d.rate_limit.burst, 1, MAX_BURST, "requests")
     if d.ca is not None:
         _certificates(d.ca, "ca")
@@ -206,7 +206,7 @@ def _check_channels(channels: tuple[str, ...]) -> None:
             f"channels has at most {MAX_CHANNELS} names, each once", field="channels"
         )
     for position, channel in enumerate(channels):
-        if not _CHANNEL.fullmatch(channel):
+        if not CHANNEL.fullmatch(channel):
             raise InvalidField(
                 "a channel is 1 to 64 letters, digits, '_', '.', ':' and '-'",
                 field=f"channels[{position}]",

@@ -127,7 +127,7 @@ class Webhooks:
         self._check_target = check_target
         self._greeter = greeter
         self._announce = announce
-        self._limits = limits
+        self.limits = limits
         self._rotation_overlap = rotation_overlap
 
     # ------------------------------------------------------------------ definitions
@@ -145,7 +145,7 @@ class Webhooks:
         Raises:
             InvalidField, UnknownField, TargetRefused: the definition can't be taken.
         """
-        definition = parse_definition(merge_patch({}, document), self._limits)
+        definition = parse_definition(merge_patch({}, document), self.limits)
         now = self._clock.wall_ms()
         webhook = Webhook(
             id=self._ids.next(),
@@ -228,7 +228,7 @@ class Webhooks:
                 "/api/v1/webhooks/<id>/secret",
                 field="secret",
             )
-        definition = parse_definition(merge_patch(self._document(before), patch), self._limits)
+        definition = parse_definition(merge_patch(self._document(before), patch), self.limits)
         cleared = {name: None for name in _SEALED_FIELDS if name in patch}
         after = self._applied(msgspec.structs.replace(before, **cleared), definition)
         if before.profile != after.profile:

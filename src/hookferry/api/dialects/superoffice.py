@@ -100,6 +100,7 @@ def _router(s: Services, access: Access, path: str, owner: Provide, *, in_schema
         dependencies={"owner": owner},
         exception_handlers={HookferryError: _problem},
         include_in_schema=in_schema,
+        opt={"problems": (406, 415)},
         tags=["superoffice"],
     )
 

@@ -11,7 +11,7 @@ from litestar import Response, Router, get
 from litestar.params import FromPath, FromQuery
 
 from hookferry import ids
-from hookferry.api.framework import Owner
+from hookferry.api.framework import Answer, Owner
 from hookferry.api.resources.deliveries import existing_delivery
 from hookferry.api.services import Services
 from hookferry.api.wire import Page, decode_cursor, id_in_path, page_of, time_text
@@ -145,7 +145,11 @@ def attempt_router(s: Services) -> Router:
         sent = await s.requests.of(delivery, found)
         return page_of(found, size, lambda a: attempt_view(a, sent[a.id]), lambda a: a.id)
 
-    @get("/{attempt_id:str}/body", summary="Get the body that an attempt sent, byte for byte")
+    @get(
+        "/{attempt_id:str}/body",
+        summary="Get the body that an attempt sent, byte for byte",
+        opt={"answers": [Answer(200, str, "*/*", "As its Content-Type said when it was sent")]},
+    )
     async def body(
         owner: Owner, delivery_id: FromPath[str], attempt_id: FromPath[str]
     ) -> Response[bytes]:

@@ -12,7 +12,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, QueryParameter, RawBody
 
 from hookferry import ids
-from hookferry.api.framework import Owner
+from hookferry.api.framework import Answer, Owner
 from hookferry.api.resources.jobs import JobView, job_view
 from hookferry.api.services import Services
 from hookferry.api.wire import (
@@ -242,7 +242,13 @@ def delivery_router(s: Services) -> Router:
         "/resend",
         status_code=200,
         summary="Resend many: ids at once, or a filter as a job",
-        opt={"body": ResendRequest},
+        opt={
+            "body": ResendRequest,
+            "answers": [
+                Answer(200, Changed, description="Ids: these are sent again"),
+                Answer(202, JobView, description="A filter: the job that sends them again"),
+            ],
+        },
     )
     async def resend_many(owner: Owner, body: RawBody) -> Response[Changed | JobView]:
         wanted = decode_body(body, ResendRequest)

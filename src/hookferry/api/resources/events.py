@@ -15,8 +15,8 @@ from litestar.params import FromPath, FromQuery, QueryParameter, RawBody
 
 from hookferry import ids
 from hookferry.api.access import Access
-from hookferry.api.framework import AnyRequest, Owner, header_of
-from hookferry.api.problems import problem_of
+from hookferry.api.framework import Answer, AnyRequest, Owner, header_of
+from hookferry.api.problems import Problem, problem_of
 from hookferry.api.publish import tenant_of
 from hookferry.api.resources.deliveries import DeliveryView, delivery_page, show_deliveries
 from hookferry.api.services import Services
@@ -144,7 +144,18 @@ def event_router(s: Services, access: Access) -> Router:
         summary="Publish up to 1,000 events: a JSON array, or one event a line",
         request_max_body_size=BATCH_BODY,
         status_code=202,
-        opt={"body": list[Publication]},
+        opt={
+            "body": {"application/json": list[Publication], _NDJSON[0]: str},
+            "answers": [
+                Answer(202, list[ReceiptView], description="All are stored; receipts in order"),
+                Answer(
+                    207,
+                    list[ReceiptView | Problem],
+                    description="Some are stored, some refused; receipts and problems in order",
+                ),
+            ],
+            "traced": True,
+        },
     )
     async def batch(
         request: AnyRequest,
@@ -211,7 +222,11 @@ def event_router(s: Services, access: Access) -> Router:
         counts = await s.store.states(owner.id, [event.id])
         return event_view(event, owner, counts.get(event.id, {}), with_data=True)
 
-    @get("/{event_id:str}/data", summary="Get an event's data, byte for byte as published")
+    @get(
+        "/{event_id:str}/data",
+        summary="Get an event's data, byte for byte as published",
+        opt={"answers": [Answer(200, Any)]},
+    )
     async def data(owner: Owner, event_id: FromPath[str]) -> Response[bytes]:
         event = await existing(owner.id, event_id)
         return Response(event.payload, media_type="application/json")

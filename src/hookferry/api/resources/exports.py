@@ -12,7 +12,7 @@ from litestar import Router, get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from hookferry.api.framework import Owner
+from hookferry.api.framework import Answer, Owner
 from hookferry.api.resources.deliveries import (
     WANTED,
     DeliveryView,
@@ -71,7 +71,11 @@ async def export_lines(s: Services, where: DeliveryFilter, form: str) -> AsyncIt
 def export_router(s: Services) -> Router:
     """Return the address ``/deliveries/export``."""
 
-    @get("/", summary="Export deliveries as CSV or NDJSON")
+    @get(
+        "/",
+        summary="Export deliveries as CSV or NDJSON",
+        opt={"answers": [Answer(200, str, media) for media in _FORMATS.values()]},
+    )
     async def export(owner: Owner, wanted: Wanted, form: FormatQuery = "ndjson") -> Stream:
         if form not in _FORMATS:
             raise InvalidField(f"format is one of {', '.join(_FORMATS)}", field="format")

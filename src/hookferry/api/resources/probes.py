@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 from litestar import Response, Router, get
 
-from hookferry.api.openapi import docs_page
+from hookferry.api.docs_page import docs_page
+from hookferry.api.framework import Answer
 from hookferry.api.services import Services
 from hookferry.errors import Draining
 
@@ -32,7 +33,7 @@ def probe_router(s: Services, describe: Callable[[], dict[str, Any]]) -> Router:
         describe: returns the OpenAPI document.
     """
 
-    @get("/healthz", summary="Alive", security=[])
+    @get("/healthz", summary="Alive")
     async def healthz() -> Health:
         return Health("alive")
 
@@ -43,15 +44,27 @@ def probe_router(s: Services, describe: Callable[[], dict[str, Any]]) -> Router:
         await s.store.ping()
         return Health("ready")
 
-    @get("/metrics", summary="Metrics for Prometheus")
+    @get(
+        "/metrics",
+        summary="Metrics for Prometheus",
+        opt={"answers": [Answer(200, str, METRICS_TYPE.partition(";")[0])]},
+    )
     async def metrics() -> Response[bytes]:
         return Response(s.render_metrics(), media_type=METRICS_TYPE)
 
-    @get("/openapi.json", include_in_schema=False)
+    @get(
+        "/openapi.json",
+        summary="This document",
+        opt={"answers": [Answer(200, dict[str, Any])]},
+    )
     async def openapi() -> Response[bytes]:
         return Response(msgspec.json.encode(describe()), media_type="application/json")
 
-    @get("/docs", include_in_schema=False)
+    @get(
+        "/docs",
+        summary="Every address and every code of a problem, as a page",
+        opt={"answers": [Answer(200, str, "text/html")]},
+    )
     async def docs() -> Response[str]:
         page = docs_page(describe())
         return Response(
@@ -60,7 +73,12 @@ def probe_router(s: Services, describe: Callable[[], dict[str, Any]]) -> Router:
             headers={"content-security-policy": page_policy(page)},
         )
 
-    return Router("/", route_handlers=[healthz, readyz, metrics, openapi, docs], tags=["probes"])
+    return Router(
+        "/",
+        route_handlers=[healthz, readyz, metrics, openapi, docs],
+        opt={"public": True},
+        tags=["probes"],
+    )
 
 
 def page_policy(page: str) -> str:

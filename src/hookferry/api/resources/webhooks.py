@@ -262,7 +262,9 @@ def webhook_router(s: Services) -> Router:
         since = time_ms(decode_body(body, Recovery).since, field="since")
         return job_view(await s.actions.recover(webhook, since or 0))
 
-    @get("/{webhook_id:str}/secret", summary="Get the newest secret, once")
+    @get(
+        "/{webhook_id:str}/secret", summary="Get the newest secret, once", opt={"problems": (409,)}
+    )
     async def read_secret(owner: Owner, webhook_id: FromPath[str]) -> SecretView:
         return SecretView(await s.webhooks.read_secret_once(owner.id, id_in_path("wh", webhook_id)))
 

@@ -1,0 +1,189 @@
+"""What JSON Schema can say of the rules for request bodies, for the OpenAPI document.
+
+The rules are enforced, with their own words, by the modules whose numbers and patterns are read
+here; nothing in this module decides. A rule that JSON Schema can't say (a certificate belongs to
+its key) is left to the answer that names it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from hookferry.api.parameters import (
+    DELIVERY_STATES,
+    EVENT_PATTERN,
+    EVENT_TYPE,
+    TENANT,
+    TIME,
+    Schema,
+    id_schema,
+    whole,
+)
+from hookferry.api.resources.deliveries import MAX_IDS
+from hookferry.api.resources.deliveries import MAX_TEXT as MAX_SEARCH
+from hookferry.api.resources.events import MAX_REPLAY
+from hookferry.engine import credentials, definition, event_types, keys, publication, tenants
+from hookferry.engine.webhooks import MAX_OVERLAP
+from hookferry.wire.profiles import PROFILES
+
+
+def _text(longest: int, shortest: int = 0) -> Schema:
+    return {"minLength": shortest, "maxLength": longest}
+
+
+def _range(low: float, high: float) -> Schema:
+    return {"minimum": low, "maximum": high}
+
+
+def table(limits: definition.DefinitionLimits) -> dict[str, dict[str, Schema]]:
+    """Return what is added to the fields of each struct's schema, by its name and theirs.
+
+    Args:
+        limits: what the operator set.
+    """
+    d = definition
+    return {
+        "Publication": {
+            "type": EVENT_TYPE,
+            "id": {"pattern": whole(publication.PRINTABLE_ID)},
+            "tenant": TENANT,
+        },
+        "WebhookDefinition": {
+            "name": _text(100, 1),
+            "target_url": _text(d.MAX_URL, 1) | {"format": "uri"},
+            "events": {
+                "minItems": 1,
+                "maxItems": d.MAX_PATTERNS,
+                "uniqueItems": True,
+                "items": EVENT_PATTERN,
+            },
+            "profile": {"examples": sorted(PROFILES)},
+            "type": {"const": "webhook"},
+            "payload_format": {
+                "enum": sorted({name for p in PROFILES.values() for name in p.formats})
+            },
+            "title": _text(d.MAX_TITLE),
+            "application": _text(d.MAX_TITLE),
+            "description": _text(d.MAX_TEXT),
+            "headers": {"maxProperties": limits.headers},
+            "channels": {
+                "maxItems": d.MAX_CHANNELS,
+                "uniqueItems": True,
+                "items": {"type": "string", "pattern": whole(d.CHANNEL)},
+            },
+            "timeout": _range(d.MIN_TIMEOUT, limits.attempt_timeout),
+            "failure_limit": _range(1, d.MAX_FAILURES),
+            "failure_window": _range(d.MIN_WINDOW, d.MAX_WINDOW),
+            "max_in_flight": _range(1, d.MAX_IN_FLIGHT),
+            "ca": _text(d.MAX_PEM, 1),
+            "proxy": _text(d.MAX_URL, 1),
+        },
+        "Retry": {
+            "schedule": {
+                "maxItems": d.MAX_WAITS,
+                "items": {"type": "number"} | _range(d.MIN_WAIT, d.MAX_WAIT),
+            },
+            "jitter": _range(0, 1),
+        },
+        "RateLimit": {
+            "per_second": _range(d.MIN_RATE, d.MAX_RATE),
+            "burst": _range(1, d.MAX_BURST),
+        },
+        "ClientCertificate": {"certificate": _text(d.MAX_PEM, 1), "private_key": {"minLength": 1}},
+        "CredentialDefinition": {
+            "name": {"pattern": whole(credentials.NAME)},
+            "description": _text(credentials.MAX_DESCRIPTION),
+            "username": _text(credentials.MAX_USERNAME),
+            "password": _text(credentials.MAX_VALUE),
+            "token": _text(credentials.MAX_VALUE),
+            "value": _text(credentials.MAX_VALUE),
+        },
+        "EventTypeSettings": {
+            "application": _text(event_types.MAX_APPLICATION),
+            "description": _text(event_types.MAX_TEXT),
+        },
+        "TenantSettings": {"webhook_key": _text(tenants.MAX_KEY, 1)},
+        "NewKey": {"name": {"pattern": whole(keys.NAME)}, "tenant": TENANT},
+        "Rotation": {"overlap": _range(0, MAX_OVERLAP)},
+        "Recovery": {"since": TIME},
+        "ReplayRequest": {
+            "webhooks": {"minItems": 1, "maxItems": MAX_REPLAY, "items": id_schema("wh")}
+        },
+        "ResendRequest": {"ids": {"minItems": 1, "maxItems": MAX_IDS, "items": id_schema("dlv")}},
+        "Filter": {
+            "webhook": id_schema("wh"),
+            "event": id_schema("evt"),
+            "event_type": EVENT_TYPE,
+            "state": {"examples": [",".join(DELIVERY_STATES[:2])]},
+            "status_code": _range(100, 999),
+            "after": TIME,
+            "before": TIME,
+            "text": _text(MAX_SEARCH, 1),
+        },
+    }
+
+
+def apply(
+    components: Mapping[str, Schema], constraints: Mapping[str, Mapping[str, Schema]]
+) -> None:
+    """Add constraints to schemas, in place; those of structs that are not served are left out.
+
+    Raises:
+        KeyError: a struct has no such field (any more).
+    """
+    for name, fields in constraints.items():
+        component = components.get(name)
+        if component is None:
+            continue
+        for field, more in fields.items():
+            _not_null(component["properties"][field]).update(copy.deepcopy(more))
+
+
+def _not_null(schema: Schema) -> Schema:
+    """Return the alternative that is not null, of a schema that allows null."""
+    for alternative in schema.get("anyOf", ()):
+        if alternative.get("type") != "null":
+            found: Schema = alternative
+            return found
+    return schema
+
+
+def merge_patch_of(name: str, components: dict[str, Schema], ref: str) -> Schema:
+    """Return the schema of a merge patch (RFC 7396) of an object; adds what it needs to.
+
+    Every field may be left out, and null takes away what need not be there.
+
+    Args:
+        name: of the object's component.
+        components: all of them.
+        ref: the template of a reference.
+    """
+    patch = f"{name}Patch"
+    if patch not in components:
+        made = components[patch] = copy.deepcopy(components[name])
+        required = made.pop("required", [])
+        made["title"] = patch
+        made["description"] = f"A merge patch of {name}; null resets a field to its default."
+        for field, schema in made["properties"].items():
+            schema.pop("default", None)
+            inner = _not_null(schema)
+            target = inner.get("$ref", "").rpartition("/")[2]
+            if target and components[target].get("type") == "object":
+                inner["$ref"] = merge_patch_of(target, components, ref)["$ref"]
+            if field not in required and "anyOf" not in schema:
+                made["properties"][field] = {"anyOf": [schema, {"type": "null"}]}
+    return {"$ref": ref.format(name=patch)}
+
+
+def problem_schema(status: int, codes: list[str], ref: str) -> Schema:
+    """Return the schema of the problems with one status.
+
+    Args:
+        status: the HTTP status.
+        codes: what ``code`` may be with it.
+        ref: the template of a reference.
+    """
+    one: dict[str, Any] = {"status": {"const": status}, "code": {"enum": codes}}
+    return {"allOf": [{"$ref": ref.format(name="Problem")}, {"properties": one}]}
