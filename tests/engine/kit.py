@@ -212,9 +212,9 @@ class Rig:
             secrets=(SealedSecret(SECRET),),
             **fields,
         )
-        await self.store.save(made)
+        saved = await self.store.save(made)
         await self.engine.directory.refresh()
-        return made
+        return saved
 
     async def change(self, webhook: Webhook, **fields: Any) -> Webhook:
         """Save a change of a webhook as it is in the ledger, and have the engine see it."""
