@@ -256,3 +256,43 @@ async def test_a_resend_is_the_same_post_again(
         assert sent[0].header(header)
     if profile == "superoffice":
         assert [request.header("X-SuperOffice-Retry") for request in sent] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"condition": {"path": "data.h_priority", "op": "equals", "value": "high"}},
+        {"condition": {"cel": "event.data.h_priority == 'high'"}},
+        {"application": "servicemanager"},
+    ],
+    ids=["condition", "cel", "application"],
+)
+async def test_what_a_webhook_did_not_ask_for_is_decided_before_any_call(
+    shared: httpx.AsyncClient, receiver: Receiver, choice: dict[str, Any]
+) -> None:
+    entity = f"requests{receiver.port}"
+    await subscribe(
+        shared,
+        receiver,
+        name=entity,
+        profile="hornbill",
+        secret=None,
+        events=[f"{entity}.*"],
+        **choice,
+    )
+    states = []
+    for priority, application in (("low", "other"), ("high", "servicemanager")):
+        answer = await shared.post(
+            "/api/v1/events",
+            json={
+                "type": f"{entity}.created",
+                "application": application,
+                "data": {"h_priority": priority},
+            },
+        )
+        event = (await shared.get(f"/api/v1/events/{answer.json()['id']}")).json()
+        states.append(event["state"])
+    assert states == ["unmatched", "matched"]
+    await receiver.wait_for_async(1)
+    [sent] = receiver.requests
+    assert sent.json()["onEntityEvent"]["record"] == {"h_priority": "high"}
