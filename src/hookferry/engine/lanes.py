@@ -256,7 +256,10 @@ class Lanes:
             lane.webhook.state is WebhookState.TOO_MANY_ERRORS or lane.stopping_at is not None
         )
         health = self._directory.health(webhook.id)
-        policy = policy_of(webhook, profile_named(webhook.profile))
+        try:
+            policy = policy_of(webhook, profile_named(webhook.profile))
+        except HookferryError:
+            return  # its profile was a plugin's, and is gone: it is planned next, and says so
         over = must_disable(policy, health, None, self._clock.wall_ms())
         if (restarted or (lane is None and over)) and health.failing_since_ms is not None:
             self._directory.put_health(

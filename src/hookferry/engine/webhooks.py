@@ -493,7 +493,8 @@ class Webhooks:
         )
 
     async def _save(self, webhook: Webhook) -> Webhook:
-        unique = profile_named(webhook.profile).unique_name and not webhook.deleted
+        # In this order: a webhook can be deleted though its profile was a plugin's, and is gone.
+        unique = not webhook.deleted and profile_named(webhook.profile).unique_name
         save = self._config.save_webhook_unique if unique else self._config.save
         saved = await save(webhook)
         await self._directory.refresh()

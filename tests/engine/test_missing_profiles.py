@@ -1,0 +1,49 @@
+"""A webhook whose profile is gone, its plugin broken or uninstalled: it waits, all others go on."""
+
+import pytest
+
+from hookferry.errors import InvalidField
+from hookferry.wire.profiles import PROFILES, STANDARD
+
+from .kit import Rig
+
+
+async def test_events_for_it_wait_while_others_are_sent_and_flow_once_it_is_back(
+    bare: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROFILES, "plugin", STANDARD)
+    await bare.boot()
+    odd = await bare.webhook("odd", profile="plugin")
+    await bare.webhook("even")
+    bare.crash()
+    monkeypatch.delitem(PROFILES, "plugin")
+
+    await bare.boot()
+    await bare.publish()
+    await bare.until(lambda: len(bare.times("even")) == 1)
+    assert "odd" not in bare.sent
+    assert await bare.states(webhook_id=odd.id) == ["pending"]
+    await bare.change(odd, title="changed on another node")
+    await bare.publish()
+    await bare.until(lambda: len(bare.times("even")) == 2)
+    bare.crash()
+
+    monkeypatch.setitem(PROFILES, "plugin", STANDARD)
+    await bare.boot()
+    await bare.quiet()
+    assert await bare.states(webhook_id=odd.id) == ["delivered", "delivered"]
+
+
+async def test_a_webhook_may_be_moved_away_from_it_and_goes_on(
+    bare: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROFILES, "plugin", STANDARD)
+    await bare.boot()
+    odd = await bare.webhook("odd", profile="plugin")
+    monkeypatch.delitem(PROFILES, "plugin")
+    with pytest.raises(InvalidField, match="there is no profile 'plugin'"):
+        bare.engine.planner.plan(odd)
+    await bare.publish()
+    await bare.change(odd, profile="standard")
+    await bare.quiet()
+    assert await bare.states() == ["delivered"]
