@@ -27,7 +27,8 @@ _CONFIG = "stdlib:\n  include_macros: [has]\n"
 """Of the macros only ``has``: the others loop, and the library counts their rounds, not bytes
 (measured: 23 s and 9 GB within its budget)."""
 _AT = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
-_STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
+_NOISE = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$|(?<=out of range) for '.*")
+"""Status words, and the data around a number that is too large."""
 _LOOPS = ("all", "exists", "exists_one", "map", "filter")
 
 
@@ -160,5 +161,5 @@ def _hint(source: str, what: str) -> str:
 
 
 def _plain(message: str) -> str:
-    """Return a message of the library without its status words, on one line, cut."""
-    return shorten(_STATUS.sub("", " ".join(message.split())), 300)
+    """Return a message of the library without its noise, on one line, cut."""
+    return shorten(_NOISE.sub("", " ".join(message.split())), 300)
