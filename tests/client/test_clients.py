@@ -17,15 +17,19 @@ from hookferry.client import (
     Client,
     Delivery,
     NewEvent,
+    Outcome,
     Page,
     Published,
     RetryPolicy,
+    SynchronousWebhookFailed,
     UnexpectedAnswer,
     Unreachable,
+    Vetoed,
     Webhook,
 )
 from hookferry.client.retrying import RETRIED_STATUSES
 from hookferry.errors import HookferryError, InvalidField
+from hookferry.settings import Settings
 from hookferry.testing import Receiver
 
 KEY = "hf_0123456789"
@@ -120,6 +124,39 @@ STATS = {
     "total_errors": 1,
     "consecutive_failures": 0,
 }
+CREDENTIAL = {"id": "cred_1", "name": "crm", "kind": "basic", "username": "u"}
+EVENT_TYPE = {"name": "a.create", "phase": "before", "schema": {"type": "object"}, "example": 1}
+OUTCOME = {
+    "webhook": "wh_1",
+    "name": "shop",
+    "delivery": "dlv_1",
+    "mode": "sync_critical",
+    "outcome": "delivered",
+    "status": 200,
+    "detail": None,
+    "duration_ms": 3.5,
+}
+MATCH = {
+    "webhook": "wh_1",
+    "name": "shop",
+    "matches": False,
+    "sends": False,
+    "steps": [{"name": "condition", "passed": False, "detail": "the condition does not hold"}],
+    "condition": [
+        {
+            "at": "condition",
+            "path": "data.n",
+            "op": "greater",
+            "value": "5",
+            "there": True,
+            "seen": "1",
+            "holds": False,
+        }
+    ],
+    "webhook_changed_at": None,
+    "match_error": None,
+    "delivery": {"id": "dlv_1", "state": "skipped", "attempts": 0},
+}
 SINCE = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 
 
@@ -208,6 +245,66 @@ def listed(document: object) -> dict[str, object]:
             "POST deliveries/resend",
             {"ids": ["dlv_1"]},
         ),
+        (
+            lambda c: c.deliveries.attempt_body("dlv_1", "att_1"),
+            b"<a/>",
+            "GET deliveries/dlv_1/attempts/att_1/body",
+            None,
+        ),
+        (
+            lambda c: c.webhooks.create(
+                "shop", "https://x.example", ["a"], mode="sync", channels=["x"], credential="crm"
+            ),
+            {**WEBHOOK, "mode": "sync", "channels": ["x"], "credential": "cred_1"},
+            "POST webhooks",
+            {
+                "name": "shop",
+                "target_url": "https://x.example",
+                "events": ["a"],
+                "mode": "sync",
+                "channels": ["x"],
+                "credential": "crm",
+            },
+        ),
+        (
+            lambda c: c.credentials.create("crm", "basic", username="u", password="p"),
+            CREDENTIAL,
+            "POST credentials",
+            {"name": "crm", "kind": "basic", "username": "u", "password": "p"},
+        ),
+        (lambda c: c.credentials.get("cred_1"), CREDENTIAL, "GET credentials/cred_1", None),
+        (
+            lambda c: c.credentials.patch("cred_1", {"password": "q", "description": None}),
+            CREDENTIAL,
+            "PATCH credentials/cred_1",
+            {"password": "q", "description": None},
+        ),
+        (lambda c: c.credentials.delete("cred_1"), None, "DELETE credentials/cred_1", None),
+        (lambda c: c.event_types.get("a.create"), EVENT_TYPE, "GET event_types/a.create", None),
+        (
+            lambda c: c.event_types.put("a.create", phase="before", schema={"type": "object"}),
+            EVENT_TYPE,
+            "PUT event_types/a.create",
+            {"phase": "before", "schema": {"type": "object"}},
+        ),
+        (
+            lambda c: c.event_types.archive("a.create"),
+            {**EVENT_TYPE, "archived": True},
+            "POST event_types/a.create/archive",
+            None,
+        ),
+        (
+            lambda c: c.event_types.send_example("a.create"),
+            {"id": "evt_1", "deliveries": 1, "duplicate": False, "outcomes": [OUTCOME]},
+            "POST event_types/a.create/example",
+            None,
+        ),
+        (
+            lambda c: c.event_types.asyncapi(application="crm"),
+            {"asyncapi": "3.0.0"},
+            "GET asyncapi?application=crm",
+            None,
+        ),
         (lambda c: c.jobs.get("job_1"), JOB, "GET jobs/job_1", None),
         (
             lambda c: c.keys.create("ci", tenant="acme"),
@@ -230,7 +327,11 @@ def listed(document: object) -> dict[str, object]:
 async def test_each_call_goes_to_its_address_with_its_body_and_reads_its_answer(
     api: Api, use: Use, answer: Any, request_line: str, body: Any
 ) -> None:
-    response = httpx.Response(204) if answer is None else (200, answer)
+    response: Answer = (200, answer)
+    if answer is None:
+        response = httpx.Response(204)
+    elif isinstance(answer, bytes):
+        response = httpx.Response(200, content=answer)
     result = await api.use(use, response)
     [asked] = api.asked
     assert f"{asked.method} {asked.url.raw_path.decode()}" == request_line.replace(
@@ -240,8 +341,8 @@ async def test_each_call_goes_to_its_address_with_its_body_and_reads_its_answer(
     assert asked.headers["authorization"] == f"Bearer {KEY}"
     assert (json.loads(asked.content) if asked.content else None) == body
     assert ("idempotency-key" in asked.headers) == (asked.method == "POST")
-    if answer is None:
-        assert result is None
+    if answer is None or isinstance(answer, bytes):
+        assert result == answer
     elif isinstance(result, Page):
         assert result.items == [Delivery(**DELIVERY)]  # type: ignore[arg-type]
     else:
@@ -270,6 +371,22 @@ async def test_each_call_goes_to_its_address_with_its_body_and_reads_its_answer(
             lambda c: c.deliveries.attempts("dlv_1"),
             {"id": "att_1", "number": 1, "success": False, "error": "timeout"},
             "deliveries/dlv_1/attempts",
+        ),
+        (
+            lambda c: c.events.matches("evt_1", webhook="wh_1"),
+            MATCH,
+            "events/evt_1/matches?webhook=wh_1",
+        ),
+        (lambda c: c.credentials.list(), CREDENTIAL, "credentials"),
+        (
+            lambda c: c.event_types.list(application="crm"),
+            EVENT_TYPE,
+            "event_types?application=crm",
+        ),
+        (
+            lambda c: c.event_types.applications(),
+            {"name": "crm", "event_types": ["a.create"]},
+            "applications",
         ),
         (lambda c: c.keys.list(), {"id": "key_1", "name": "ci"}, "keys"),
         (lambda c: c.tenants.list(), {"name": "acme"}, "tenants"),
@@ -333,6 +450,43 @@ async def test_a_batch_tells_of_each_event_whether_it_was_accepted(api: Api) -> 
     assert (
         api.asked[0].content == b'[{"type":"a","data":1},{"type":"b c","data":[ ],"tenant":"acme"}]'
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("vetoed", Vetoed), ("synchronous_webhook_failed", SynchronousWebhookFailed)],
+)
+async def test_a_refusing_webhook_raises_with_its_own_words_and_is_final(
+    api: Api, code: str, kind: type[Exception]
+) -> None:
+    refused = {**OUTCOME, "outcome": "vetoed", "status": 403, "detail": "Sold out"}
+    problem = {"status": 424, "code": code, "detail": "Sold out", "id": "evt_1"}
+    with pytest.raises(SynchronousWebhookFailed) as caught:
+        await api.use(lambda c: c.publish("a.create", 1), (424, {**problem, "outcomes": [refused]}))
+    error = caught.value
+    assert type(error) is kind
+    assert isinstance(error, ApiError)
+    assert (error.status, error.code, error.detail, error.id) == (424, code, "Sold out", "evt_1")
+    assert error.outcomes == (Outcome(**refused),)  # type: ignore[arg-type]
+    assert len(api.asked) == 1
+    with pytest.raises(kind) as strange:
+        await api.use(lambda c: c.publish("a.create", 1), (424, {**problem, "outcomes": ["new"]}))
+    assert isinstance(strange.value, SynchronousWebhookFailed)
+    assert (strange.value.outcomes, strange.value.document["outcomes"]) == ((), ["new"])
+
+
+async def test_what_waits_for_receivers_may_take_as_long_as_they_unless_told_otherwise(
+    api: Api,
+) -> None:
+    accepted = (202, {"id": "evt_1", "deliveries": 0})
+    await api.use(lambda c: c.publish("a", 1), accepted)
+    await api.use(lambda c: c.webhooks.create("s", "https://x.example", ["a"]), (201, WEBHOOK))
+    await api.use(lambda c: c.webhooks.get("wh_1"), (200, WEBHOOK))
+    await api.use(lambda c: c.publish("a", 1), accepted, timeout=2.0)
+    patience = [asked.extensions["timeout"] for asked in api.asked]
+    longest = Settings().attempt_timeout_max
+    assert [p["read"] for p in patience] == [30 + longest, 30 + longest, 30, 2]
+    assert {p["connect"] for p in patience} == {30, 2}
 
 
 async def test_credentials_are_read_and_not_printed(api: Api) -> None:

@@ -2,7 +2,20 @@
 
 from typing import assert_type
 
-from hookferry.client import ApiError, AsyncClient, Client, Delivery, Published, Webhook
+from hookferry.client import (
+    ApiError,
+    AsyncClient,
+    Client,
+    Credential,
+    Delivery,
+    EventType,
+    Match,
+    Outcome,
+    Published,
+    SynchronousWebhookFailed,
+    Vetoed,
+    Webhook,
+)
 
 
 def blocking(client: Client) -> None:
@@ -12,6 +25,33 @@ def blocking(client: Client) -> None:
     assert_type(client.webhooks.list(limit=5).page().items, list[Webhook])
     for delivery in client.deliveries.list(state="failed"):
         assert_type(delivery, Delivery)
+    client.webhooks.create(
+        "shop",
+        "https://shop.example/hooks",
+        ["order.*"],
+        mode="sync_critical",
+        condition={"path": "data.total", "op": "greater", "value": 100},
+        channels=["emea"],
+        credential="shop",
+        retry={"schedule": [1, 4]},
+    )
+    client.webhooks.create("shop", "https://x.example", ["*"], mode="later")  # type: ignore[arg-type]
+    client.webhooks.create("shop", "https://x.example", ["*"], chanels=[])  # type: ignore[call-arg]
+    client.webhooks.patch("wh_1", {"title": "Shop", "condition": None})
+    client.webhooks.patch("wh_1", {"titel": "Shop"})  # type: ignore[typeddict-unknown-key]
+    assert_type(client.credentials.create("shop", "bearer", token="t"), Credential)
+    client.credentials.create("shop", "baerer")  # type: ignore[arg-type]
+    assert_type(client.event_types.put("order.pay", phase="before"), EventType)
+    client.event_types.put("order.pay", phase="during")  # type: ignore[arg-type]
+    assert_type(client.event_types.send_example("order.pay"), Published)
+    for match in client.events.matches("evt_1"):
+        assert_type(match, Match)
+    try:
+        assert_type(client.publish("order.pay", {}).outcomes, tuple[Outcome, ...])
+    except Vetoed as veto:
+        assert_type(veto.detail, str)
+    except SynchronousWebhookFailed as failed:
+        assert_type(failed.outcomes, tuple[Outcome, ...])
     client.publish("order.paid")  # type: ignore[call-arg]
     client.webhooks.get(17)  # type: ignore[arg-type]
     client.webhooks.lsit()  # type: ignore[attr-defined]
@@ -22,6 +62,11 @@ async def awaited(client: AsyncClient) -> None:
     assert_type(await client.publish_batch([]), list[Published | ApiError])
     assert_type(await client.webhooks.get("wh_1"), Webhook)
     assert_type((await client.webhooks.list(limit=5).page()).items, list[Webhook])
+    await client.webhooks.create("shop", "https://x.example", ["*"], chanels=[])  # type: ignore[call-arg]
+    assert_type(await client.credentials.get("cred_1"), Credential)
+    assert_type(await client.event_types.archive("order.pay"), EventType)
+    async for match in client.events.matches("evt_1"):
+        assert_type(match, Match)
     async for delivery in client.deliveries.list(state="failed"):
         assert_type(delivery, Delivery)
     for _ in client.webhooks.list():  # type: ignore[attr-defined]

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from hookferry.client.answers import (
     ApiKey,
-    Attempt,
-    Changed,
-    Delivery,
-    Event,
+    Application,
+    Credential,
+    EventType,
     Job,
     LastError,
     PingResult,
-    Published,
     RateLimit,
     Retry,
     Secret,
@@ -23,26 +21,77 @@ from hookferry.client.answers import (
     Webhook,
     WebhookStats,
 )
-from hookferry.client.calls import AsyncListing, Listing, Page
-from hookferry.client.clients import AsyncClient, Client
-from hookferry.client.errors import ApiError, UnexpectedAnswer, Unreachable
-from hookferry.client.publishing import NewEvent
-from hookferry.client.retrying import RetryPolicy
+from hookferry.client.calls import (
+    AsyncListing,
+    Listing,
+    Page,
+)
+from hookferry.client.clients import (
+    AsyncClient,
+    Client,
+)
+from hookferry.client.credentials import (
+    CredentialChanges,
+)
+from hookferry.client.errors import (
+    ApiError,
+    SynchronousWebhookFailed,
+    UnexpectedAnswer,
+    Unreachable,
+    Vetoed,
+)
+from hookferry.client.event_types import (
+    EventTypeSettings,
+)
+from hookferry.client.log_answers import (
+    Attempt,
+    Changed,
+    Comparison,
+    Delivery,
+    Event,
+    Match,
+    MatchedDelivery,
+    MatchStep,
+    Outcome,
+    Published,
+    SentSignature,
+)
+from hookferry.client.publishing import (
+    NewEvent,
+)
+from hookferry.client.retrying import (
+    RetryPolicy,
+)
+from hookferry.client.webhooks import (
+    WebhookChanges,
+    WebhookDraft,
+    WebhookSettings,
+)
 
 __all__ = [
     "ApiError",
     "ApiKey",
+    "Application",
     "AsyncClient",
     "AsyncListing",
     "Attempt",
     "Changed",
     "Client",
+    "Comparison",
+    "Credential",
+    "CredentialChanges",
     "Delivery",
     "Event",
+    "EventType",
+    "EventTypeSettings",
     "Job",
     "LastError",
     "Listing",
+    "Match",
+    "MatchStep",
+    "MatchedDelivery",
     "NewEvent",
+    "Outcome",
     "Page",
     "PingResult",
     "Published",
@@ -50,9 +99,15 @@ __all__ = [
     "Retry",
     "RetryPolicy",
     "Secret",
+    "SentSignature",
+    "SynchronousWebhookFailed",
     "Tenant",
     "UnexpectedAnswer",
     "Unreachable",
+    "Vetoed",
     "Webhook",
+    "WebhookChanges",
+    "WebhookDraft",
+    "WebhookSettings",
     "WebhookStats",
 ]

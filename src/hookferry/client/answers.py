@@ -1,4 +1,8 @@
-"""What the API answers, as structs. Members that this version does not know are passed over."""
+"""What the API answers of webhooks, credentials and administration, as structs.
+
+Members that this version does not know are passed over. What it answers of events and deliveries is
+``log_answers``.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +27,6 @@ class Confidential(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _CREDENTIALS = frozenset({"secret", "key"})
-
-
-class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that was accepted, durably."""
-
-    id: str
-    deliveries: int
-    """To how many webhooks it goes."""
-    duplicate: bool = False
-    """It was accepted before, under the same id or Idempotency-Key; this is the first answer."""
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +64,15 @@ class Webhook(Confidential, frozen=True, kw_only=True):
     application: str = ""
     secret: str | None = None
     """In clear only in the answers to ``create`` and ``rotate_secret``, masked in all others."""
+    credential: str | None = None
+    """The id of the credential that its requests authenticate with."""
+    properties: dict[str, Any] = {}
+    """Added to the body, under profiles that have room for them."""
+    condition: dict[str, Any] | None = None
+    channels: tuple[str, ...] = ()
+    handshake: bool = True
+    allowed_rate: int | None = None
+    """Requests a minute that the receiver allowed in the handshake; None for any number."""
     headers: dict[str, str] = {}
     """Values that look like credentials are masked."""
     retry: Retry | None = None
@@ -81,6 +84,9 @@ class Webhook(Confidential, frozen=True, kw_only=True):
     max_in_flight: int | None = None
     ordered: bool = False
     ca: str | None = None
+    client_certificate: str | None = None
+    """Masked, as is the proxy."""
+    proxy: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     version: int = 1
@@ -133,76 +139,6 @@ class PingResult(msgspec.Struct, frozen=True, kw_only=True):
     response_truncated: bool = False
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted event."""
-
-    id: str
-    type: str
-    state: str
-    """``matched``, ``unmatched`` or ``vetoed``."""
-    received_at: datetime
-    tenant: str | None = None
-    data: Any = None
-    """What was published; None in lists."""
-    occurred_at: datetime | None = None
-    """When it happened, if the publisher said so."""
-    external_id: str | None = None
-    """The publisher's own id."""
-    application: str | None = None
-    entity: str | None = None
-    primary_key: str | int | None = None
-    changes: list[str] | None = None
-    actor: dict[str, str | int | None] | None = None
-    channels: list[str] | None = None
-    deliveries: dict[str, int] = {}
-    """How many deliveries are in each state."""
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event owed to one webhook."""
-
-    id: str
-    event: str
-    webhook: str
-    state: str
-    """``pending``, ``retrying``, ``delivered``, ``failed``, ``cancelled``, ``skipped`` or
-    ``vetoed``."""
-    event_type: str | None = None
-    attempts: int = 0
-    next_attempt_at: datetime | None = None
-    """None when nothing is owed any more."""
-    last_status: int | None = None
-    last_error: str | None = None
-    """The last attempt's error kind, or why it was skipped or cancelled."""
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One try at a delivery."""
-
-    id: str
-    number: int
-    """1 for the first."""
-    success: bool
-    started_at: datetime | None = None
-    duration_ms: float = 0.0
-    status: int | None = None
-    error: str | None = None
-    """An error kind such as ``timeout``, when no usable answer came."""
-    detail: str | None = None
-    verdict: str | None = None
-    """What the guard said of the address."""
-    address: str | None = None
-    request_head: str = ""
-    """Request line and headers as sent; credentials are masked."""
-    response_head: str = ""
-    response_body: str = ""
-    response_truncated: bool = False
-    timings: dict[str, float] = {}
-    """Milliseconds by phase."""
-
-
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A long piece of work with progress."""
 
@@ -214,12 +150,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """How many deliveries it has queued so far."""
     created_at: datetime | None = None
     updated_at: datetime | None = None
-
-
-class Changed(msgspec.Struct, frozen=True, kw_only=True):
-    """The deliveries that an action changed, by their ids; the others' state did not allow it."""
-
-    changed: list[str]
 
 
 class ApiKey(Confidential, frozen=True, kw_only=True):
@@ -246,3 +176,50 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime | None = None
     version: int = 1
     """Grows by one with each change; ``put`` can insist on it."""
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """What requests authenticate with; its value never comes out."""
+
+    id: str
+    name: str
+    kind: str
+    """``basic``, ``bearer`` or ``api_key``."""
+    tenant: str | None = None
+    description: str = ""
+    username: str | None = None
+    """Of kind ``basic``."""
+    header: str | None = None
+    """Of kind ``api_key``: the header that carries the value."""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    version: int = 1
+    """Grows by one with each change; ``patch`` and ``delete`` can insist on it."""
+
+
+class EventType(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered event type."""
+
+    name: str
+    application: str = ""
+    phase: str | None = None
+    """``before`` asks and may be vetoed, ``after`` tells; None leaves it to the name."""
+    description: str = ""
+    schema: dict[str, Any] | bool | None = None
+    """The JSON Schema of its data."""
+    schema_mode: str = "enforce"
+    """``off``, ``warn`` or ``enforce``."""
+    example: Any = None
+    archived: bool = False
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    version: int = 1
+    """Grows by one with each change; ``put`` can insist on it."""
+
+
+class Application(msgspec.Struct, frozen=True, kw_only=True):
+    """An application that event types name."""
+
+    name: str
+    event_types: list[str]
+    """The live event types that it publishes."""

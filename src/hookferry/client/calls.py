@@ -47,6 +47,8 @@ class Call(NamedTuple, Generic[T]):
     headers: tuple[tuple[str, str], ...] = ()
     of_tenant: bool = True
     """It is about one tenant's things; the client's ``tenant`` goes with it."""
+    asks_receivers: bool = False
+    """The server may wait for receivers before it answers."""
 
 
 class Page(msgspec.Struct, Generic[T]):

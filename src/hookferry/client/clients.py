@@ -15,6 +15,8 @@ from hookferry.client.administration import (
     Keys,
     Tenants,
 )
+from hookferry.client.credentials import AsyncCredentials, Credentials
+from hookferry.client.event_types import AsyncEventTypes, EventTypes
 from hookferry.client.log import AsyncDeliveries, AsyncEvents, Deliveries, Events
 from hookferry.client.publishing import AsyncPublishing, Publishing
 from hookferry.client.retrying import RetryPolicy
@@ -22,7 +24,6 @@ from hookferry.client.sessions import AsyncSession, Options, Session
 from hookferry.client.webhooks import AsyncWebhooks, Webhooks
 
 DEFAULT_URL = "http://127.0.0.1:8080"
-DEFAULT_TIMEOUT_S = 30.0
 DEFAULT_RETRY = RetryPolicy()
 
 
@@ -39,7 +40,9 @@ class Client:
         base_url: where hookferry listens, without ``/api/v1``.
         api_key: goes with every call.
         tenant: whose things calls are about; the key's own tenant, or ``default``, when left out.
-        timeout: seconds to wait for each step of a call: connecting, sending, the answer.
+        timeout: seconds to wait for each step of a call: connecting, sending, the answer. Left out
+            it is 30, and 60 more for the answer to a call that makes the server wait for a
+            receiver, such as a publish with synchronous webhooks.
         retry: when calls are repeated.
         verify: False, or a context, to judge the server's certificate otherwise.
         transport: an httpx transport to use, for example ``httpx.MockTransport`` in tests.
@@ -51,7 +54,7 @@ class Client:
         *,
         api_key: str,
         tenant: str | None = None,
-        timeout: float = DEFAULT_TIMEOUT_S,
+        timeout: float | None = None,
         retry: RetryPolicy = DEFAULT_RETRY,
         verify: ssl.SSLContext | bool = True,
         transport: httpx.BaseTransport | None = None,
@@ -71,6 +74,8 @@ class Client:
         self.webhooks = Webhooks(self._session)
         self.events = Events(self._session)
         self.deliveries = Deliveries(self._session)
+        self.event_types = EventTypes(self._session)
+        self.credentials = Credentials(self._session)
         self.jobs = Jobs(self._session)
         self.keys = Keys(self._session)
         self.tenants = Tenants(self._session)
@@ -103,7 +108,9 @@ class AsyncClient:
         base_url: where hookferry listens, without ``/api/v1``.
         api_key: goes with every call.
         tenant: whose things calls are about; the key's own tenant, or ``default``, when left out.
-        timeout: seconds to wait for each step of a call: connecting, sending, the answer.
+        timeout: seconds to wait for each step of a call: connecting, sending, the answer. Left out
+            it is 30, and 60 more for the answer to a call that makes the server wait for a
+            receiver, such as a publish with synchronous webhooks.
         retry: when calls are repeated.
         verify: False, or a context, to judge the server's certificate otherwise.
         transport: an httpx transport to use, for example ``httpx.MockTransport`` in tests.
@@ -115,7 +122,7 @@ class AsyncClient:
         *,
         api_key: str,
         tenant: str | None = None,
-        timeout: float = DEFAULT_TIMEOUT_S,
+        timeout: float | None = None,
         retry: RetryPolicy = DEFAULT_RETRY,
         verify: ssl.SSLContext | bool = True,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -135,6 +142,8 @@ class AsyncClient:
         self.webhooks = AsyncWebhooks(self._session)
         self.events = AsyncEvents(self._session)
         self.deliveries = AsyncDeliveries(self._session)
+        self.event_types = AsyncEventTypes(self._session)
+        self.credentials = AsyncCredentials(self._session)
         self.jobs = AsyncJobs(self._session)
         self.keys = AsyncKeys(self._session)
         self.tenants = AsyncTenants(self._session)

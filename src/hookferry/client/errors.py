@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from hookferry.client.log_answers import Outcome
 from hookferry.errors import HookferryError
 
 _SHOWN = 200
@@ -43,6 +44,31 @@ class ApiError(HookferryError):
         return f"{self.status} {self.code}: {self.detail}"
 
 
+class SynchronousWebhookFailed(ApiError):
+    """A synchronous webhook's receiver did not answer with success; the event is stored.
+
+    ``detail`` is what the first one that failed said in ``text/plain``, fit to be shown to people.
+    Final: publishing the same event again is answered the same, and asks nobody.
+    """
+
+    @property
+    def id(self) -> str:
+        """The event's id."""
+        return str(self.document.get("id", ""))
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What each of the event's synchronous webhooks said."""
+        try:
+            return msgspec.convert(self.document.get("outcomes", ()), tuple[Outcome, ...])
+        except msgspec.ValidationError:  # of another version: the document still has them
+            return ()
+
+
+class Vetoed(SynchronousWebhookFailed):
+    """A synchronous-critical webhook refused, or gave no answer: what was asked must not happen."""
+
+
 class Unreachable(HookferryError):
     """No answer came, also not after the retries; the cause says what happened last."""
 
@@ -53,6 +79,9 @@ class UnexpectedAnswer(HookferryError):
     """A success came whose body is not what this version of the client expects."""
 
     code = "unexpected_answer"
+
+
+_KINDS = {"synchronous_webhook_failed": SynchronousWebhookFailed, "vetoed": Vetoed}
 
 
 def error_of(status: int, content_type: str, body: bytes) -> ApiError:
@@ -75,9 +104,10 @@ def error_of(status: int, content_type: str, body: bytes) -> ApiError:
 def error_of_document(document: dict[str, Any], status: int = 0) -> ApiError:
     """Build the error that a problem document describes."""
     field = document.get("field")
-    return ApiError(
+    code = str(document.get("code", f"http_{status}"))
+    return _KINDS.get(code, ApiError)(
         int(document.get("status", status)),
-        str(document.get("code", f"http_{status}")),
+        code,
         str(document.get("detail") or document.get("title") or ""),
         field=None if field is None else str(field),
         document=document,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from hookferry.client.answers import Attempt, Changed, Delivery, Event, Job
+from hookferry.client.answers import Job
 from hookferry.client.calls import (
     AsyncResource,
     Call,
@@ -19,6 +19,7 @@ from hookferry.client.calls import (
     path,
     reader,
 )
+from hookferry.client.log_answers import Attempt, Changed, Delivery, Event, Match
 
 _event = reader(Event)
 _events = reader(Page[Event])
@@ -27,6 +28,7 @@ _deliveries = reader(Page[Delivery])
 _attempts = reader(Page[Attempt])
 _changed = reader(Changed)
 _job = reader(Job)
+_matches = reader(Page[Match])
 
 
 class _Events(Resource):
@@ -83,6 +85,26 @@ class _Events(Resource):
         """List an event's deliveries."""
         query = given(limit=limit, cursor=cursor)
         return Call("GET", path("events", event, "deliveries"), _deliveries, query)
+
+    @listing
+    def matches(
+        self,
+        event: str,
+        *,
+        webhook: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Call[Page[Match]]:
+        """Tell why an event does or does not go to each webhook, as both are now.
+
+        Args:
+            event: its id.
+            webhook: only about the webhook with this id.
+            limit: how many a page has, 250 at most.
+            cursor: ``next`` of an earlier page, to go on from there.
+        """
+        query = given(webhook=webhook, limit=limit, cursor=cursor)
+        return Call("GET", path("events", event, "matches"), _matches, query)
 
     @operation
     def replay(self, event: str, *, webhooks: Sequence[str] | None = None) -> Call[Page[Delivery]]:
@@ -162,6 +184,11 @@ class _Deliveries(Resource):
         """List a delivery's attempts, newest first."""
         query = given(limit=limit, cursor=cursor)
         return Call("GET", path("deliveries", delivery, "attempts"), _attempts, query)
+
+    @operation
+    def attempt_body(self, delivery: str, attempt: str) -> Call[bytes]:
+        """Return the body that an attempt sent, byte for byte."""
+        return Call("GET", path("deliveries", delivery, "attempts", attempt, "body"), bytes)
 
     @operation
     def resend(self, delivery: str) -> Call[Delivery]:

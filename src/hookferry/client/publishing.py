@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from hookferry.client.answers import Published
 from hookferry.client.calls import AsyncResource, Call, Resource, SyncResource, operation, reader
 from hookferry.client.errors import ApiError, error_of_document
+from hookferry.client.log_answers import Published
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -61,8 +61,13 @@ class _Publishing(Resource):
     ) -> Call[Published]:
         """Publish an event. When this returns, the event is stored durably.
 
-        A publish that is repeated because its connection broke does not publish twice.
-        The parameters are the fields of ``NewEvent``.
+        With synchronous webhooks it returns when all of them have answered, or their time is up.
+        A publish that is repeated because its connection broke does not publish twice, and asks
+        no receiver twice. The parameters are the fields of ``NewEvent``.
+
+        Raises:
+            Vetoed: what the event asks must not happen; ``detail`` says why, for people to read.
+            SynchronousWebhookFailed: the event stands, but a synchronous webhook failed.
         """
         event = NewEvent(
             type=type,
@@ -77,11 +82,11 @@ class _Publishing(Resource):
             occurred_at=occurred_at,
             channels=channels,
         )
-        return Call("POST", "events", _published, body=_encode(event))
+        return Call("POST", "events", _published, body=_encode(event), asks_receivers=True)
 
     @operation
     def publish_batch(self, events: Iterable[NewEvent]) -> Call[list[Published | ApiError]]:
-        """Publish up to 1,000 events at once.
+        """Publish up to 1,000 events at once; a batch waits for no synchronous webhook.
 
         Returns:
             For each event, in order, what ``publish`` would have returned or raised: some may be

@@ -19,6 +19,11 @@ from hookferry.errors import InvalidField
 
 T = TypeVar("T")
 
+STEP_SECONDS = 30.0
+"""For connecting, for sending, and for an answer that depends on the server alone."""
+RECEIVER_SECONDS = 60.0
+"""The longest deadline of a request to a receiver (the server's ``attempt_timeout_max``)."""
+
 _PRINTABLE = re.compile(r"[!-~]+")
 
 
@@ -28,7 +33,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     api_key: str
     tenant: str | None
-    timeout: float
+    timeout: float | None
+    """Seconds for each step of a call; None for what ``_patience`` says."""
     retry: RetryPolicy
     verify: ssl.SSLContext | bool
 
@@ -55,7 +61,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
                 "accept": "application/json",
                 "user-agent": "hookferry-client",
             },
-            "timeout": self.timeout,
             "verify": self.verify,
         }
 
@@ -75,7 +80,19 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             params=tuple(query_text(query)),
             content=call.body,
             headers=headers,
+            timeout=self._patience(call),
         )
+
+    def _patience(self, call: Call[Any]) -> httpx.Timeout:
+        """Return how long a call's steps may take; the answer longer where receivers are asked.
+
+        Giving up before the server does would leave a synchronous publish undecided: the server
+        takes it for a caller who left.
+        """
+        if self.timeout is not None:
+            return httpx.Timeout(self.timeout)
+        more = RECEIVER_SECONDS if call.asks_receivers else 0.0
+        return httpx.Timeout(STEP_SECONDS, read=STEP_SECONDS + more)
 
 
 def _result(call: Call[T], answer: httpx.Response) -> T:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict, Unpack
 
-from hookferry.client.answers import Job, LastError, PingResult, Secret, Webhook, WebhookStats
+from hookferry.client.answers import (
+    Job,
+    LastError,
+    PingResult,
+    RateLimit,
+    Retry,
+    Secret,
+    Webhook,
+    WebhookStats,
+)
 from hookferry.client.calls import (
     AsyncResource,
     Call,
@@ -32,6 +41,79 @@ _last_error = reader(LastError)
 _ping = reader(PingResult)
 
 
+class RetrySchedule(TypedDict):
+    """``retry`` as a dictionary."""
+
+    schedule: Sequence[float]
+    """Seconds before each further attempt."""
+    jitter: NotRequired[float]
+
+
+class Rate(TypedDict):
+    """``rate_limit`` as a dictionary."""
+
+    per_second: float
+    burst: NotRequired[int]
+
+
+class ClientCertificate(TypedDict):
+    """What a receiver asks for that knows its callers by certificate; both are PEM."""
+
+    certificate: str
+    private_key: str
+
+
+class WebhookSettings(TypedDict, total=False):
+    """What a webhook has besides name, target and events; None is "as the profile says"."""
+
+    profile: str
+    mode: Literal["async", "sync", "sync_critical"]
+    payload_format: str | None
+    """``json``; ``xml`` under hornbill, ``binary`` under cloudevents."""
+    title: str
+    description: str
+    application: str
+    """Only events of this application; empty for all."""
+    secret: str | None
+    credential: str | None
+    """A credential's name or id."""
+    properties: Mapping[str, Any]
+    condition: Mapping[str, Any] | None
+    """A condition tree, or ``{"cel": "..."}``."""
+    channels: Sequence[str]
+    handshake: bool
+    """Ask the receiver for permission first, under profiles with a handshake."""
+    headers: Mapping[str, str]
+    retry: RetrySchedule | Retry | None
+    timeout: float | None
+    """Seconds."""
+    failure_limit: int | None
+    failure_window: float | None
+    """Seconds."""
+    rate_limit: Rate | RateLimit | None
+    max_in_flight: int | None
+    ordered: bool
+    ca: str | None
+    client_certificate: ClientCertificate | None
+    proxy: str | None
+
+
+class WebhookChanges(WebhookSettings, total=False):
+    """What ``webhooks.patch`` may change."""
+
+    name: str
+    target_url: str
+    events: Sequence[str]
+
+
+class WebhookDraft(WebhookSettings):
+    """A webhook that is not saved, for ``webhooks.test``."""
+
+    name: str
+    target_url: str
+    events: Sequence[str]
+
+
 class _Webhooks(Resource):
     """Subscriptions: which events go where, and how."""
 
@@ -52,7 +134,7 @@ class _Webhooks(Resource):
         name: str,
         target_url: str,
         events: Sequence[str],
-        **settings: Any,
+        **settings: Unpack[WebhookSettings],
     ) -> Call[Webhook]:
         """Create a webhook. The answer has its secret, which is not shown there again.
 
@@ -60,10 +142,15 @@ class _Webhooks(Resource):
             name: unique, without spaces (under most profiles).
             target_url: where its events are POSTed.
             events: patterns such as ``contact.created``, ``contact.*`` or ``*``.
-            **settings: any further field of a webhook, such as ``profile`` or ``retry``.
+            **settings: any further field of a webhook, such as ``profile``, ``mode``,
+                ``condition`` or ``retry`` (``WebhookSettings``).
+
+        Raises:
+            ApiError: it was refused; ``test_failed`` and ``handshake_refused`` are the receiver's
+                own no.
         """
         fields = {"name": name, "target_url": target_url, "events": [*events], **settings}
-        return Call("POST", "webhooks", _webhook, body=encoded(fields))
+        return Call("POST", "webhooks", _webhook, body=encoded(fields), asks_receivers=True)
 
     @operation
     def get(self, webhook: str) -> Call[Webhook]:
@@ -72,7 +159,7 @@ class _Webhooks(Resource):
 
     @operation
     def patch(
-        self, webhook: str, changes: dict[str, Any], *, version: int | None = None
+        self, webhook: str, changes: WebhookChanges, *, version: int | None = None
     ) -> Call[Webhook]:
         """Change some of a webhook's fields.
 
@@ -87,6 +174,7 @@ class _Webhooks(Resource):
             _webhook,
             body=encoded(changes),
             headers=if_match(version),
+            asks_receivers=True,
         )
 
     @operation
@@ -162,15 +250,15 @@ class _Webhooks(Resource):
         return Call("GET", path("webhooks", webhook, "last_error"), _last_error)
 
     @operation
-    def test(self, webhook: str | dict[str, Any]) -> Call[PingResult]:
+    def test(self, webhook: str | WebhookDraft) -> Call[PingResult]:
         """Send a ping and return what the receiver made of it.
 
         Args:
             webhook: the id of a webhook, or the fields of one that is not saved.
         """
         if isinstance(webhook, str):
-            return Call("POST", path("webhooks", webhook, "test"), _ping)
-        return Call("POST", "webhooks/test", _ping, body=encoded(webhook))
+            return Call("POST", path("webhooks", webhook, "test"), _ping, asks_receivers=True)
+        return Call("POST", "webhooks/test", _ping, body=encoded(webhook), asks_receivers=True)
 
 
 class Webhooks(_Webhooks, SyncResource):
