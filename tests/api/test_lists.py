@@ -72,7 +72,7 @@ async def test_bad_parameters_are_named(house: House) -> None:
 async def test_deliveries_are_found_by_what_is_known_of_them(house: House) -> None:
     crm = await house.webhook("crm", events=["contact.*"])
     await house.webhook("all", events=["*"])
-    house.transport.outcome = lambda r: Outcome(status=410 if b"order" in r.body else 200)
+    house.transport.outcome = lambda r: Outcome(status=404 if b"order" in r.body else 200)
     await house.publish()
     order = await house.publish(type="order.paid", data={"sum": 12})
     await until(lambda: house.engine.lanes.in_flight == 0 and len(house.transport.sent) == 3)
@@ -83,7 +83,7 @@ async def test_deliveries_are_found_by_what_is_known_of_them(house: House) -> No
         "event_type=contact.created": 2,
         "state=delivered": 2,
         "state=delivered,failed,retrying": 3,
-        "status_code=410": 1,
+        "status_code=404": 1,
         "text=sum": 1,
         "after=2020-01-01T00:00:00Z": 3,
         "before=2020-01-01T00:00:00Z": 0,
@@ -192,30 +192,6 @@ async def test_wrong_addresses_and_methods_are_problems(house: House) -> None:
         assert (answer.status_code, answer.json()["code"]) == (status, code), path
         if status == 405:
             assert "POST" in answer.headers["allow"]
-
-
-async def test_the_description_covers_every_address_and_resolves(house: House) -> None:
-    document = (await house.client.get("/openapi.json")).json()
-    assert document["openapi"] == "3.1.0"
-    publish = document["paths"]["/api/v1/events"]["post"]
-    assert publish["requestBody"]["content"]["application/json"]["schema"]
-    schemas = document["components"]["schemas"]
-
-    def references(node: object) -> list[str]:
-        if isinstance(node, dict):
-            own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
-            return own + [r for value in node.values() for r in references(value)]
-        if isinstance(node, list):
-            return [r for value in node for r in references(value)]
-        return []
-
-    for reference in references(document):
-        assert reference.rpartition("/")[2] in schemas, reference
-    page = (await house.client.get("/docs")).text
-    for path in document["paths"]:
-        assert path in page
-    assert "<script" not in page
-    assert "//" not in page.replace("</", "").replace("https://", "//")
 
 
 async def test_a_problems_type_leads_to_its_explanation(house: House) -> None:
