@@ -3,79 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
 import standardwebhooks
 import svix.webhooks
 
-from hookferry.app import App
-from hookferry.client import ApiError, AsyncClient, Client, NewEvent, Published
-from hookferry.settings import Settings
+from hookferry.client import ApiError, AsyncClient, NewEvent
 from hookferry.testing import Receiver
 
-KEY = "hf_a_key_for_tests_0123456789abcdef"
-
-
-@pytest.fixture
-async def url(tmp_path: Path) -> AsyncIterator[str]:
-    """Where a server listens that may call this machine."""
-    settings = Settings(
-        data=tmp_path,
-        port=0,
-        api_key=KEY,
-        allow_http=True,
-        allow_targets=(ip_network("127.0.0.0/8"),),
-    )
-    app = App(settings)
-    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(app.serve(lambda a: listening.set_result(a.url)))
-    await asyncio.wait({serving, listening}, return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        await serving  # raises why it did not start
-    yield listening.result()
-    app.stop()
-    await serving
-
-
-class Either:
-    """A client of either kind, used the same way."""
-
-    def __init__(self, client: Client | AsyncClient) -> None:
-        self.client: Any = client
-
-    async def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a method by its dotted name."""
-        method = self.client
-        for part in name.split("."):
-            method = getattr(method, part)
-        if isinstance(self.client, Client):
-            return await asyncio.to_thread(method, *args, **kwargs)
-        result = method(*args, **kwargs)
-        return await result if inspect.isawaitable(result) else result
-
-    async def items(self, name: str, *args: Any, **kwargs: Any) -> list[Any]:
-        """Call a method that lists, and fetch everything."""
-        listing = await self.call(name, *args, **kwargs)
-        if isinstance(self.client, Client):
-            return await asyncio.to_thread(list, listing)
-        return [item async for item in listing]
-
-
-@pytest.fixture(params=[Client, AsyncClient])
-async def api(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Either]:
-    either = Either(request.param(url, api_key=KEY))
-    yield either
-    if isinstance(either.client, Client):
-        either.client.close()
-    else:
-        await either.client.aclose()
+from .kit import KEY, Either
 
 
 async def test_an_event_goes_from_publish_to_a_verified_delivery_and_can_be_followed(
@@ -197,8 +136,10 @@ async def test_all_real_payloads_arrive_verbatim_and_verify_with_the_libraries_o
             NewEvent(type=event_type, data=data) for event_type, data in real_payloads
         )
         by_id = {}
-        for result, (_, data) in zip(results, real_payloads, strict=True):
-            assert isinstance(result, Published)
+        for result, (event_type, data) in zip(results, real_payloads, strict=True):
+            if isinstance(result, ApiError):  # it asks, by its name, and a batch waits for nobody
+                assert event_type.endswith((".create", ".delete"))
+                result = await client.publish(event_type, data)
             assert result.deliveries == 2
             by_id[result.id] = data
         for receiver, webhook in ((raw, first), (standard, second)):
