@@ -14,6 +14,7 @@ EPOCH_MS = 1_704_067_200_000
 _NODE_BITS = 10
 _SEQUENCE_BITS = 12
 _LOW_BITS = _NODE_BITS + _SEQUENCE_BITS
+_LAST_MS = (1 << 41) - 1
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _DECODE = {c: i for i, c in enumerate(ALPHABET)}
 _PAIRS = tuple(a + b for a in ALPHABET for b in ALPHABET)
@@ -63,8 +64,9 @@ class IdSource:
 
 
 def lowest_at(wall_ms: int) -> int:
-    """Return the smallest id that could have been made at ``wall_ms`` (Unix milliseconds)."""
-    return max(0, wall_ms - EPOCH_MS) << _LOW_BITS
+    """Return the smallest id that could have been made at ``wall_ms`` (Unix milliseconds); that
+    of the first or last millisecond that ids have, where the time is beyond."""
+    return min(max(0, wall_ms - EPOCH_MS), _LAST_MS) << _LOW_BITS
 
 
 def time_of(number: int) -> int:

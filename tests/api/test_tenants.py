@@ -77,22 +77,6 @@ async def test_administration_is_closed_to_bound_keys(house: House) -> None:
     assert len(house.services.keys.list()) == 2
 
 
-async def test_everything_under_the_api_wants_a_key(house: House) -> None:
-    document = (await house.client.get("/openapi.json")).json()
-    del house.client.headers["Authorization"]
-    checked = 0
-    for path, item in document["paths"].items():
-        if path.startswith("/api/"):
-            for method in item:
-                url = path.replace("{", "").replace("}", "")
-                answer = await house.client.request(method, url)
-                assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), url
-                checked += 1
-    assert checked > 30
-    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"):
-        assert (await house.client.get(path)).status_code == 200
-
-
 async def test_two_tenants_may_use_the_same_names(house: House) -> None:
     acme = await house.key_for("acme")
     await house.webhook("crm")

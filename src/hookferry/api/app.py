@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any, cast
 
 from litestar import Litestar, Router
@@ -14,9 +15,9 @@ from hookferry.api.dialects.superoffice import superoffice_routers
 from hookferry.api.framework import (
     administrator,
     authenticated,
+    check_query,
     owner_of,
     problem_response,
-    refuse_unknown_query,
 )
 from hookferry.api.hotroute import (
     SECURITY_HEADERS,
@@ -92,7 +93,7 @@ def _application(s: Services, access: Access, describe: Callable[[], dict[str, A
     )
     return Litestar(
         [management, *superoffice_routers(s, access), probe_router(s, describe)],
-        guards=[refuse_unknown_query],
+        guards=[check_query],
         exception_handlers={Exception: problem_response},
         request_max_body_size=MANAGEMENT_BODY,
         openapi_config=None,  # described by hookferry.api.openapi
@@ -101,8 +102,12 @@ def _application(s: Services, access: Access, describe: Callable[[], dict[str, A
     )
 
 
+_NO_METHOD = "?"
+"""A method that no address has: the refusal lists those that it has."""
+
+
 class EveryAnswer:
-    """What all answers have in common: the security headers, and that HEAD is as GET.
+    """What all answers have in common: the security headers, HEAD as GET, and what OPTIONS says.
 
     Args:
         app: the ASGI application behind.
@@ -113,15 +118,27 @@ class EveryAnswer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
-        if scope["type"] == "http" and scope["method"] == "HEAD":
+        method = scope["method"] if scope["type"] == "http" else None
+        if method == "HEAD":
             scope = {**scope, "method": "GET"}  # the server below still knows, and sends no body
+        elif method == "OPTIONS":
+            # The framework's own answer lists the methods of the handler that was added first.
+            scope = {**scope, "method": _NO_METHOD}
+        listing = False
 
         async def guarded(message: Message) -> None:
+            nonlocal listing
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", []))
+                if method == "OPTIONS" and message["status"] == HTTPStatus.METHOD_NOT_ALLOWED:
+                    listing = True
+                    headers = [pair for pair in headers if bytes(pair[0]).lower() == b"allow"]
+                    message = {**message, "status": HTTPStatus.NO_CONTENT}
                 given = {bytes(name).lower() for name, _ in headers}
                 headers += [pair for pair in SECURITY_HEADERS if pair[0] not in given]
                 message = {**message, "headers": headers}
+            elif listing:
+                message = {**message, "body": b""}
             await send(message)
 
         await self._app(scope, receive, guarded)

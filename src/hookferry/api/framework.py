@@ -6,9 +6,10 @@ Litestar's own errors come out as the same problem documents as ours.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
@@ -77,6 +78,8 @@ class Answer:
 AnyRequest = Request[Any, Any, Any]
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+
 log = logging.getLogger("hookferry.api")
 
 
@@ -102,7 +105,7 @@ def as_ours(error: Exception) -> HookferryError:
     if isinstance(error, RequestEntityTooLarge):
         return PayloadTooLarge("the request's body is too large for this address; send less")
     if isinstance(error, MethodNotAllowedException):
-        allow = (error.headers or {}).get("allow", "")
+        allow = (error.headers or {}).get("allow", "").replace("GET", "GET, HEAD")
         return MethodNotAllowed(
             "this address does not take that method; 'allow' lists those it takes", allow=allow
         )
@@ -121,12 +124,23 @@ def as_ours(error: Exception) -> HookferryError:
     return InternalError("something broke here; it was logged")
 
 
-def refuse_unknown_query(connection: AnyConnection, handler: BaseRouteHandler) -> None:
-    """Refuse query parameters that the address does not have (Litestar's guard)."""
-    for name in connection.query_params:
-        known = query_fields(handler, connection.path_params)
-        if name not in known:
+def check_query(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Refuse query parameters that the address does not have, that are given twice, and numbers
+    that are none (Litestar's guard)."""
+    given = connection.query_params
+    if not given:
+        return
+    known = query_fields(handler, connection.path_params)
+    for name in given:
+        field = known.get(name)
+        if field is None:
             raise UnknownField.near(name, known, where="the query")
+        first, *more = given.getall(name)
+        if more:
+            raise InvalidField(f"{name} is given twice; give it once", field=name)
+        # The framework takes 'null' for an int | None.
+        if int in (field.annotation, *get_args(field.annotation)) and not _WHOLE.fullmatch(first):
+            raise InvalidField(f"{name} is a whole number", field=name)
 
 
 def query_fields(

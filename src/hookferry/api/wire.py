@@ -112,7 +112,7 @@ def decode_cursor(cursor: str | None) -> int | None:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except (binascii.Error, ValueError):
         raw = b""
-    if len(raw) != 10 or raw[:2] != b"c1":
+    if len(raw) != 10 or raw[:2] != b"c1" or raw[2] > 127:  # positions are signed integers
         raise InvalidField(
             "this cursor was not made here; pass on 'next' of the page before as it is",
             field="cursor",

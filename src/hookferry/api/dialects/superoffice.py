@@ -359,7 +359,7 @@ def _handlers(s: Services) -> list[Any]:
         status_code=204,
         summary="SuperOffice: signal an event; answered after it is durable",
         request_max_body_size=s.intake.payload_limit,
-        opt={"body": dict[str, Any], "optional": True},
+        opt={"body": dict[str, Any] | None, "optional": True},
     )
     async def signal(
         owner: Owner,

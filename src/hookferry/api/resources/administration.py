@@ -91,7 +91,11 @@ def tenant_router(s: Services, guard: Guard) -> Router:
     async def get_one(name: FromPath[str]) -> Response[TenantView]:
         return _shown(s.directory.tenant(name))
 
-    @put("/{name:str}", summary="Create or change a tenant", opt={"body": TenantSettings})
+    @put(
+        "/{name:str}",
+        summary="Create or change a tenant",
+        opt={"body": TenantSettings, "optional": True},
+    )
     async def put_one(
         name: FromPath[str], body: RawBody, if_match: IfMatch = None
     ) -> Response[TenantView]:
@@ -131,11 +135,12 @@ def key_router(s: Services, guard: Guard) -> Router:
         return page_in_memory(s.keys.list(), s.pages.of(limit), cursor, view, lambda k: k.id)
 
     @post("/", summary="Make an API key; it is shown once", opt={"body": NewKey})
-    async def create(body: RawBody) -> KeyView:
+    async def create(body: RawBody) -> Response[KeyView]:
         wanted = decode_body(body, NewKey)
         tenant_id = None if wanted.tenant is None else s.directory.tenant(wanted.tenant).id
         key, token = await s.keys.create(wanted.name, tenant_id)
-        return view(key, token)
+        location = f"/api/v1/keys/{ids.encode('key', key.id)}"
+        return Response(view(key, token), status_code=201, headers={"Location": location})
 
     @get("/{key_id:str}", summary="Get an API key's description")
     async def get_one(key_id: FromPath[str]) -> KeyView:

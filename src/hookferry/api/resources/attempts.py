@@ -148,7 +148,7 @@ def attempt_router(s: Services) -> Router:
     @get(
         "/{attempt_id:str}/body",
         summary="Get the body that an attempt sent, byte for byte",
-        opt={"answers": [Answer(200, str, "*/*", "As its Content-Type said when it was sent")]},
+        opt={"answers": [Answer(200, Any, "*/*", "As its Content-Type said when it was sent")]},
     )
     async def body(
         owner: Owner, delivery_id: FromPath[str], attempt_id: FromPath[str]

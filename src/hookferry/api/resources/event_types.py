@@ -84,7 +84,11 @@ def event_type_router(s: Services) -> Router:
     async def get_one(owner: Owner, name: FromPath[str]) -> Response[EventTypeView]:
         return _shown(types.get(owner.id, name))
 
-    @put("/{name:str}", summary="Register an event type", opt={"body": EventTypeSettings})
+    @put(
+        "/{name:str}",
+        summary="Register an event type",
+        opt={"body": EventTypeSettings, "optional": True},
+    )
     async def put_one(
         owner: Owner, name: FromPath[str], body: RawBody, if_match: IfMatch = None
     ) -> Response[EventTypeView]:

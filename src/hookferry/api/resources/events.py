@@ -246,7 +246,7 @@ def event_router(s: Services, access: Access) -> Router:
         "/{event_id:str}/replay",
         status_code=202,
         summary="Deliver an event once more, to the same or to other webhooks",
-        opt={"body": ReplayRequest},
+        opt={"body": ReplayRequest, "optional": True},
     )
     async def replay(owner: Owner, event_id: FromPath[str], body: RawBody) -> Replayed:
         wanted = decode_body(body, ReplayRequest).webhooks

@@ -272,7 +272,7 @@ def webhook_router(s: Services) -> Router:
         "/{webhook_id:str}/secret",
         status_code=200,
         summary="Rotate the secret, with overlap",
-        opt={"body": Rotation},
+        opt={"body": Rotation, "optional": True},
     )
     async def rotate(
         owner: Owner, webhook_id: FromPath[str], body: RawBody
