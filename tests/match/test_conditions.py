@@ -383,7 +383,7 @@ def parsed(document: object) -> Condition | None:
     return None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(documents, events)
 def test_any_document_is_refused_or_evaluates_for_any_event_without_an_exception(
     document: object, event: Facts
@@ -401,7 +401,7 @@ def test_any_document_is_refused_or_evaluates_for_any_event_without_an_exception
     assert told.checks or told.error
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(trees, trees, events)
 def test_not_any_is_all_not(one: object, other: object, event: Facts) -> None:
     if parsed(one) is None or parsed(other) is None:
@@ -411,7 +411,7 @@ def test_not_any_is_all_not(one: object, other: object, event: Facts) -> None:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["equals", "contains", "in"]), paths, operands, events)
 def test_a_negative_comparison_never_holds_together_with_its_positive(
     op: str, path: str, value: object, event: Facts

@@ -198,25 +198,9 @@ def test_the_library_still_refuses_to_fetch_and_to_backtrack() -> None:
 
 
 keywords = st.sampled_from(
-    [
-        "type",
-        "properties",
-        "items",
-        "anyOf",
-        "allOf",
-        "not",
-        "$ref",
-        "$defs",
-        "enum",
-        "const",
-        "required",
-        "pattern",
-        "minimum",
-        "maxLength",
-        "additionalProperties",
-        "$id",
-        "format",
-    ]
+    ["type", "properties", "items", "anyOf", "allOf", "not", "enum", "const", "required"]
+) | st.sampled_from(
+    ["$ref", "$defs", "$id", "pattern", "minimum", "maxLength", "additionalProperties", "format"]
 )
 schemas = st.recursive(
     values | st.sampled_from(["object", "string", "#", "#/$defs/a", "email", ["a"]]),
@@ -227,7 +211,7 @@ schemas = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(keywords, schemas, max_size=4) | st.booleans(), values)
 def test_any_document_is_refused_or_checks_any_data_without_an_exception(
     document: dict[str, Any] | bool, data: object
