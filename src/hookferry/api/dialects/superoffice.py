@@ -6,8 +6,6 @@ A program written for it works with the address changed. Only webhooks with the 
 
 from __future__ import annotations
 
-import email.utils
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -18,7 +16,15 @@ from litestar.params import FromPath, HeaderParameter, PathParameter, QueryParam
 
 from hookferry.api.access import Access
 from hookferry.api.dialects import superoffice_shapes as shapes
-from hookferry.api.dialects.json_patch import Operation, apply_patch
+from hookferry.api.dialects.json_patch import Operation
+from hookferry.api.dialects.superoffice_saving import (
+    JSON_PATCH,
+    MERGE_PATCH,
+    Saving,
+    is_shown_as,
+    patched_webhook,
+    version_unmodified_since,
+)
 from hookferry.api.dialects.superoffice_shapes import (
     GivenWebhook,
     LinkedWebhook,
@@ -39,12 +45,11 @@ from hookferry.api.services import Services
 from hookferry.api.wire import decode_json
 from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import Webhook, WebhookState
-from hookferry.engine.definition import merge_patch
 from hookferry.engine.masking import MASK, refuse_mask
 from hookferry.engine.pings import PingResult
 from hookferry.engine.publication import Publication
 from hookferry.engine.sealing import open_secrets
-from hookferry.errors import HookferryError, InvalidField, NotFound, TargetRefused, VersionMismatch
+from hookferry.errors import HookferryError, InvalidField, NotFound, TargetRefused
 from hookferry.match.patterns import matches
 from hookferry.wire.naming import split_type
 
@@ -52,9 +57,7 @@ PATH = "/api/v1/Webhook"
 MAX_KEY = 2**31 - 1
 """SuperOffice's ids are 32-bit."""
 
-_JSON_PATCH = "application/json-patch+json"
-_MERGE_PATCH = "application/merge-patch+json"
-_JSON = ("application/json", "text/json", _JSON_PATCH, _MERGE_PATCH)
+_JSON = ("application/json", "text/json", JSON_PATCH, MERGE_PATCH)
 
 Number = Annotated[int, PathParameter(description="the webhook's number, its WebhookId")]
 Select = Annotated[
@@ -128,104 +131,6 @@ def _media_type(value: bytes | None) -> str:
     return (value or b"").partition(b";")[0].strip().lower().decode("latin-1")
 
 
-class _Save:
-    """One change of a webhook: by PUT or PATCH, what is sent becomes what it is."""
-
-    def __init__(self, s: Services, owner: Tenant) -> None:
-        self._webhooks = s.webhooks
-        self._tenant = owner.id
-
-    async def create(self, given: GivenWebhook) -> Webhook:
-        """Make a webhook; raises what ``Webhooks.create`` does."""
-        if given.webhook_id:
-            raise InvalidField(
-                "WebhookId is given by the server; leave it out or send 0, and use PUT to change "
-                "a webhook that exists",
-                field="WebhookId",
-            )
-        wanted = _wanted_state(given, None)
-        definition = shapes.definition_of(given)
-        if given.secret:
-            refuse_mask(given.secret, "Secret")
-            definition["secret"] = given.secret
-        state = WebhookState.STOPPED if wanted is WebhookState.STOPPED else WebhookState.ACTIVE
-        made, _ = await self._webhooks.create(self._tenant, definition, state=state)
-        return made
-
-    async def replace(self, before: Webhook, given: GivenWebhook, version: int | None) -> Webhook:
-        """Make a webhook what was sent; what did not change is not saved."""
-        if given.webhook_id not in (None, 0, before.number):
-            raise InvalidField(
-                f"WebhookId is {given.webhook_id}, and the address names {before.number}; send "
-                "one of them only",
-                field="WebhookId",
-            )
-        wanted = _wanted_state(given, before)
-        change = patch_between(
-            {
-                "name": before.name,
-                "events": list(before.events),
-                "target_url": before.target_url,
-                "headers": before.headers,
-                "properties": before.properties,
-                "profile": before.profile,
-            },
-            shapes.definition_of(given, before),
-        )
-        secret = msgspec.UNSET if given.secret == MASK else given.secret
-        if secret is None or secret == "":
-            secret = msgspec.UNSET
-            if before.secrets:
-                change["secret"] = None
-        webhook = before
-        if change or secret is not msgspec.UNSET:
-            webhook = await self._webhooks.patch(
-                self._tenant, before.id, change, version=version, secret=secret
-            )
-        return await self._move(webhook, wanted)
-
-    async def _move(self, webhook: Webhook, wanted: WebhookState) -> Webhook:
-        """Bring a webhook into a state; what is shown under that name already stays."""
-        if wanted is WebhookState.UNKNOWN or _shown_as(webhook, wanted):
-            return webhook
-        if wanted is WebhookState.STOPPED:
-            return await self._webhooks.stop(self._tenant, webhook.id)
-        if webhook.state is WebhookState.PAUSED:
-            return await self._webhooks.resume(self._tenant, webhook.id)
-        return await self._webhooks.restart(self._tenant, webhook.id)
-
-
-def _wanted_state(given: GivenWebhook, before: Webhook | None) -> WebhookState:
-    wanted = shapes.state_of(given.state)
-    if wanted is WebhookState.TOO_MANY_ERRORS and (before is None or not _shown_as(before, wanted)):
-        raise InvalidField(
-            "only a receiver's failures lead to TooManyErrors; send Active or Stopped",
-            field="State",
-        )
-    return wanted
-
-
-def _shown_as(webhook: Webhook, state: WebhookState) -> bool:
-    return shapes.STATE_NAMES[webhook.state] == shapes.STATE_NAMES[state]
-
-
-def patch_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the merge patch (RFC 7396) that turns one JSON object into another.
-
-    A null inside the second one reads as "not there", as it does in every merge patch.
-    """
-    change: dict[str, Any] = {name: None for name in before if name not in after}
-    for name, value in after.items():
-        old = before.get(name)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            inner = patch_between(old, value)
-            if inner:
-                change[name] = inner
-        elif msgspec.json.encode(old) != msgspec.json.encode(value):  # for Python, True is 1
-            change[name] = value
-    return change
-
-
 def _handlers(s: Services) -> list[Any]:
     def of(owner: Tenant) -> list[Webhook]:
         return [w for w in s.directory.webhooks(owner.id) if w.profile == shapes.PROFILE]
@@ -271,7 +176,7 @@ def _handlers(s: Services) -> list[Any]:
             for w in sorted(of(owner), key=lambda w: w.number)
             if (not name or w.name.casefold() == name.casefold())
             and (not event or any(matches(pattern, event) for pattern in w.events))
-            and (state is WebhookState.UNKNOWN or _shown_as(w, state))
+            and (state is WebhookState.UNKNOWN or is_shown_as(w, state))
         ]
 
     @post("/", status_code=200, summary="SuperOffice: create a webhook", opt={"body": GivenWebhook})
@@ -279,7 +184,7 @@ def _handlers(s: Services) -> list[Any]:
         request: AnyRequest, owner: Owner, body: RawBody, select: Select = None
     ) -> LinkedWebhook:
         given = shapes.given(shapes.canonical(decode_json(body)))
-        return answer(request, await _Save(s, owner).create(given), select)
+        return answer(request, await Saving(s.webhooks, owner.id).create(given), select)
 
     @post(
         "/Test",
@@ -291,7 +196,7 @@ def _handlers(s: Services) -> list[Any]:
         given = shapes.given(shapes.canonical(decode_json(body)))
         known = numbered(owner, given.webhook_id) if given.webhook_id else None
         definition = {"name": "test", "events": ["test"], **shapes.definition_of(given, known)}
-        if given.secret == MASK and known is not None:
+        if given.secret == MASK and known is not None and known.secrets:
             definition["secret"] = open_secrets(s.sealer, known, s.clock.wall_ms())[0]
         elif given.secret:
             refuse_mask(given.secret, "Secret")
@@ -319,13 +224,15 @@ def _handlers(s: Services) -> list[Any]:
     ) -> LinkedWebhook:
         given = shapes.given(shapes.canonical(decode_json(body)))
         before = numbered(owner, number)
-        saved = await _Save(s, owner).replace(before, given, _version(before, unmodified))
+        saved = await Saving(s.webhooks, owner.id).replace(
+            before, given, version_unmodified_since(before, unmodified)
+        )
         return answer(request, saved, select)
 
     @patch(
         "/{number:int}",
         summary="SuperOffice: change a webhook by a merge patch or a JSON patch",
-        opt={"body": {_MERGE_PATCH: GivenWebhook, _JSON_PATCH: list[Operation]}},
+        opt={"body": {MERGE_PATCH: GivenWebhook, JSON_PATCH: list[Operation]}},
     )
     async def change(
         request: AnyRequest,
@@ -337,8 +244,10 @@ def _handlers(s: Services) -> list[Any]:
     ) -> LinkedWebhook:
         before = numbered(owner, number)
         kind = _media_type(header_of(request, b"content-type"))
-        given = shapes.given(_patched(before, decode_json(body), kind))
-        saved = await _Save(s, owner).replace(before, given, _version(before, unmodified))
+        given = patched_webhook(before, decode_json(body), kind)
+        saved = await Saving(s.webhooks, owner.id).replace(
+            before, given, version_unmodified_since(before, unmodified)
+        )
         return answer(request, saved, select)
 
     @delete("/{number:int}", summary="SuperOffice: delete a webhook; what it owes is cancelled")
@@ -397,49 +306,6 @@ def _handlers(s: Services) -> list[Any]:
         last_error,
         signal,
     ]
-
-
-def _patched(before: Webhook, changes: object, kind: str) -> dict[str, Any]:
-    """Apply a patch to a webhook as it is shown; what the patch takes away is null.
-
-    Raises:
-        InvalidField, UnknownField: it can't be applied.
-        Conflict: a ``test`` in it failed.
-    """
-    document: dict[str, Any] = msgspec.to_builtins(shapes.shown(before))
-    if isinstance(changes, list) and kind != _MERGE_PATCH:
-        shapes.check_depth(changes)
-        patched = shapes.canonical(apply_patch(document, changes, shapes.NAMES))
-    elif isinstance(changes, dict) and kind != _JSON_PATCH:
-        patched = merge_patch(document, shapes.canonical(changes))
-    else:
-        raise InvalidField(
-            "a patch is a JSON object with the properties to change (application/merge-patch+json, "
-            "RFC 7396) or an array of operations (application/json-patch+json, RFC 6902)"
-        )
-    patched.setdefault("Secret", None)
-    return patched
-
-
-def _version(webhook: Webhook, unmodified_since: str | None) -> int | None:
-    """Return the version that a change must find, where the caller sent a condition.
-
-    A date that is none is ignored (RFC 9110 section 13.1.4).
-
-    Raises:
-        VersionMismatch: the webhook was saved after that time.
-    """
-    if unmodified_since is None:
-        return None
-    try:
-        since = email.utils.parsedate_to_datetime(unmodified_since).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if webhook.updated_at_ms // 1000 > since:
-        raise VersionMismatch(
-            "the webhook was saved after that time; read it again and repeat your change"
-        )
-    return webhook.version
 
 
 def _result(ping: PingResult) -> TestResult:
