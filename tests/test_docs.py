@@ -25,6 +25,9 @@ from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.event import EventState
 from hookferry.domain.webhook import WebhookState
 from hookferry.engine.definition import WebhookDefinition
+from hookferry.engine.event_types import EventTypeSettings
+from hookferry.engine.schema_checks import MODES
+from hookferry.match.operators import OPERATORS
 from hookferry.testing import Receiver
 from hookferry.transport.guard import Verdict
 from hookferry.transport.port import ErrorKind
@@ -286,6 +289,9 @@ def _first_cells(page: str) -> set[str]:
         ("webhooks.md", {state.label for state in WebhookState}),
         ("webhooks.md", set(WebhookDefinition.__struct_fields__)),
         ("webhooks.md", set(PROFILES)),
+        ("conditions.md", set(OPERATORS)),
+        ("event_types.md", set(EventTypeSettings.__struct_fields__)),
+        ("event_types.md", set(MODES)),
         ("publishing.md", {state.name.lower() for state in EventState}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
