@@ -129,6 +129,17 @@ async def test_credentials_belong_to_their_tenant(house: House) -> None:
     assert [c["id"] for c in listed["items"]] == [mine.json()["id"]]
 
 
+async def test_a_tenant_with_credentials_can_not_be_deleted(house: House) -> None:
+    assert (await house.client.put("/api/v1/tenants/acme", json={})).status_code == 200
+    made = await house.client.post("/api/v1/credentials?tenant=acme", json=BEARER)
+    refused = await house.client.delete("/api/v1/tenants/acme")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "credentials" in refused.json()["detail"]
+    url = f"/api/v1/credentials/{made.json()['id']}?tenant=acme"
+    assert (await house.client.delete(url)).status_code == 204
+    assert (await house.client.delete("/api/v1/tenants/acme")).status_code == 204
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"", b"null"])
 async def test_a_body_that_is_no_definition_is_refused(house: House, body: bytes) -> None:
     answer = await house.client.post("/api/v1/credentials", content=body)

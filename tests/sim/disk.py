@@ -16,7 +16,7 @@ from hookferry.domain.delivery import HELD, WAITED_FOR, Attempt, Delivery, Deliv
 from hookferry.domain.event import Event, EventState
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import SHARDS, Health, Webhook, WebhookState
-from hookferry.errors import NameTaken, VersionMismatch
+from hookferry.errors import Conflict, NameTaken, NotFound, VersionMismatch
 from hookferry.store.ports import (
     Acceptance,
     Batch,
@@ -234,6 +234,14 @@ def save_record(disk: Disk, record: Any, *, unique: bool) -> Any:
             for other in records.values()
         ):
             raise NameTaken(f"the name {record.name!r} is taken", field="name")
+    if kind is Webhook and record.credential is not None and not record.deleted:
+        named = disk.records[Credential].get(record.credential)
+        if named is None or named.deleted or named.tenant_id != record.tenant_id:
+            raise NotFound("this credential is gone", field="credential")
+    if kind is Credential and record.deleted:
+        live = [w for w in disk.records[Webhook].values() if not w.deleted]
+        if record.id in [w.credential for w in live]:
+            raise Conflict("a webhook uses this credential")
     if kind is Webhook and stored is None and record.number == 0:
         taken = [w.number for w in records.values() if w.tenant_id == record.tenant_id]
         record = replace(record, number=max(taken, default=0) + 1)

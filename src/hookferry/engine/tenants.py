@@ -117,7 +117,7 @@ class Tenants:
 
         Raises:
             NotFound: there is none with this name.
-            Conflict: it has webhooks, or is the default tenant.
+            Conflict: it has webhooks, credentials or keys, or is the default tenant.
         """
         tenant = self._directory.tenant(name)
         if name == DEFAULT_TENANT:
@@ -132,6 +132,8 @@ class Tenants:
                 "they still owe",
                 webhooks=live,
             )
+        if self._directory.credentials(tenant.id):
+            raise Conflict(f"the tenant {name!r} has credentials; delete them first")
         keys = self._directory.keys()
         if any(key.tenant_id == tenant.id for key in keys):
             raise Conflict(f"the tenant {name!r} has API keys bound to it; revoke them first")

@@ -245,6 +245,8 @@ class ConfigStore(Protocol):
                 names by ``save_webhook_unique``) webhook has this name; deleted and archived ones
                 are not live.
             VersionMismatch: the stored record's version is not ``record.version - 1``.
+            NotFound: a live webhook names a credential that its tenant does not have (any more).
+            Conflict: a credential saved with ``deleted`` is one that a live webhook names.
         """
         ...
 

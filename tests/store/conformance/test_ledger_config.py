@@ -15,7 +15,7 @@ from hookferry.domain.webhook import (
     Webhook,
     WebhookState,
 )
-from hookferry.errors import NameTaken, VersionMismatch
+from hookferry.errors import Conflict, NameTaken, NotFound, VersionMismatch
 from hookferry.store.ports import DeliveryFilter
 from store.conformance.books import NOW, Books, Maker
 from store.conformance.conftest import Reopen
@@ -162,6 +162,26 @@ async def test_a_credential_saved_over_another_version_is_refused(
     with pytest.raises(VersionMismatch):
         await books.store.save(replace(first, description="mine"))
     assert (await books.store.changes(0)).credentials == [first]
+
+
+async def test_no_live_webhook_ever_names_a_credential_that_is_gone(
+    books: Books, make: Maker
+) -> None:
+    credential = await books.store.save(make.credential())
+    foreign = await books.store.save(make.credential(tenant=2))
+    with pytest.raises(NotFound) as caught:
+        await books.store.save(replace(make.webhook("other"), credential=foreign.id))
+    assert caught.value.field == "credential"
+    webhook = await books.store.save(replace(make.webhook(), credential=credential.id))
+    gone = replace(credential, deleted=True, version=2)
+    with pytest.raises(Conflict):
+        await books.store.save(gone)
+    assert (await books.store.changes(0)).credentials == [credential, foreign]
+    webhook = await books.store.save(replace(webhook, version=2, deleted=True))
+    await books.store.save(gone)
+    with pytest.raises(NotFound):
+        await books.store.save(replace(make.webhook("late"), credential=credential.id))
+    assert (await books.store.changes(0)).webhooks == [webhook]
 
 
 async def test_the_greatest_id_counts_credentials(books: Books, make: Maker) -> None:

@@ -10,12 +10,23 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, CompoundSelect, Table, func, insert, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Table,
+    Text,
+    cast,
+    func,
+    insert,
+    select,
+    union_all,
+    update,
+)
 
 from hookferry.domain.credential import Credential
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Health, Webhook, WebhookState
-from hookferry.errors import NameTaken, VersionMismatch
+from hookferry.errors import Conflict, NameTaken, NotFound, VersionMismatch
 from hookferry.store import tables
 from hookferry.store.ports import ConfigChanges, ConfigRecord, R
 from hookferry.store.sqlite.compiled import rows, run
@@ -108,6 +119,8 @@ def save(connection: sqlite3.Connection, record: R, unique: bool) -> R:
         _check_version(record, stored)
         if not isinstance(record, Webhook) or unique:
             _check_name(connection, record)
+        if isinstance(record, Webhook | Credential):
+            _check_credential(connection, record)
     if isinstance(record, Webhook) and stored is None and record.number == 0:
         greatest = select(func.max(table.c.number)).where(table.c.tenant_id == record.tenant_id)
         number = rows(connection, greatest)[0][0]
@@ -157,6 +170,25 @@ def _check_name(connection: sqlite3.Connection, record: Versioned) -> None:
             f"another {_NOUNS[type(record)]} is called {record.name!r}: choose another name",
             field="name",
         )
+
+
+def _check_credential(connection: sqlite3.Connection, record: Webhook | Credential) -> None:
+    """See that no live webhook names a credential that is gone, whoever saves meanwhile."""
+    if isinstance(record, Webhook):
+        if record.deleted or record.credential is None:
+            return
+        c = tables.credentials.c
+        wanted = (c.id == record.credential, c.tenant_id == record.tenant_id, c.live == 1)
+        if not rows(connection, select(c.id).where(*wanted)):
+            raise NotFound(
+                "this credential was deleted meanwhile: choose another one", field="credential"
+            )
+    elif record.deleted:
+        w = tables.webhooks.c
+        named = func.json_extract(cast(w.document, Text), "$.credential") == record.id
+        using = select(w.id).where(w.tenant_id == record.tenant_id, w.live == 1, named)
+        if rows(connection, using.limit(1)):
+            raise Conflict("a webhook uses this credential by now: give it another one first")
 
 
 def _put(connection: sqlite3.Connection, record: ConfigRecord, changed: int, *, new: bool) -> None:
