@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,7 @@ import httpx
 import pytest
 
 from hookferry import sign
+from hookferry.client import Client
 from hookferry.domain.event import Event, EventMeta
 from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import Webhook
@@ -63,7 +65,7 @@ class Program:
         self._process = subprocess.Popen(
             command,
             cwd=cwd,
-            env={**clean, "PYTHONUNBUFFERED": "1", **environ},
+            env={**clean, **environ},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -244,12 +246,47 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         *(sys.executable, "-m", "hookferry.cli", "serve", "--port", str(port)),
         cwd=folder,
         HOOKFERRY_API_KEY=KEY,
+        HOOKFERRY_ALLOW_HTTP="true",
+        HOOKFERRY_ALLOW_TARGETS="127.0.0.0/8",
     )
     try:
         program.until("listening")
         yield Served(f"http://127.0.0.1:{port}", folder)
     finally:
         program.close()
+
+
+def test_a_server_and_a_receiver_agree_on_every_profile(server: Served, receiver: Running) -> None:
+    with Client(server.url, api_key=KEY) as client:
+        tenant = f"to{receiver.url.rpartition(':')[2]}"
+        http = httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {KEY}"})
+        key = {"webhook_key": SECRETS["happyfox"]}
+        assert http.put(f"/api/v1/tenants/{tenant}", json=key).status_code == 200
+        user, _, password = SECRETS["hornbill"].partition(":")
+        basic = {"name": "basic", "kind": "basic", "username": user, "password": password}
+        made = http.post("/api/v1/credentials", params={"tenant": tenant}, json=basic)
+        assert made.status_code == 201, made.text
+        for name in PROFILES:
+            # Saving superoffice's sends a test event, saving cloudevents' asks for permission.
+            webhook = {
+                "name": name,
+                "target_url": f"{receiver.url}/{name}",
+                "events": ["order.*"],
+                "profile": name,
+            }
+            if name == "hornbill":
+                webhook |= {"credential": "basic", "payload_format": "xml"}
+            elif name != "happyfox":
+                webhook |= {"secret": SECRETS[name]}
+            made = http.post("/api/v1/webhooks", params={"tenant": tenant}, json=webhook)
+            assert made.status_code == 201, made.text
+        published = client.publish("order.paid", {"order": "of the server"}, tenant=tenant)
+        assert published.deliveries == len(PROFILES)
+        missing = set(PROFILES)
+        while missing:
+            line = receiver.program.until("of the server")
+            missing -= set(re.findall(r"received (\w+)", line))  # threads may share a line
+        http.close()
 
 
 @pytest.mark.parametrize("style", ["curl", "cli"])

@@ -31,11 +31,12 @@ def receive(request: HttpRequest, profile: str) -> HttpResponse:
         return HttpResponse(headers={"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"})
     if request.method != "POST" or profile not in secrets:
         return HttpResponse(status=404)
+    body = request.body
     try:
-        message = verify(profile, secrets[profile], request.headers, request.body)
+        message = verify(profile, secrets[profile], request.headers, body)
     except VerificationFailed as problem:
         return HttpResponse(problem.reason, status=401)
-    print("received", profile, message.id, request.body.decode(), flush=True)  # keep it, answer
+    print(f"received {profile} {message.id} {body.decode()}", flush=True)  # keep it, then answer
     return HttpResponse(status=200)
 
 

@@ -31,7 +31,7 @@ async def receive(profile: str, request: Request) -> Response:
         message = verify(profile, secrets[profile], request.headers, body)
     except VerificationFailed as problem:
         return Response(problem.reason, status_code=401)
-    print("received", profile, message.id, body.decode(), flush=True)  # keep it, then answer
+    print(f"received {profile} {message.id} {body.decode()}", flush=True)  # keep it, then answer
     return Response(status_code=200)
 
 

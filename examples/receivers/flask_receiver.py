@@ -31,7 +31,7 @@ def receive(profile: str) -> Response:
         message = verify(profile, secrets[profile], request.headers, body)
     except VerificationFailed as problem:
         return Response(problem.reason, status=401)
-    print("received", profile, message.id, body.decode(), flush=True)  # keep it, then answer
+    print(f"received {profile} {message.id} {body.decode()}", flush=True)  # keep it, then answer
     return Response(status=200)
 
 

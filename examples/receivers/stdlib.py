@@ -82,7 +82,7 @@ class Receiver(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         if not CHECKS[profile](self.secrets[profile], self.headers, body):
             return self.answer(401)
-        print("received", profile, body.decode(), flush=True)  # keep it, then answer
+        print(f"received {profile} {body.decode()}", flush=True)  # keep it, then answer
         return self.answer(200)
 
     def do_OPTIONS(self) -> None:
