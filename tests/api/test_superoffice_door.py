@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
-from .kit import House, until
+from .kit import ADMIN, House, until
 
 HOOKS = "/api/v1/Webhook"
 
@@ -34,6 +35,31 @@ async def test_a_secret_is_taken_away_only_where_a_webhook_can_be_without_one(
     signed = await house.webhook("signed")
     answer = await house.client.patch(f"/api/v1/webhooks/{signed['id']}", json={"secret": None})
     assert (answer.status_code, answer.json()["field"]) == (422, "secret")
+
+
+async def test_links_lead_to_the_host_that_was_asked_and_are_relative_where_it_is_none(
+    house: House,
+) -> None:
+    await house.webhook(profile="superoffice")
+
+    async def links(host: bytes, path: bytes = HOOKS.encode()) -> list[str]:
+        raw = await house.raw(
+            b"GET %b/1 HTTP/1.1\r\nHost: %b\r\nAuthorization: Bearer %b\r\n"
+            % (path, host, ADMIN.encode())
+            + b"Connection: close\r\n\r\n"
+        )
+        if raw.startswith(b"HTTP/1.1 400 "):
+            return []  # the framework knows some that can't be read
+        assert raw.startswith(b"HTTP/1.1 200 "), raw
+        return list(json.loads(raw.partition(b"\r\n\r\n")[2])["_Links"].values())
+
+    for good in (b"crm.example", b"127.0.0.1:8080", b"[::1]:8080"):
+        url = f"http://{good.decode()}{HOOKS}"
+        assert await links(good) == [f"{url}/1", url]
+    for bad in (b"", b"a b", b"[::1", b"a:port", b"user@host", b"\xff", b"x" * 300):
+        assert await links(bad) in ([f"{HOOKS}/1", HOOKS], []), bad
+    online = b"/default" + HOOKS.encode()
+    assert await links(b"", online) == [f"{online.decode()}/1", online.decode()]
 
 
 async def test_every_call_is_described(house: House) -> None:

@@ -6,7 +6,9 @@ A program written for it works with the address changed. Only webhooks with the 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import msgspec
 from litestar import MediaType, Router, delete, get, patch, post, put
@@ -58,6 +60,8 @@ MAX_KEY = 2**31 - 1
 """SuperOffice's ids are 32-bit."""
 
 _JSON = ("application/json", "text/json", JSON_PATCH, MERGE_PATCH)
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 Number = Annotated[int, PathParameter(description="the webhook's number, its WebhookId")]
 Select = Annotated[
@@ -142,10 +146,7 @@ def _handlers(s: Services) -> list[Any]:
         raise NotFound(f"there is no webhook {number} with the profile {shapes.PROFILE!r}")
 
     def answer(request: AnyRequest, webhook: Webhook, select: str | None) -> LinkedWebhook:
-        before, _, _ = request.scope["path"].partition(PATH)
-        url = request.base_url
-        collection = f"{url.scheme}://{url.netloc}{before}{PATH}"
-        return shapes.selected(shapes.linked(webhook, collection), select)
+        return shapes.selected(shapes.linked(webhook, _collection(request)), select)
 
     @get("/default", summary="SuperOffice: what a new webhook starts from")
     async def default() -> ShownWebhook:
@@ -306,6 +307,17 @@ def _handlers(s: Services) -> list[Any]:
         last_error,
         signal,
     ]
+
+
+def _collection(request: AnyRequest) -> str:
+    """Return the URL of the list, as the caller sees this server: relative where that is unclear.
+
+    The framework's own property raises on a Host that can't be read, after the work is done.
+    """
+    before, _, _ = request.scope["path"].partition(PATH)
+    path = quote(before) + PATH
+    host = (header_of(request, b"host") or b"").decode("latin-1")
+    return f"{request.scope['scheme']}://{host}{path}" if _HOST.fullmatch(host) else path
 
 
 def _result(ping: PingResult) -> TestResult:
