@@ -106,6 +106,7 @@ def cli_page() -> str:
         Exit.USAGE: "the command line or a setting is wrong; nothing was tried",
         Exit.UNAVAILABLE: "the server can't be reached or can't start, or the data folder is in "
         "use by another process",
+        Exit.VETOED: "the event was vetoed: what it asks must not happen",
         Exit.INTERRUPTED: "Ctrl-C",
     }
     rows += [f"| {int(code)} | {meanings[code]} |" for code in Exit]

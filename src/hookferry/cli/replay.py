@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from hookferry.cli.connection import ServerFlags, connect
-from hookferry.cli.terminal import out
+from hookferry.cli.terminal import out, safe
 
 
 def replay(
@@ -24,6 +24,7 @@ def replay(
     with connect(server) as client:
         made = client.events.replay(event, webhooks=to)
     for delivery in made.items:
-        out.print(f"{delivery.id}  to {delivery.webhook}", markup=False)
+        name = safe(delivery.webhook_name or delivery.webhook)
+        out.print(f"{delivery.id}  to {name}", markup=False)
     if not made.items:
         out.print("no webhook matches this event now; name one with --to", markup=False)

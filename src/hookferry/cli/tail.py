@@ -31,6 +31,7 @@ _STYLES = {
     "delivered": "green",
     "retrying": "yellow",
     "failed": "bold red",
+    "vetoed": "bold red",
     "cancelled": "magenta",
     "skipped": "dim",
     "pending": "cyan",
@@ -59,13 +60,13 @@ def tail(
     with connect(server) as client:
         watch = Watch(client, webhook, event_type)
         for delivery in watch.begin(last):
-            show(delivery, watch.name_of(delivery.webhook))
+            show(delivery)
         away = False
         while follow:
             time.sleep(interval)
             try:
                 for delivery in watch.look():
-                    show(delivery, watch.name_of(delivery.webhook))
+                    show(delivery)
                 away = False
             except Unreachable:
                 if not away:
@@ -88,7 +89,6 @@ class Watch:
         self._event_type = event_type
         self._newest = ""
         self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
-        self._names: dict[str, str] = {}
 
     def begin(self, last: int) -> list[Delivery]:
         """Take note of where things stand; return the ``last`` deliveries, oldest first."""
@@ -127,18 +127,6 @@ class Watch:
             if self._note(delivery):
                 yield delivery
 
-    def name_of(self, webhook: str) -> str:
-        """Return a webhook's name, its id where it has none any more."""
-        if webhook not in self._names:
-            try:
-                name = self._client.webhooks.get(webhook).name
-            except ApiError:
-                name = webhook
-            if len(self._names) >= REMEMBERED:
-                self._names.clear()
-            self._names[webhook] = name
-        return self._names[webhook]
-
     def _list(self) -> Iterator[Delivery]:
         return iter(
             self._client.deliveries.list(
@@ -157,10 +145,13 @@ class Watch:
         return True
 
 
-def show(delivery: Delivery, webhook: str) -> None:
+def show(delivery: Delivery) -> None:
     """Print one line."""
     when = delivery.updated_at.astimezone() if delivery.updated_at else None
+    webhook = delivery.webhook_name or delivery.webhook
     what = delivery.last_error or (str(delivery.last_status) if delivery.last_status else "")
+    if delivery.waiting_for is not None:
+        what = f"waits for {delivery.waiting_for}"
     tries = f"#{delivery.attempts}" if delivery.attempts else ""
     out.print(
         Text.assemble(

@@ -23,6 +23,8 @@ class Exit(enum.IntEnum):
     """The command line or a setting is wrong; nothing was tried."""
     UNAVAILABLE = 3
     """The server can't be reached or can't start, or the data folder is in use."""
+    VETOED = 4
+    """A synchronous-critical webhook refused: what the event asks must not happen."""
     INTERRUPTED = 130
     """Ctrl-C."""
 
