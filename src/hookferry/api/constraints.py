@@ -125,14 +125,64 @@ def table(limits: definition.DefinitionLimits) -> dict[str, dict[str, Schema]]:
     }
 
 
+EXAMPLES: dict[str, list[Any]] = {
+    "Publication": [
+        {"type": "contact.created", "data": {"id": 7, "name": "Ada"}, "actor": {"id": 3}},
+        {"type": "contact.create", "data": {"name": "Ada"}},
+    ],
+    "WebhookDefinition": [
+        {
+            "name": "crm",
+            "target_url": "https://crm.example/hooks",
+            "events": ["contact.*"],
+            "retry": {"schedule": [5, 300, 1800], "jitter": 0.2},
+        }
+    ],
+    "CredentialDefinition": [
+        {
+            "name": "helpdesk",
+            "kind": "basic",
+            "username": "hookferry",
+            "password": "correct horse battery staple",
+        }
+    ],
+    "EventTypeSettings": [
+        {"application": "crm", "phase": "after", "description": "Somebody new is known."}
+    ],
+    "TenantSettings": [{"webhooks_active": True}],
+    "NewKey": [{"name": "crm", "tenant": "default"}],
+    "Rotation": [{"overlap": 3600}],
+    "Recovery": [{"since": "2026-01-31T09:30:00Z"}],
+    "ReplayRequest": [{}],
+    "ResendRequest": [{"filter": {"state": "failed", "after": "2026-01-31T09:30:00Z"}}],
+    "GivenWebhook": [
+        {
+            "Name": "My webhook",
+            "Events": ["contact.created"],
+            "TargetUrl": "https://crm.example/hooks",
+            "State": "Active",
+        }
+    ],
+}
+"""Bodies for each struct that is taken."""
+PATCH_EXAMPLES: dict[str, Any] = {
+    "WebhookDefinition": {"title": "The CRM", "timeout": None},
+    "CredentialDefinition": {"description": "Of the service account."},
+}
+
+
 def apply(
     components: Mapping[str, Schema], constraints: Mapping[str, Mapping[str, Schema]]
 ) -> None:
-    """Add constraints to schemas, in place; those of structs that are not served are left out.
+    """Add constraints and examples to schemas, in place; those of structs that are not served are
+    left out.
 
     Raises:
         KeyError: a struct has no such field (any more).
     """
+    for name, examples in EXAMPLES.items():
+        if name in components:
+            components[name]["examples"] = copy.deepcopy(examples)
     for name, fields in constraints.items():
         component = components.get(name)
         if component is None:
@@ -165,6 +215,9 @@ def merge_patch_of(name: str, components: dict[str, Schema], ref: str) -> Schema
         made = components[patch] = copy.deepcopy(components[name])
         required = made.pop("required", [])
         made["title"] = patch
+        made.pop("examples", None)
+        if name in PATCH_EXAMPLES:
+            made["examples"] = [copy.deepcopy(PATCH_EXAMPLES[name])]
         made["description"] = f"A merge patch of {name}; null resets a field to its default."
         for field, schema in made["properties"].items():
             schema.pop("default", None)
