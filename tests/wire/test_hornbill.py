@@ -1,6 +1,7 @@
 """Profile hornbill: onEntityEvent in JSON and XML."""
 
 import json
+import sys
 from xml.etree import ElementTree
 
 import pytest
@@ -76,6 +77,20 @@ def test_the_record_is_the_data_without_columns_that_are_null(
 ) -> None:
     body, _ = sent(HORNBILL, event(TYPE, data), [])
     assert json.loads(body)["onEntityEvent"]["record"] == record
+
+
+@pytest.mark.parametrize("payload_format", ["json", "xml"])
+@pytest.mark.parametrize(
+    ("opening", "closing"), [('{"a":null,"b":[', '],"c":null}'), ("[[", "]]"), ('{"b":[', "]}")]
+)
+def test_depth_is_no_matter(opening: str, closing: str, payload_format: str) -> None:
+    depth = sys.getrecursionlimit() * 2
+    data = opening + "[" * depth + '{"x":null}' + "]" * depth + closing
+    body, _ = sent(HORNBILL, event(TYPE, data.encode()), [], payload_format=payload_format)
+    if payload_format == "xml":
+        body = xml.to_json(body)
+    assert body.count(b"null") == 1  # the inner one
+    assert body.count(b"[") == body.count(b"]") == data.count("[")
 
 
 def test_numbers_keep_their_digits() -> None:
