@@ -13,9 +13,8 @@ from doubles.transport import always
 from hookferry.domain.webhook import Mode, WebhookState
 from hookferry.engine.engine import EngineLimits
 from hookferry.engine.intake import Answer, Publishing
-from hookferry.engine.lanes import LaneLimits
 from hookferry.engine.publication import Publication
-from hookferry.engine.synchronous import MAX_CALLS_PER_EVENT, Verdict
+from hookferry.engine.synchronous import MAX_CALLS_PER_EVENT, QUEUE_FACTOR, Verdict
 from hookferry.errors import (
     Conflict,
     HookferryError,
@@ -171,8 +170,25 @@ async def test_a_busy_receiver_is_called_in_turn_and_no_longer_than_its_timeout(
     }
 
 
+async def test_a_receiver_too_many_wait_for_uses_up_no_more_than_its_share(rig: Rig) -> None:
+    await rig.boot(EngineLimits(calls=100))
+    await rig.webhook("slow", events=("slow.*",), mode=Mode.SYNC, max_in_flight=4, timeout=10.0)
+    await rig.webhook("good", events=CONTACTS, mode=Mode.SYNC_CRITICAL)
+    rig.receivers["slow"] = HANGS
+    waiting = [ask(rig, "slow.told")[0] for _ in range(50)]
+    await rig.passes(1)
+    busy = [answers[0] for answers in waiting if answers]
+    assert len(busy) == 50 - 4 - QUEUE_FACTOR * 4
+    assert {answer.outcomes[0].detail for answer in busy if isinstance(answer, Verdict)} == {
+        "receiver_busy"
+    }
+    told, _ = ask(rig)
+    await rig.passes(1)
+    assert isinstance(told[0], Verdict)
+
+
 async def test_publishers_who_wait_are_bounded(rig: Rig) -> None:
-    await rig.boot(EngineLimits(lanes=LaneLimits(in_flight=3)))
+    await rig.boot(EngineLimits(calls=3))
     await rig.webhook(events=CONTACTS, mode=Mode.SYNC)
     rig.receivers["crm"] = always(200, delay=2.0)
     told = [ask(rig)[0] for _ in range(3)]

@@ -92,8 +92,15 @@ def apply_batch(disk: Disk, batch: Batch) -> Committed:
         accepted.append(acceptance)
     valid = [s for s in batch.settle if disk.epochs[s.shard] == s.epoch]
     refused = frozenset(s.delivery_id for s in batch.settle if disk.epochs[s.shard] != s.epoch)
+    waited = {
+        s.delivery_id
+        for s in batch.answered
+        if disk.owing.get(s.webhook_id, {}).get(s.delivery_id) == WAITED_FOR
+    }
+    refused |= {s.delivery_id for s in batch.answered if s.delivery_id not in waited}
     check_new(disk, [a.event for a in accepted], [d for a in accepted for d in a.deliveries])
-    attempts = [s.attempt for s in valid if s.attempt is not None]
+    attempts = [s.attempt for s in (*valid, *batch.answered) if s.attempt is not None]
+    valid += [s for s in batch.answered if s.delivery_id in waited]
     _unique([attempt.id for attempt in attempts], disk.attempts, "attempt")
 
     disk.time_ms = max(disk.time_ms, batch.now_ms)
@@ -123,7 +130,8 @@ def apply_batch(disk: Disk, batch: Batch) -> Committed:
             )
     _put_health(disk, batch)
     for resolution in batch.resolve:
-        _resolve(disk, resolution)
+        if refused.isdisjoint(resolution.waited):
+            _resolve(disk, resolution)
     return Committed(disk.config_version, stale, repeated, refused)
 
 

@@ -20,12 +20,14 @@ import msgspec
 
 from hookferry import ids as idtext
 from hookferry.domain.delivery import OWING, Delivery, DeliveryState
-from hookferry.domain.webhook import RateLimit, Retry, SealedSecret, Webhook, WebhookState
+from hookferry.domain.event import EventState
+from hookferry.domain.webhook import Mode, RateLimit, Retry, SealedSecret, Webhook, WebhookState
 from hookferry.engine.engine import Engine, EngineLimits
 from hookferry.engine.intake import Receipt
 from hookferry.engine.lanes import LaneLimits
 from hookferry.engine.publication import Publication
-from hookferry.errors import HookferryError, StorageFull
+from hookferry.engine.synchronous import Verdict
+from hookferry.errors import HookferryError, StorageFull, SynchronousWebhookFailed
 from hookferry.match.patterns import matches
 from hookferry.store.ports import Batch, Committed, DeliveryFilter
 from hookferry.telemetry import Metrics
@@ -37,7 +39,12 @@ from sim.network import Receiver, SimTransport
 TENANT = 1
 SECRET = b"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 HABITS = ["good", "flaky", "slow", "hangs", "busy", "dies", "loses_answers"]
-TYPES = ["contact.created", "contact.updated", "ticket.created", "ticket.note.added"]
+TYPES = ["contact.created", "contact.update", "ticket.created", "ticket.note.added"]
+"""The second asks: synchronous webhooks can refuse it."""
+ASKS = "contact.update"
+MODES = [Mode.ASYNC] * 4 + [Mode.SYNC, Mode.SYNC_CRITICAL]
+REFUSALS = ("vetoed", "synchronous_webhook_failed", "caller_gone")
+"""Why a delivery that waited for a verdict is cancelled."""
 PATTERNS = [("*",), ("contact.*",), ("ticket.created",), ("ticket.*",), ("*.created",)]
 QUIET_LIMIT_S = 3 * 86_400.0
 """Simulated time the healed world may take until nothing is owed: the longest wait of the default
@@ -143,6 +150,9 @@ class World:
         self._by_own_id: dict[str, set[int]] = defaultdict(set)
         self._expected: dict[int, set[int]] = {}
         self._touched: set[int] = set()
+        self._types: dict[int, str] = {}
+        self._verdicts: dict[int, bool] = {}
+        """What publishers were told of events with synchronous webhooks: True if none refused."""
         rng = self.rng
         self._trouble = Trouble(
             crashes=rng.choice([0, 0, 1, 2, 4]),
@@ -196,6 +206,9 @@ class World:
             await asyncio.sleep(self.rng.uniform(0.0, 1.5))
             await trouble()
         await publishing
+        if self._trouble.stalls:
+            # Whoever took over could not know whom the other one's callers were waiting for.
+            await self._crash()
         self.say("heal")
         await self._heal()
         await self._wait_until_nothing_is_owed()
@@ -226,6 +239,7 @@ class World:
                 limits=EngineLimits(
                     lanes=LaneLimits(lane_memory=8, lane_in_flight=4, in_flight=12),
                     retention_days=3650,
+                    calls=60,
                 ),
                 node=f"life-{number}",
             )
@@ -285,7 +299,14 @@ class World:
         for _ in range(60):
             life = self._lives[-1]
             answer = await self._ask(life, publication)
-            if isinstance(answer, Receipt):
+            if isinstance(answer, SynchronousWebhookFailed):
+                event_id = idtext.decode("evt", str(answer.extra["id"]))
+                self._verdicts[event_id] = False
+                self._acked[event_id] = publication.type
+                return
+            if isinstance(answer, Verdict):
+                self._verdicts[answer.event_id] = True
+            if isinstance(answer, (Receipt, Verdict)):
                 self._acked[answer.event_id] = publication.type
                 if own_id is not None:
                     self._by_own_id[own_id].add(answer.event_id)
@@ -295,7 +316,9 @@ class World:
             await asyncio.sleep(self.rng.uniform(0.1, 1))
         self.broken.append(f"{own_id} was never acknowledged")
 
-    async def _ask(self, life: Life, publication: Publication) -> Receipt | Exception | None:
+    async def _ask(
+        self, life: Life, publication: Publication
+    ) -> Receipt | Verdict | Exception | None:
         if life.engine is None or life.store.dead:
             return None
         future: asyncio.Future[Any] = self._loop.create_future()
@@ -306,10 +329,12 @@ class World:
                 future.set_result(answer)
 
         tenant = life.engine.directory.tenant_by_id(TENANT)
-        life.engine.intake.publish(tenant, publication, done)
+        publishing = life.engine.intake.publish(tenant, publication, done)
         try:
             return await asyncio.wait_for(future, 10)
         except TimeoutError:
+            if publishing is not None and not life.store.dead and publication.id is None:
+                publishing.leave()
             return None
 
     # ------------------------------------------------------------------ the administrator
@@ -338,6 +363,7 @@ class World:
             rate_limit=rng.choice([None, None, RateLimit(5, 2)]),
             max_in_flight=rng.choice([None, 1, 2]),
             ordered=rng.random() < 0.3,
+            mode=rng.choice(MODES),
         )
         self._hosts[webhook_id] = host
         self.say(f"create {host} {self._receivers[host].habit} {webhook.events} {webhook.retry}")
@@ -409,13 +435,20 @@ class World:
             if position in result.repeated:
                 continue
             event = acceptance.event
-            should = {w.id: w.state for w in live if any(matches(p, event.type) for p in w.events)}
+            wanting = {w.id: w for w in live if any(matches(p, event.type) for p in w.events)}
+            should = {number: webhook.state for number, webhook in wanting.items()}
             got = {d.webhook_id: d for d in acceptance.deliveries}
             if set(should) != set(got):
                 self.broken.append(f"event {event.id} matched {set(got)} instead of {set(should)}")
             for webhook_id, state in should.items():
                 delivery = got.get(webhook_id)
-                sends = state in (WebhookState.ACTIVE, WebhookState.PAUSED)
+                webhook = wanting[webhook_id]
+                sends = state is WebhookState.ACTIVE or (
+                    # Nobody can wait for the answer of one that is paused.
+                    state is WebhookState.PAUSED and webhook.mode is Mode.ASYNC
+                )
+                if event.type == f"webhook{webhook.number}.errors":
+                    continue  # it falls in this commit or in one beside it
                 if (
                     delivery
                     and webhook_id not in falling
@@ -423,6 +456,7 @@ class World:
                 ):
                     self.broken.append(f"{delivery.state!r} while its webhook was {state!r}")
             self._expected[event.id] = set(got)
+            self._types[event.id] = event.type
 
     # ------------------------------------------------------------------ the end
 
@@ -494,7 +528,12 @@ class World:
                 self.broken.append(f"event {event_id} does not balance: {states}")
         config = {w.id: w for w in (await reader.changes(0)).webhooks}
         for delivery in deliveries:
-            await self._judge_delivery(reader, delivery, config[delivery.webhook_id])
+            webhook = config[delivery.webhook_id]
+            if webhook.mode is Mode.ASYNC:
+                await self._judge_delivery(reader, delivery, webhook)
+                await self._judge_verdict(reader, delivery, webhook)
+            else:
+                await self._judge_call(reader, delivery, webhook)
         for webhook in config.values():
             self._judge_webhook(webhook, deliveries)
 
@@ -529,11 +568,56 @@ class World:
         if not repeats and len(answered) > allowed:
             self.broken.append(f"{name} arrived {len(answered)} times in {allowed} lives")
 
+    async def _judge_call(self, reader: MemoryStore, delivery: Delivery, webhook: Webhook) -> None:
+        """Judge a synchronous delivery: tried once, and never behind its caller's back.
+
+        Nobody waits for what hookferry itself publishes: that goes to it like any other.
+        """
+        if self._types[delivery.event_id].startswith("webhook"):
+            return
+        name = f"synchronous delivery {delivery.id} to {webhook.name}"
+        if delivery.state in OWING:
+            self.broken.append(f"{name} is still owed")
+        if delivery.id in self._touched:
+            return
+        event = idtext.encode("evt", delivery.event_id)
+        seen = [r for r in self._receivers[webhook.name].receipts if r.event == event]
+        attempts = await reader.attempts(TENANT, delivery.id)
+        if len(seen) > 1 or len(attempts) > 1:
+            self.broken.append(f"{name} was sent {len(seen)} times, {len(attempts)} logged")
+        if delivery.state is DeliveryState.DELIVERED and not any(a.success for a in attempts):
+            self.broken.append(f"{name} is delivered without a successful attempt")
+        if delivery.state is DeliveryState.VETOED and (
+            webhook.mode is not Mode.SYNC_CRITICAL or self._verdicts.get(delivery.event_id)
+        ):
+            self.broken.append(f"{name} vetoed what it has no say in, or what was told to stand")
+
+    async def _judge_verdict(
+        self, reader: MemoryStore, delivery: Delivery, webhook: Webhook
+    ) -> None:
+        """Judge what an asynchronous subscriber got of an event that asked."""
+        event = await reader.event(TENANT, delivery.event_id)
+        if event is None or event.type != ASKS or delivery.id in self._touched:
+            return
+        text = idtext.encode("evt", event.id)
+        seen = [r for r in self._receivers[webhook.name].receipts if r.event == text]
+        stands = self._verdicts.get(event.id)
+        if stands is False and seen:
+            self.broken.append(f"{webhook.name} was sent {text}, which was refused")
+        if stands is True and delivery.last_error in REFUSALS:
+            self.broken.append(f"{webhook.name} was not sent {text}, which was told to stand")
+        if event.state is EventState.VETOED and stands is True:
+            self.broken.append(f"{text} is vetoed, and its publisher was told otherwise")
+
     def _judge_webhook(self, webhook: Webhook, deliveries: list[Delivery]) -> None:
         receiver = self._receivers[webhook.name]
         cap = 1 if webhook.ordered else webhook.max_in_flight or 4
+        if webhook.mode is not Mode.ASYNC:
+            cap *= 2  # what people resend goes its own way beside the calls
         if receiver.most_in_flight > cap * len(self._lives):
             self.broken.append(f"{webhook.name} had {receiver.most_in_flight} in flight")
+        if webhook.mode is not Mode.ASYNC:
+            return  # its calls are its callers' doing
         if not webhook.ordered or self._trouble.stalls:
             # While two take in events at once, "in order" has no single meaning.
             return
@@ -541,6 +625,8 @@ class World:
             idtext.encode("evt", d.event_id): d.id
             for d in deliveries
             if d.webhook_id == webhook.id
+            # What asks takes its place in the order when its verdict falls.
+            and self._types.get(d.event_id) != ASKS
             and d.state is DeliveryState.DELIVERED
             and d.id not in self._touched
         }

@@ -40,6 +40,11 @@ _BUSY = 4
 """A batch this large says that more is coming soon: the next one waits to gather."""
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
 _STALE_ROUNDS = 100
+_ENDED = (
+    "the wait for a synchronous webhook was ended meanwhile (its delivery was cancelled, or "
+    "another node took over), so no verdict is stored; publish again with the same id to learn "
+    "what became of the event"
+)
 MAX_RESOLVES = 100
 """Synchronous answers in one commit; held deliveries make them heavier than a settlement."""
 
@@ -210,35 +215,43 @@ class Committer:
     ) -> None:
         owner = self._owner
         assert owner is not None
-        own = settlements
-        resolutions: list[Resolution] = []
-        if resolves:
-            settlements = [*own, *(s for r in resolves for s in r.settlements)]
-            resolutions = [r.resolution for r in resolves if r.resolution is not None]
+        answered = [s for r in resolves for s in r.settlements]
+        resolutions = [r.resolution for r in resolves if r.resolution is not None]
         for _ in range(_STALE_ROUNDS):
             version = self._version()
             entries, acceptances = _build(entries)
             if not acceptances and not settlements and not resolves:
                 return
-            health = owner.health_of(settlements) if settlements else []
+            health: list[HealthChange] = []
+            if settlements or answered:
+                health = owner.health_of([*settlements, *answered] if answered else settlements)
             started = time.perf_counter()
             try:
                 result = await self._ledger.commit(
-                    Batch(version, acceptances, settlements, health, self._now_ms(), resolutions)
+                    Batch(
+                        version,
+                        acceptances,
+                        settlements,
+                        health,
+                        self._now_ms(),
+                        resolutions,
+                        answered,
+                    )
                 )
             except Unavailable as error:
-                self._unavailable(entries, own, resolves, error)
+                self._unavailable(entries, settlements, resolves, error)
                 return
             except Exception as error:
-                await self._split(entries, own, resolves, error)
+                await self._split(entries, settlements, resolves, error)
                 return
             self._failures = 0
             self._metrics.commit(time.perf_counter() - started, len(acceptances) + len(settlements))
             if settlements:
                 owner.settled(settlements, result.refused)
             for resolve in resolves:
-                _tell_one(resolve, None)
-            own, settlements, resolutions, resolves = [], [], [], ()
+                ended = any(s.delivery_id in result.refused for s in resolve.settlements)
+                _tell_one(resolve, StorageDown(_ENDED) if ended else None)
+            settlements, answered, resolutions, resolves = [], [], [], ()
             if not result.stale:
                 _tell(entries, acceptances, result)
                 if result.config_version > version:

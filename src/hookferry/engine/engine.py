@@ -39,6 +39,8 @@ class EngineLimits(msgspec.Struct, frozen=True, kw_only=True):
     event_id_s: float = EVENT_ID_SECONDS
     idempotency_s: float = IDEMPOTENCY_KEY_SECONDS
     retention_days: float = 30
+    calls: int = 1_000
+    """Synchronous calls that publishers wait for, in all."""
     drain_timeout: float = 30.0
     attempt_timeout: float = 15.0
     """Seconds of an attempt where a webhook does not say."""
@@ -113,7 +115,7 @@ class Engine:
             timeline=timeline,
             ids=ids,
             metrics=metrics,
-            limit=limits.lanes.in_flight,
+            limit=limits.calls,
             tracing=tracing,
         )
         self.intake = Intake(

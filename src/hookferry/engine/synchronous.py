@@ -50,7 +50,11 @@ MAX_CALLS_PER_EVENT = 50
 """Synchronous webhooks that one event may wait for."""
 REPEAT_WAIT_SECONDS = 5.0
 """How long a repeat of a publish waits for the first one's answer (SEMANTICS section 5)."""
+QUEUE_FACTOR = 3
+"""Calls that may wait for a busy receiver, as a multiple of those it may have in flight."""
 UNUSABLE = "webhook_unusable"
+BUSY = "receiver_busy"
+"""Earlier calls kept the receiver busy until the timeout, or too many waited already."""
 PAUSED = "webhook_paused"
 """Why a synchronous delivery to a paused webhook failed at once: nobody can wait for that."""
 
@@ -154,6 +158,10 @@ class Room:
         """What it came to is decided; answers that still come are only logged."""
 
 
+def _nobody_waits(_: HookferryError | None) -> None:
+    """Do nothing: the caller left long ago."""
+
+
 class Calls:
     """Makes synchronous calls.
 
@@ -243,12 +251,21 @@ class Calls:
             if lane is None:
                 self._loop.call_soon(self._unsent, call, UNUSABLE)
             elif self._in_flight.get(call.webhook.id, 0) >= lane.max_in_flight:
-                self._queues.setdefault(call.webhook.id, deque()).append(call)
-                call.deadline = self._loop.call_later(
-                    lane.plan.timeout, self._unsent, call, "receiver_busy"
-                )
+                self._enqueue(call, lane)
             else:
                 self._send(call, lane, lane.plan.timeout)
+
+    def _enqueue(self, call: _Call, lane: Lane) -> None:
+        """Let a call wait for its turn, for as long as its webhook's timeout.
+
+        Behind a bounded number of others: one slow receiver must not use up the calls of all.
+        """
+        queue = self._queues.setdefault(call.webhook.id, deque())
+        if len(queue) >= QUEUE_FACTOR * lane.max_in_flight:
+            self._loop.call_soon(self._unsent, call, BUSY)
+            return
+        queue.append(call)
+        call.deadline = self._loop.call_later(lane.plan.timeout, self._unsent, call, BUSY)
 
     def leave(self, room: Room) -> None:
         """The publisher is gone: what was not answered yet is failed, and stays so."""
@@ -298,7 +315,7 @@ class Calls:
             if remaining > 0:
                 self._send(call, lane, remaining)
                 return
-            self._unsent(call, "receiver_busy")
+            self._unsent(call, BUSY)
 
     # ------------------------------------------------------------------ answers
 
@@ -340,9 +357,8 @@ class Calls:
             )
             self._end(call, 1, attempt)
         else:  # its caller left: the answer is kept in the log, and changes nothing
-            self._committer.settle(
-                self._settlement(call, DeliveryState.FAILED, 1, attempt, status=status)
-            )
+            late = self._settlement(call, DeliveryState.FAILED, 1, attempt, status=status)
+            self._committer.resolve(Resolve([late], None, _nobody_waits))
         self._next(call.webhook.id)
 
     def _end(self, call: _Call, attempts: int, attempt: Attempt | None) -> None:
@@ -428,12 +444,18 @@ class Calls:
                 vetoed=judgement.vetoed,
                 release_due_ms=None if refused else due_ms,
                 reason=judgement.error.code if refused and judgement.error is not None else None,
+                waited=tuple(call.delivery.id for call in room.calls),
             )
         answer: Verdict | HookferryError = judgement.error or Verdict(
             room.event.id, room.deliveries, judgement.outcomes
         )
 
+        settlements = [c.settlement for c in room.calls if c.settlement is not None]
+
         def stored(error: HookferryError | None) -> None:
+            if error is None:
+                for settlement in settlements:
+                    self._metrics.deliveries(settlement.state.name.lower())
             if error is None and room.held and not refused:
                 self._hand.offer(
                     room.event, [msgspec.structs.replace(d, due_ms=due_ms) for d in room.held]
@@ -441,7 +463,6 @@ class Calls:
             if room.event.id in self._rooms:  # else it was told an error, and is stored only now
                 self._tell(room, answer if error is None else error)
 
-        settlements = [c.settlement for c in room.calls if c.settlement is not None]
         self._committer.resolve(Resolve(settlements, resolution, stored))
 
     def _tell(self, room: Room, answer: Verdict | HookferryError) -> None:

@@ -77,8 +77,9 @@ class HealthChange(msgspec.Struct, frozen=True):
 class Resolution(msgspec.Struct, frozen=True):
     """What the synchronous answers to an event lead to (SEMANTICS section 4).
 
-    Their settlements are in the same batch; this is what becomes of the event itself and of its
-    deliveries that were ``HELD`` meanwhile. Held deliveries that no longer owe stay as they are.
+    Their settlements are in the same batch (``Batch.answered``); this is what becomes of the event
+    itself and of its deliveries that were ``HELD`` meanwhile. Held deliveries that no longer owe
+    stay as they are. Nothing of it is stored when one of those settlements is refused.
     """
 
     event_id: int
@@ -89,6 +90,8 @@ class Resolution(msgspec.Struct, frozen=True):
     """The held deliveries become due at this time; None cancels them."""
     reason: str | None = None
     """Why they are cancelled."""
+    waited: tuple[int, ...] = ()
+    """The synchronous deliveries whose answers it rests on."""
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -103,6 +106,10 @@ class Batch(msgspec.Struct, frozen=True):
     """The engine's time, remembered as by ``Upkeep.remember_time`` unless it is earlier than what
     is remembered: due times must never lie in the past of a timeline that a crash cut short."""
     resolve: Sequence[Resolution] = ()
+    answered: Sequence[Settlement] = ()
+    """Settlements of synchronous deliveries, which belong to whoever has their caller: no epoch
+    guards them, but the delivery itself, which must still be ``WAITED_FOR``. Where it is not
+    (abandoned by a boot, cancelled), the settlement is refused and its attempt is kept."""
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -118,7 +125,8 @@ class Committed(msgspec.Struct, frozen=True):
     by an unexpired row of the ledger or by an earlier acceptance of the same batch; the value is
     the first claim."""
     refused: frozenset[int] = frozenset()
-    """Delivery ids whose settlement was NOT stored because its epoch is stale."""
+    """Delivery ids whose settlement was NOT stored: its epoch is stale, or nobody waits for the
+    synchronous answer any more."""
 
 
 class DueDelivery(msgspec.Struct, frozen=True):

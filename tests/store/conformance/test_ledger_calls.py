@@ -39,12 +39,12 @@ class Call:
     def resolution(
         self, *, vetoed: bool = False, due: int | None = None, reason: str | None = None
     ) -> Resolution:
-        return Resolution(self.event.id, NOW + 9, vetoed, due, reason)
+        return Resolution(self.event.id, NOW + 9, vetoed, due, reason, (self.waited.id,))
 
     async def end(self, state: DeliveryState, resolution: Resolution) -> None:
         batch = Batch(
             await self.books.version(),
-            settle=[self.books.settlement(self.sync, self.waited, state)],
+            answered=[self.books.settlement(self.sync, self.waited, state)],
             resolve=[resolution],
         )
         await self.books.store.commit(batch)
@@ -251,3 +251,45 @@ async def test_thousands_of_calls_are_abandoned_at_once(books: Books, make: Make
     )
     assert await books.store.abandon_calls(NOW) == 1_200
     assert (await books.store.states(1, [event.id]))[event.id] == {CANCELLED: 1_200}
+
+
+async def test_an_answer_nobody_waits_for_any_more_is_logged_and_decides_nothing(
+    books: Books, call: Call, make: Maker
+) -> None:
+    assert await books.store.abandon_calls(NOW + 1) == 3
+    late = books.settlement(call.sync, call.waited, attempt=make.attempt(call.waited))
+    result = await books.store.commit(
+        Batch(
+            await books.version(),
+            answered=[late],
+            resolve=[call.resolution(vetoed=True, reason="vetoed")],
+        )
+    )
+    assert result.refused == {call.waited.id}
+    assert (await call.now(call.waited)).last_error == "caller_gone"
+    assert (await call.now(call.held[0])).last_error == "caller_gone"
+    assert len(await books.store.attempts(1, call.waited.id)) == 1
+    event = await books.store.event(1, call.event.id)
+    assert event is not None
+    assert event.state is EventState.MATCHED
+
+
+async def test_an_answer_that_comes_after_a_resend_by_hand_leaves_the_resend_alone(
+    books: Books, call: Call
+) -> None:
+    await books.store.cancel(1, [call.waited.id], "by hand", NOW)
+    await books.store.requeue(1, [call.waited.id], NOW + 5, NOW + 5)
+    late = books.settlement(call.sync, call.waited, DeliveryState.FAILED)
+    result = await books.store.commit(Batch(await books.version(), answered=[late]))
+    assert result.refused == {call.waited.id}
+    delivery = await call.now(call.waited)
+    assert (delivery.state, delivery.due_ms) == (DeliveryState.RETRYING, NOW + 5)
+
+
+async def test_an_answer_needs_no_epoch_for_it_belongs_to_whoever_has_the_caller(
+    books: Books, call: Call
+) -> None:
+    await books.store.claim_shards("another node")
+    await call.end(DeliveryState.DELIVERED, call.resolution(due=NOW + 3))
+    assert (await call.now(call.waited)).state is DeliveryState.DELIVERED
+    assert (await call.now(call.held[0])).due_ms == NOW + 3

@@ -102,6 +102,12 @@ def test_abandoned_calls_are_found_by_one_seek_per_webhook(ledger: sqlite3.Conne
     assert sum("deliveries_due" in step for step in steps) == 3
 
 
+def test_whether_answers_are_waited_for_takes_a_seek_each(ledger: sqlite3.Connection) -> None:
+    steps = plan(ledger, calls.WAITING.sql(3))
+    assert "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)" in steps, steps
+    assert [s for s in tables_scanned(steps) if "CONSTANT" not in s and "wanted" not in s] == []
+
+
 def test_a_version_of_a_webhook_takes_two_seeks(ledger: sqlite3.Connection) -> None:
     steps = plan(ledger, *compiled(config.select_webhook_at(1, 2)))
     assert tables_scanned(steps) == []

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from hookferry.domain.delivery import HELD, WAITED_FOR
-from hookferry.store.ports import Resolution
+from hookferry.store.ports import Resolution, Settlement
 from hookferry.store.sqlite.due import OWING_WEBHOOKS
 from hookferry.store.sqlite.statements import MultiRow
 
@@ -35,6 +35,11 @@ DISCARD: Final = MultiRow(
     f" AND +deliveries.state < 2 AND +deliveries.due = {HELD}",
     3,
 )
+WAITING: Final = MultiRow(
+    "SELECT d.id FROM (VALUES {rows}) AS wanted CROSS JOIN deliveries AS d"  # noqa: S608
+    f" ON d.id = wanted.column1 WHERE +d.state < 2 AND +d.due = {WAITED_FOR}",
+    1,
+)
 # One seek per webhook that owes, however long its backlog is.
 ABANDON: Final = (
     f"UPDATE deliveries SET state = CASE due WHEN {WAITED_FOR} THEN 3 ELSE 4 END,"  # noqa: S608
@@ -45,12 +50,31 @@ ABANDON: Final = (
 )
 
 
-def resolve(connection: sqlite3.Connection, resolutions: Sequence[Resolution]) -> None:
-    """Store what synchronous answers lead to, in the caller's transaction; ``Batch.resolve``."""
+def no_longer_waited_for(
+    connection: sqlite3.Connection, answered: Sequence[Settlement]
+) -> frozenset[int]:
+    """Return the deliveries of these settlements that nobody waits for any more."""
+    wanted = [settlement.delivery_id for settlement in answered]
+    waiting = {row[0] for row in WAITING.rows(connection, list(wanted))}
+    return frozenset(number for number in wanted if number not in waiting)
+
+
+def resolve(
+    connection: sqlite3.Connection, resolutions: Sequence[Resolution], refused: frozenset[int]
+) -> None:
+    """Store what synchronous answers lead to, in the caller's transaction; ``Batch.resolve``.
+
+    Args:
+        connection: the writer's.
+        resolutions: what to store.
+        refused: synchronous deliveries that were ended otherwise; what rests on them is left out.
+    """
     vetoed: list[Any] = []
     released: list[Any] = []
     discarded: list[Any] = []
     for r in resolutions:
+        if not refused.isdisjoint(r.waited):
+            continue
         if r.vetoed:
             vetoed.append(r.event_id)
         if r.release_due_ms is None:

@@ -16,7 +16,7 @@ from hookferry.store.ports import (
     HealthChange,
     Settlement,
 )
-from hookferry.store.sqlite.calls import resolve
+from hookferry.store.sqlite.calls import no_longer_waited_for, resolve
 from hookferry.store.sqlite.codec import attempt_document, encode_meta
 from hookferry.store.sqlite.config import disable_webhooks
 from hookferry.store.sqlite.statements import MultiRow
@@ -97,9 +97,11 @@ def commit(connection: sqlite3.Connection, batch: Batch) -> Committed:
         refused = _settle(connection, batch.settle, lost)
         if batch.health and _put_health(connection, batch.health, lost, batch.now_ms):
             version = execute(CONFIG_VERSION).fetchone()[0]
+    if batch.answered:
+        refused |= _answer(connection, batch.answered)
     if batch.resolve:
         # After the settlements, which it is about, and in their transaction.
-        resolve(connection, batch.resolve)
+        resolve(connection, batch.resolve, refused)
     execute(REMEMBER_TIME, (batch.now_ms,))
     execute("COMMIT")
     return Committed(version, stale and bool(batch.accept), repeated, refused)
@@ -207,21 +209,40 @@ def _lost_shards(connection: sqlite3.Connection, batch: Batch) -> set[tuple[int,
 def _settle(
     connection: sqlite3.Connection, settle: Sequence[Settlement], lost: set[tuple[int, int]]
 ) -> frozenset[int]:
+    if not lost:
+        _keep_attempts(connection, settle)
+        _put_states(connection, settle)
+        return _NONE_REFUSED
+    valid = [s for s in settle if (s.shard, s.epoch) not in lost]
+    _keep_attempts(connection, valid)
+    _put_states(connection, valid)
+    return frozenset(s.delivery_id for s in settle if (s.shard, s.epoch) in lost)
+
+
+def _answer(connection: sqlite3.Connection, answered: Sequence[Settlement]) -> frozenset[int]:
+    """Settle synchronous deliveries that are still waited for; return the others."""
+    ended = no_longer_waited_for(connection, answered)
+    _keep_attempts(connection, answered)
+    _put_states(connection, [s for s in answered if s.delivery_id not in ended])
+    return ended
+
+
+def _keep_attempts(connection: sqlite3.Connection, settle: Sequence[Settlement]) -> None:
     attempts: list[Any] = []
-    last: dict[int, Settlement] = {}
-    refused: set[int] = set()
     for settlement in settle:
-        number = settlement.delivery_id
-        if (settlement.shard, settlement.epoch) in lost:
-            refused.add(number)
-            continue
         attempt = settlement.attempt
         if attempt is not None:
             attempts += (attempt.id, attempt.delivery_id, bytearray(attempt_document(attempt)))
+    INSERT_ATTEMPTS.run(connection, attempts)
+
+
+def _put_states(connection: sqlite3.Connection, settle: Sequence[Settlement]) -> None:
+    last: dict[int, Settlement] = {}
+    for settlement in settle:
         # Several settlements of one delivery: in their order, until it owes nothing.
-        earlier = last.get(number)
+        earlier = last.get(settlement.delivery_id)
         if earlier is None or earlier.state < 2:
-            last[number] = settlement
+            last[settlement.delivery_id] = settlement
     rows: list[Any] = []
     for s in last.values():
         rows += (
@@ -233,9 +254,7 @@ def _settle(
             s.last_error or "",
             s.at_ms,
         )
-    INSERT_ATTEMPTS.run(connection, attempts)
     SETTLE.run(connection, rows)
-    return frozenset(refused)
 
 
 def _put_health(
