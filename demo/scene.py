@@ -11,31 +11,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from demo import profiles
+from demo.checks import Failed, expect
 from demo.server import Server
-from hookferry.client import ApiError, Client, Delivery
+from hookferry.client import ApiError, Client, Delivery, Published, Retry, Unreachable, Vetoed
 from hookferry.testing import Receiver
 
 SLOW_SECONDS = 1.5
 BACKLOG = 20
+CHARACTERS = ("flaky", "slow", "stranger", "stock")
 NAME_WIDTH = 31
 
 console = Console(highlight=False)
-
-
-class Failed(Exception):
-    """A step did not hold; the message says what was seen instead."""
-
-
-def expect(holds: bool, seen: str) -> None:
-    """Fail the step unless it holds."""
-    if not holds:
-        raise Failed(seen)
 
 
 def line(mark: Text, name: str, took: str, seen: str) -> None:
@@ -64,8 +58,8 @@ class Scene:
         started = time.monotonic()
         try:
             seen, mark = step(), Text("ok", "green")
-        except (Failed, TimeoutError, ApiError) as error:
-            seen, mark = str(error), Text("FAILED", "bold red")
+        except (Failed, TimeoutError, LookupError, ValueError, ApiError, Unreachable) as error:
+            seen, mark = str(error) or type(error).__name__, Text("FAILED", "bold red")
             self.failures += 1
         line(mark, name, f"{time.monotonic() - started:.2f} s", seen)
 
@@ -73,12 +67,21 @@ class Scene:
         """Play all of it; return how many steps failed."""
         line(Text(""), "step", "took", "observed by the receivers")
         with Client(self.server.url, api_key=self.server.api_key) as self.client:
-            self.play("subscribe five receivers", self.subscribe)
+            self.play("subscribe ten receivers", self.subscribe)
             self.play("publish one event", self.publish)
             self.play("standard: verified", self.verified)
             self.play("raw: the bytes as published", self.raw)
+            for check in (
+                profiles.cloudevents,
+                profiles.superoffice,
+                profiles.happyfox,
+                profiles.hornbill,
+            ):
+                self.play(f"{check.__name__}: verified", partial(self.of_profile, check))
             self.play("flaky: fails twice, retried", self.flaky)
             self.play("slow: holds nobody up", self.slow)
+            self.play("before an order: vetoed", self.vetoed)
+            self.play("before an order: agreed", self.agreed)
             self.play("stranger: wrong secret notices", self.stranger)
             self.play("published twice, delivered once", self.idempotent)
             self.play("paused waits, resumed flows", self.paused)
@@ -91,19 +94,21 @@ class Scene:
 
     def subscribe(self) -> str:
         create = self.client.webhooks.create
-        quick = {"schedule": [0.5, 0.5], "jitter": 0.0}
-        made = {
-            "standard": create("standard", self.at["standard"].url, ["order.*"]),
-            "raw": create("raw", self.at["raw"].url, ["order.paid"], profile="raw"),
+        quick = Retry(schedule=[0.5, 0.5], jitter=0.0)
+        made = profiles.subscribe(self.client, self.at, ["order.paid"])
+        other = {
             "flaky": create("flaky", self.at["flaky"].url, ["order.*"], retry=quick),
             "slow": create("slow", self.at["slow"].url, ["order.paid"]),
             "stranger": create("stranger", self.at["stranger"].url, ["order.paid"]),
+            "stock": create(
+                "stock", self.at["stock"].url, ["order.create"], mode="sync_critical", timeout=5
+            ),
         }
-        self.webhooks = {name: webhook.id for name, webhook in made.items()}
-        for name, webhook in made.items():
+        for name, webhook in other.items():
             if name != "stranger":
                 self.at[name].secret = webhook.secret
-        return f"{len(made)} webhooks, each with its own secret"
+        self.webhooks = {name: webhook.id for name, webhook in {**made, **other}.items()}
+        return f"{len(made)} profiles, {len(other)} characters"
 
     def publish(self) -> str:
         self.body = b'{"order":17,  "total": 99.50, "note":"\\u00e9t\xc3\xa9"}'
@@ -111,8 +116,9 @@ class Scene:
         self.at["slow"].answer(204, delay=SLOW_SECONDS)
         self.published_at = time.time()
         self.event = self.client.publish("order.paid", self.body, id="order-17-paid")
-        expect(self.event.deliveries == 5, f"{self.event.deliveries} deliveries instead of 5")
-        return f"{self.event.id} accepted, 5 deliveries owed"
+        owed = len(self.webhooks) - 1
+        expect(self.event.deliveries == owed, f"{self.event.deliveries} deliveries, not {owed}")
+        return f"{self.event.id} accepted, {owed} deliveries owed"
 
     def verified(self) -> str:
         [request] = self.at["standard"].wait_for(1)
@@ -127,6 +133,33 @@ class Scene:
         expect(request.verified is not None, f"signature refused: {request.problem}")
         expect(request.body == self.body, f"other bytes: {request.body!r}")
         return f"the same {len(self.body)} bytes, spaces and escapes included"
+
+    def of_profile(self, check: Callable[[Receiver, Published], str]) -> str:
+        return check(self.at[check.__name__], self.event)
+
+    def vetoed(self) -> str:
+        words = "Only 2 left, and this order takes 3"
+        self.at["stock"].answer_next(1, 403, {"Content-Type": "text/plain"}, words.encode())
+        try:
+            self.client.publish("order.create", {"order": 20, "pieces": 3})
+        except Vetoed as veto:
+            expect(veto.detail == words, f"other words: {veto.detail!r}")
+            states = self.client.events.get(veto.id).deliveries
+            expect(states == {"vetoed": 1, "cancelled": 2}, f"deliveries are {states}")
+            self.refused_order = veto.id
+            return f"424 vetoed: {veto.detail!r}"
+        raise Failed("the publish went through")
+
+    def agreed(self) -> str:
+        event = self.client.publish("order.create", {"order": 21, "pieces": 1})
+        [outcome] = event.outcomes
+        expect(outcome.outcome == "delivered", f"the outcome is {outcome}")
+        for name in ("standard", "flaky"):
+            receiver = self.at[name]
+            receiver.wait_for(1, where=lambda r: r.header("webhook-id") == event.id)
+            seen = [r for r in receiver.requests if r.header("webhook-id") == self.refused_order]
+            expect(not seen, f"{name} was sent the vetoed order as well")
+        return f"asked first ({outcome.status}), then the others; none saw the vetoed one"
 
     def flaky(self) -> str:
         requests = self.at["flaky"].wait_for(3)
@@ -226,10 +259,12 @@ class Scene:
 def main() -> int:
     """Play the scene; return the process's exit code."""
     once = "--once" in sys.argv[1:]
-    names = ["standard", "raw", "flaky", "slow", "stranger"]
     with tempfile.TemporaryDirectory(prefix="hookferry-demo-") as folder:
         server = Server(Path(folder) / "data")
-        receivers = {name: Receiver().start() for name in names}
+        receivers = {name: Receiver().start() for name in CHARACTERS} | {
+            name: Receiver(scheme=scheme, secret=secret).start()
+            for name, (scheme, secret) in profiles.RECEIVERS.items()
+        }
         console.print(Text("hookferry: a scene with real receivers\n", "bold"))
         try:
             server.start()
