@@ -12,10 +12,10 @@ import re
 import msgspec
 
 TOKEN = re.compile(
-    r"(?P<nothing>\{[ \t\n\r]*\}|\[[ \t\n\r]*\])"
-    r"|(?P<mark>[{}\[\],])"
-    r'|(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")'
-    r'|(?P<word>[^ \t\n\r{}\[\],:"]+)'
+    r"\{[ \t\n\r]*\}|\[[ \t\n\r]*\]"  # nothing in it
+    r"|[{}\[\],]"
+    r'|"[^"\\]*(?:\\.[^"\\]*)*"'
+    r'|[^ \t\n\r{}\[\],:"]+'  # a number, true, false or null
 )
 """The parts of valid JSON; blanks and colons, which say nothing, are passed over."""
 

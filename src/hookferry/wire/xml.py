@@ -29,6 +29,8 @@ _NAME = re.compile(r"(?![Xx][Mm][Ll])[A-Za-z_À-ÖØ-öø-ÿ][A-Za-z0-9_.À-ÖØ
 """Element names that every edition of XML 1.0 allows, without namespaces and reserved ones."""
 _NO_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What is not a Char (XML 1.0 section 2.2)."""
+_ODD = re.compile('[\x00-\x08\x0b-\x1f\\\\&<>"\ud800-\udfff\ufffe\uffff]')
+"""What a string can't be written with as it stands in JSON."""
 _SPECIAL = str.maketrans(
     # A bare carriage return would be read as a line feed (section 2.11), and ">" may not follow
     # "]]" in text (section 2.4).
@@ -49,33 +51,38 @@ def from_json(text: bytes, root: str) -> bytes:
     """
     out = [_DECLARATION]
     open_elements: list[tuple[str, bool]] = []  # name, and whether it is an object
+    elements: dict[str, tuple[str, str]] = {}  # by key: most are there many times
     key_follows = False
     name, attributes = root, ""
-    for token in TOKEN.finditer(text.decode()):
-        kind, found = token.lastgroup, token[0]
-        if kind == "string":
+    for token in TOKEN.findall(text.decode()):
+        mark = token[0]
+        if mark == '"':
             if key_follows:
-                name, attributes = _element_for(_unquoted(found))
+                element = elements.get(token)
+                if element is None:
+                    element = elements[token] = _element_for(_unquoted(token))
+                name, attributes = element
                 key_follows = False
+            elif _ODD.search(token, 1, len(token) - 1):
+                out.append(_odd_string(name, attributes, _unquoted(token)))
             else:
-                out.append(_string_element(name, attributes, _unquoted(found)))
-        elif kind == "word":
-            out.append(_word_element(name, attributes, found))
-        elif kind == "nothing":
-            shape = "object" if found[0] == "{" else "array"
-            out.append(f'<{name}{attributes} type="{shape}"/>')
-        elif found in "{[":
-            key_follows = found == "{"
-            open_elements.append((name, key_follows))
-            out.append(
-                f"<{name}{attributes}>" if key_follows else f'<{name}{attributes} type="array">'
-            )
-            name, attributes = "item", ""
-        elif found == ",":
+                out.append(f"<{name}{attributes}>{token[1:-1]}</{name}>")
+        elif mark == ",":
             key_follows = open_elements[-1][1]
             name, attributes = "item", ""
-        else:
+        elif mark in "}]":
             out.append(f"</{open_elements.pop()[0]}>")
+        elif mark not in "{[":
+            out.append(_word(name, attributes, token))
+        elif len(token) > 1:
+            shape = "object" if mark == "{" else "array"
+            out.append(f'<{name}{attributes} type="{shape}"/>')
+        else:
+            key_follows = mark == "{"
+            open_elements.append((name, key_follows))
+            shape = "" if key_follows else ' type="array"'
+            out.append(f"<{name}{attributes}{shape}>")
+            name, attributes = "item", ""
     return "".join(out).encode()
 
 
@@ -86,13 +93,13 @@ def _element_for(key: str) -> tuple[str, str]:
     return "member", f' key="{_json_escaped(key).translate(_SPECIAL)}"'
 
 
-def _string_element(name: str, attributes: str, value: str) -> str:
+def _odd_string(name: str, attributes: str, value: str) -> str:
     if _NO_CHARACTER.search(value):
         value, attributes = _json_escaped(value), attributes + ' escaped="json"'
     return f"<{name}{attributes}>{value.translate(_SPECIAL)}</{name}>"
 
 
-def _word_element(name: str, attributes: str, word: str) -> str:
+def _word(name: str, attributes: str, word: str) -> str:
     if word == "null":
         return f'<{name}{attributes} type="null"/>'
     kind = "boolean" if word in ("true", "false") else "number"
