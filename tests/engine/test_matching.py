@@ -99,7 +99,7 @@ async def test_a_changed_condition_holds_from_the_save_on(rig: Rig) -> None:
     assert await matched(rig, data={"priority": "high"}) == 1
     await rig.change(webhook, deleted=True)
     assert await matched(rig) == 0
-    assert rig.engine.directory.filters(TENANT) == {}
+    assert rig.engine.directory.filters[TENANT] == {}
 
 
 async def test_a_condition_is_parsed_once_for_each_version_of_its_webhook(

@@ -20,8 +20,6 @@ from hookferry.match.index import SubscriptionIndex
 from hookferry.store.ports import ConfigChanges, ConfigStore
 
 _HEALTHY = Health()
-_NO_FILTERS: dict[int, Filter] = {}
-_NO_CHECKS: dict[str, SchemaCheck] = {}
 
 
 class Directory:
@@ -29,6 +27,11 @@ class Directory:
 
     Args:
         store: where configuration is read from.
+
+    Attributes:
+        filters: by tenant and webhook, what webhooks ask of an event beside its type; those that
+            ask nothing are not there. To be read only, as the checks are.
+        schema_checks: by tenant and name, the checks of event types that have a schema in use.
     """
 
     def __init__(self, store: ConfigStore) -> None:
@@ -40,9 +43,9 @@ class Directory:
         self._webhooks: dict[int, Webhook] = {}
         self._by_tenant: dict[int, dict[int, Webhook]] = {}
         self._indexes: dict[int, SubscriptionIndex[Webhook]] = {}
-        self._filters: dict[int, dict[int, Filter]] = {}
+        self.filters: dict[int, dict[int, Filter]] = {}
         self._types: dict[int, dict[str, EventType]] = {}
-        self._checks: dict[int, dict[str, SchemaCheck]] = {}
+        self.schema_checks: dict[int, dict[str, SchemaCheck]] = {}
         self._keys: dict[int, ApiKey] = {}
         self._digests: dict[bytes, ApiKey] = {}
         self._health: dict[int, Health] = {}
@@ -114,16 +117,16 @@ class Directory:
         self._types.setdefault(tenant_id, {})[name] = event_type
         check = check_of(event_type)
         if check is None:
-            self._checks.get(tenant_id, {}).pop(name, None)
+            self.schema_checks.get(tenant_id, {}).pop(name, None)
         else:
-            self._checks.setdefault(tenant_id, {})[name] = check
+            self.schema_checks.setdefault(tenant_id, {})[name] = check
 
     def _take_webhook(self, webhook: Webhook) -> None:
         index = self._indexes.get(webhook.tenant_id)
         if index is None:
             index = self._indexes[webhook.tenant_id] = SubscriptionIndex()
         mine = self._by_tenant.setdefault(webhook.tenant_id, {})
-        filters = self._filters.setdefault(webhook.tenant_id, {})
+        filters = self.filters.setdefault(webhook.tenant_id, {})
         wanted = None if webhook.deleted else filter_of(webhook)
         if wanted is None:
             filters.pop(webhook.id, None)
@@ -145,14 +148,6 @@ class Directory:
         """Return the tenant's webhooks that subscribed to an event type, by ascending id."""
         index = self._indexes.get(tenant_id)
         return index.match(event_type) if index is not None else ()
-
-    def filters(self, tenant_id: int) -> dict[int, Filter]:
-        """Return by webhook id what the tenant's webhooks ask of an event beside its type."""
-        return self._filters.get(tenant_id, _NO_FILTERS)
-
-    def schema_checks(self, tenant_id: int) -> dict[str, SchemaCheck]:
-        """Return by name the checks of the tenant's event types that have a schema in use."""
-        return self._checks.get(tenant_id, _NO_CHECKS)
 
     def tenant(self, name: str) -> Tenant:
         """Return a tenant by name.

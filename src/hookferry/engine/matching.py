@@ -63,6 +63,8 @@ class Matcher:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
+        self._filters = directory.filters
+        self._checks = directory.schema_checks
 
     def admit(self, tenant: Tenant, facts: Facts) -> str | None:
         """Check an event against what is registered of its type.
@@ -74,10 +76,11 @@ class Matcher:
             InvalidField: a strict tenant has not registered this type.
             SchemaViolation: the data breaks its type's schema, which is enforced.
         """
-        checks = self._directory.schema_checks(tenant.id)
-        check = checks.get(facts.type) if checks else None
-        if check is not None:
-            return check.admit(facts)
+        checks = self._checks.get(tenant.id)
+        if checks:
+            check = checks.get(facts.type)
+            if check is not None:
+                return check.admit(facts)
         if tenant.strict_types:
             known = self._directory.event_types(tenant.id).get(facts.type)
             if known is None or known.archived:
@@ -91,9 +94,8 @@ class Matcher:
 
     def select(self, tenant_id: int, facts: Facts) -> Selection:
         """Return the webhooks that an event goes to, by ascending id."""
-        directory = self._directory
-        candidates = directory.match(tenant_id, facts.type)
-        filters = directory.filters(tenant_id)
+        candidates = self._directory.match(tenant_id, facts.type)
+        filters = self._filters.get(tenant_id)
         if not filters or not candidates:
             return Selection(candidates)
         chosen: list[Webhook] = []
@@ -135,7 +137,7 @@ class Matcher:
             facts: the event's, shared by all webhooks that are asked about.
             webhook: a live webhook.
         """
-        wanted = self._directory.filters(event.tenant_id).get(webhook.id)
+        wanted = self._filters.get(event.tenant_id, {}).get(webhook.id)
         condition = _explained(wanted, facts)
         steps = [_hops(event), _pattern(event, webhook)]
         if wanted is not None:

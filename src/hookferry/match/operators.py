@@ -51,6 +51,8 @@ def _comparable(one: object, other: object) -> bool:
 
 
 def _equals(wanted: Any, _: str) -> Test:
+    if type(wanted) is str:  # what most conditions compare
+        return lambda seen: type(seen) is str and seen == wanted
     return lambda seen: same(seen, wanted)
 
 
