@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test lint bench simulate mutants faults docs lock clean
+.PHONY: setup demo test lint bench simulate mutants faults contract docs lock clean
 
 setup: $(STAMP)
 
@@ -44,6 +44,12 @@ mutants: setup
 # Two hundred kills under load instead of the twenty of `make test`, another seed each time.
 faults: setup
 	CRASH_KILLS=200 CRASH_SEED=$$(date +%s) $(BIN)/pytest -s tests/crash
+
+# What schemathesis asks of the API in `make test`, with many more cases (EXAMPLES of each operation),
+# HEAD included, and calls that build on each other's answers; about ten minutes.
+EXAMPLES ?= 50
+contract: setup
+	CONTRACT_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/api/test_schemathesis.py
 
 # The reference pages in docs/ that are written from the code; a test fails when they are not.
 docs: setup

@@ -186,7 +186,7 @@ class World:
         return document
 
 
-@pytest.mark.timeout(3600 if EXAMPLES else 120)
+@pytest.mark.timeout(3600 if EXAMPLES else 300)
 async def test_no_server_error_and_no_undocumented_answer(tmp_path: Path) -> None:
     async with running_house(tmp_path) as house:
         world = World()
