@@ -13,6 +13,7 @@ from hookferry.match.conditions import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_NODES,
+    MAX_PATTERNS,
     MAX_SHOWN,
     Condition,
     parse_condition,
@@ -255,6 +256,11 @@ def deep(levels: int) -> dict[str, Any]:
         (leaf("data." + "a" * 300, "exists"), "condition.path", "256 characters"),
         ({"any": [{"cel": "true"}]}, "condition.any[0].cel", "a condition of its own"),
         ({"cel": "true", "all": []}, "condition", "stands alone"),
+        (
+            {"all": [leaf("data.a", "matches", "a")] * (MAX_PATTERNS + 1)},
+            f"condition.all[{MAX_PATTERNS}].op",
+            "join some",
+        ),
         (deep(MAX_DEPTH + 1), "condition" + ".not" * (MAX_DEPTH + 1), "10 deep"),
         (
             {"any": [leaf("data.a", "exists")] * MAX_NODES},

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookferry.errors import InvalidField
-from hookferry.match.schema_tree import MAX_DEPTH, MAX_WEIGHT
+from hookferry.match.schema_tree import MAX_DEPTH, MAX_PATTERNS, MAX_WEIGHT
 from hookferry.match.schemas import MAX_BYTES, Schema
 
 from .events import encode, names, values
@@ -87,6 +87,11 @@ def test_a_violation_never_echoes_the_value_and_is_short() -> None:
         ({"$ref": "https://json-schema.org/draft/2020-12/schema"}, "schema.$ref", "none is ever"),
         ({"$defs": {"a": {"$id": "b", "type": "object"}}}, "schema.$defs.a.$id", "only the root"),
         ({"anyOf": [{}, {"$dynamicRef": "//x/y"}]}, "schema.anyOf[1].$dynamicRef", "another"),
+        (
+            {"properties": {f"p{n}": {"pattern": "a"} for n in range(MAX_PATTERNS + 1)}},
+            f"schema.properties.p{MAX_PATTERNS}",
+            "100 regular expressions",
+        ),
         ({"enum": ["x" * MAX_BYTES]}, "schema", "65,536 bytes"),
     ],
 )

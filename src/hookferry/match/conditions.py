@@ -21,6 +21,8 @@ MAX_DEPTH = 10
 """How deep ``all``, ``any`` and ``not`` may be nested, and lists and objects in a value."""
 MAX_NODES = 200
 """Comparisons and groups of one condition."""
+MAX_PATTERNS = 20
+"""Regular expressions of one condition: each holds up to 256 KB while the condition is in use."""
 MAX_BYTES = 16 * 1024
 """Bytes of a condition as JSON."""
 MAX_SHOWN = 200
@@ -223,6 +225,7 @@ class _Parser:
 
     def __init__(self) -> None:
         self._nodes = 0
+        self._patterns = 0
 
     def node(self, document: object, at: str, depth: int) -> Condition:
         self._nodes += 1
@@ -246,6 +249,12 @@ class _Parser:
                 'an expression in CEL is a condition of its own: {"cel": "..."} and nothing '
                 "around or beside it; write its && and || there",
                 field=f"{at}.cel",
+            )
+        self._patterns += document.get("op") == "matches"
+        if self._patterns > MAX_PATTERNS:
+            raise InvalidField(
+                f"a condition has at most {MAX_PATTERNS} regular expressions; join some with '|'",
+                field=f"{at}.op",
             )
         return _leaf(document, at)
 

@@ -17,8 +17,8 @@ MAX_PROGRAM = 2_000
 """Instructions of a compiled pattern."""
 MAX_WORK = 4_000_000
 """Instructions times bytes of text: beyond it a text is not searched (60 ms at worst)."""
-_MEMORY = 1 << 20
-"""Bytes of RE2's cache of states; beyond them it goes on, slower."""
+_MEMORY = 1 << 18
+"""Bytes of a compiled pattern and its cache of states; beyond them RE2 goes on, slower."""
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False

@@ -17,7 +17,13 @@ MAX_DEPTH = 64
 MAX_WEIGHT = 1_000
 """How many subschemas may look at one value."""
 
+MAX_PATTERNS = 100
+"""Regular expressions in a schema: each holds memory as long as the schema is in use."""
+
 Schema = dict[str, Any] | bool
+
+_PER_KEY = 3
+"""What a regular expression costs that is searched for in a key, in subschemas."""
 
 _BESIDE = ("not", "if", "then", "else")
 """Keywords with a schema for the same value."""
@@ -59,6 +65,7 @@ class SchemaTree:
         self._weights: dict[int, int] = {}
         self._open: set[int] = set()
         self._anchors: dict[str, tuple[Schema, str]] = {}
+        self._patterns = 0
         self.recursive = False
         self._identity = ""
         if isinstance(document, dict):
@@ -89,6 +96,15 @@ class SchemaTree:
         for name in _ANCHORS:
             if isinstance(schema.get(name), str):
                 self._anchors[schema[name]] = (schema, at)
+        self._patterns += "pattern" in schema
+        keyed = schema.get("patternProperties")
+        self._patterns += len(keyed) if isinstance(keyed, dict) else 0
+        if self._patterns > MAX_PATTERNS:
+            raise InvalidField(
+                f"a schema has at most {MAX_PATTERNS} regular expressions; refer to one with "
+                "'$ref' where it is needed again",
+                field=at,
+            )
         for part, where in _stored(schema, at):
             self._collect(part, where, depth + 1)
         for part, where, _ in _parts(schema, at):
@@ -113,6 +129,9 @@ class SchemaTree:
         weight, below = 1, 0
         if isinstance(schema.get("pattern"), str):
             weight += 1
+        patterns = schema.get("patternProperties")
+        if isinstance(patterns, dict):
+            weight += _PER_KEY * len(patterns)  # each is searched for in each of the keys
         for part, where, disjoint in _parts(schema, at):
             part_weight = self._weigh(part, where, depth + 1)
             if disjoint:

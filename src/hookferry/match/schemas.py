@@ -23,7 +23,7 @@ MAX_WORK = 50_000_000
 """Bytes of data times the schema's weight: data beyond it is not looked at."""
 _PROGRAM_BYTES = 100_000
 """Of one compiled regular expression."""
-_STATES_BYTES = 1_000_000
+_STATES_BYTES = 250_000
 """Of the cache that a regular expression searches with."""
 _CUT = 200
 _HIDDEN = "the value"
