@@ -270,3 +270,17 @@ async def test_a_profile_that_fails_to_render_fails_its_delivery_alone(
     assert await rig.states() == ["failed", "delivered"]
     [attempt] = await rig.attempts((await rig.deliveries())[0])
     assert attempt.error == "internal_error"
+
+
+async def test_an_ordered_lane_goes_on_once_what_it_gave_up_is_durable(rig: Rig) -> None:
+    """Else a crash in between could send it again after those behind it."""
+    await rig.webhook(ordered=True, retry=ONCE)
+    rig.receivers["crm"] = always(500, delay=1.0)
+    await rig.publish_many(2)
+    await rig.passes(0.5)
+    rig.store.held = asyncio.Event()
+    await rig.passes(10)
+    assert len(rig.times()) == 1
+    rig.store.held.set()
+    await rig.quiet()
+    assert len(rig.times()) == 2
