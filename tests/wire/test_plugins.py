@@ -8,9 +8,11 @@ import msgspec
 import pytest
 from rendered import ORIGIN, TENANT, WEBHOOK, event
 
-from hookferry.engine.dispatch import Carrier, Plan
+from hookferry.domain.tenant import Tenant
+from hookferry.engine.directory import Directory
+from hookferry.engine.dispatch import Carrier
+from hookferry.engine.planner import Planner
 from hookferry.errors import InvalidField
-from hookferry.transport.target import parse_target
 from hookferry.wire.profiles import PROFILES, STANDARD, plugins, profile_named
 
 SHOUTING = """
@@ -57,6 +59,19 @@ class Packages:
         (info / "entry_points.txt").write_text("\n".join(["[hookferry.profiles]", *entries, ""]))
 
 
+class OneTenant(Directory):
+    """A directory that needs no ledger."""
+
+    def __init__(self) -> None: ...
+
+    def tenant_by_id(self, tenant_id: int) -> Tenant:
+        return TENANT
+
+
+def opened(sealed: bytes, *, row: int, field: str) -> bytes:
+    return sealed
+
+
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Packages]:
     monkeypatch.syspath_prepend(tmp_path)
@@ -82,12 +97,9 @@ def test_a_plugins_profile_is_found_by_name_and_renders_through_the_engines_plan
     packages: Packages,
 ) -> None:
     packages.install("shouting-plugin", SHOUTING, "shouting = shouting_plugin:SHOUTING")
-    profile = profile_named("shouting")
-    assert profile is profile_named("shouting")
-    webhook = msgspec.structs.replace(WEBHOOK, profile="shouting")
-    target, path = parse_target(webhook.target_url)
-    rendering = profile.rendering(webhook, TENANT, ORIGIN)
-    plan = Plan(webhook, profile, rendering, target, path, 15.0, ())
+    assert profile_named("shouting") is profile_named("shouting")
+    planner = Planner(OneTenant(), opened, default_timeout=15.0, origin=ORIGIN)
+    plan = planner.plan(msgspec.structs.replace(WEBHOOK, profile="shouting"))
     head, _, body = plan.render(Carrier(event("door.opened")), 0, 1)
     assert body == b"DOOR.OPENED!"
     assert b"\r\nContent-Type: text/plain\r\n" in head
