@@ -4,8 +4,9 @@ import pytest
 
 from hookferry.errors import InvalidField
 from hookferry.wire.profiles import PROFILES, STANDARD
+from hookferry.wire.profiles.standard import Standard
 
-from .kit import Rig
+from .kit import SECRET, Rig
 
 
 async def test_events_for_it_wait_while_others_are_sent_and_flow_once_it_is_back(
@@ -47,3 +48,26 @@ async def test_a_webhook_may_be_moved_away_from_it_and_goes_on(
     await bare.change(odd, profile="standard")
     await bare.quiet()
     assert await bare.states() == ["delivered"]
+
+
+@pytest.mark.parametrize("part", ["rendering", "prepare_secret"])
+async def test_a_plugin_that_fails_stops_its_own_webhooks_alone_and_gives_nothing_away(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    class Failing(Standard):
+        name = "plugin"
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(SECRET.decode())
+
+    monkeypatch.setattr(Failing, part, fail)
+    monkeypatch.setitem(PROFILES, "plugin", Failing())
+    odd = await rig.webhook("odd", profile="plugin")
+    await rig.webhook("even")
+    await rig.publish()
+    await rig.until(lambda: len(rig.times("even")) == 1)
+    assert "odd" not in rig.sent
+    assert await rig.states(webhook_id=odd.id) == ["pending"]
+    with pytest.raises(InvalidField, match="'plugin' fails with RuntimeError") as refused:
+        rig.engine.planner.plan(odd)
+    assert SECRET.decode() not in refused.value.detail

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from hookferry.domain.credential import Credential, CredentialKind
@@ -16,6 +18,7 @@ from hookferry.engine.sealing import (
     SECRET_FIELD,
     TENANT_KEY_FIELD,
 )
+from hookferry.errors import HookferryError, InvalidField
 from hookferry.transport.port import Target
 from hookferry.transport.target import parse_target
 from hookferry.wire.profiles import profile_named
@@ -28,6 +31,20 @@ class Unseal(Protocol):
     def __call__(self, sealed: bytes, *, row: int, field: str) -> bytes:
         """Return the plain value; raises UnsealFailed."""
         ...
+
+
+@contextmanager
+def _blamed_on(profile: Profile) -> Iterator[None]:
+    """Make a plugin's bug an error of the webhooks that use it, and of nothing else."""
+    try:
+        yield
+    except HookferryError:
+        raise
+    except Exception as error:  # whatever it says may hold a secret: its kind has to do
+        raise InvalidField(
+            f"the profile {profile.name!r} fails with {type(error).__name__}; repair its package",
+            field="profile",
+        ) from None
 
 
 class Planner:
@@ -54,9 +71,13 @@ class Planner:
         Raises:
             UnsealFailed: something of it can't be opened with the master key.
             NotFound: its tenant or credential is gone.
+            InvalidField: its profile is gone, or a plugin's that fails.
         """
         profile = profile_named(webhook.profile)
         target, path = self.target_of(webhook)
+        with _blamed_on(profile):
+            secrets = self._secrets(webhook, profile)
+            rendering = self.rendering(webhook)
         authorization = None
         if webhook.credential is not None:
             authorization = self._authorization(
@@ -65,11 +86,11 @@ class Planner:
         return Plan(
             webhook,
             profile,
-            self.rendering(webhook),
+            rendering,
             target,
             path,
             webhook.timeout or self._default_timeout,
-            self._secrets(webhook, profile),
+            secrets,
             authorization,
         )
 
