@@ -7,14 +7,16 @@ story and plays again exactly with ``SIM_FIRST=<seed> SIM_SEEDS=1``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
 import structlog
 
+from hookferry.engine.committer import Resolve
 from hookferry.engine.engine import Engine
 from hookferry.engine.intake import Receipt
+from hookferry.engine.synchronous import Room
 from hookferry.store.ports import Batch, Committed
 from sim.memory_store import MemoryStore
 from sim.world import World
@@ -66,11 +68,11 @@ def acknowledge_early(engine: Engine) -> None:
     committer = engine.committer
     commit = committer._commit
 
-    async def hasty(entries: list, settlements: list) -> None:
+    async def hasty(entries: list, settlements: list, resolves: Sequence[Resolve] = ()) -> None:
         for entry in entries:
             acceptance = entry.build()
             entry.done(Receipt(acceptance.event.id, len(acceptance.deliveries)))
-        await commit(entries, settlements)
+        await commit(entries, settlements, resolves)
 
     committer._commit = hasty  # type: ignore[method-assign]
 
@@ -86,14 +88,32 @@ def never_rematch(engine: Engine) -> None:
     engine.committer._ledger = Trusting()  # type: ignore[assignment]
 
 
+def send_before_the_verdict(engine: Engine) -> None:
+    """The planted bug "verdict not waited for": what an event that asks holds back is sent."""
+    offer = engine.lanes.offer
+    start = engine.calls.start
+
+    def hasty(room: Room, *, gone: bool = False) -> None:
+        offer(room.event, room.held)
+        start(room, gone=gone)
+
+    engine.calls.start = hasty  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize(
     ("store", "plant", "symptom"),
     [
         (ForgetsEpochs, None, "epoch"),
         (MemoryStore, acknowledge_early, "not in the ledger"),
         (MemoryStore, never_rematch, "matched"),
+        (MemoryStore, send_before_the_verdict, "which was refused"),
     ],
-    ids=["settle without epoch check", "acknowledge before commit", "stale matching"],
+    ids=[
+        "settle without epoch check",
+        "acknowledge before commit",
+        "stale matching",
+        "verdict not waited for",
+    ],
 )
 def test_a_planted_bug_is_found(
     store: type[MemoryStore], plant: Callable[[Engine], None] | None, symptom: str
