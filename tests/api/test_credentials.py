@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import logging
+from pathlib import Path
 
 import pytest
 import structlog
 
+from hookferry.testing import Receiver
+
 from .kit import House
+from .real import serving
 
 SECRET = "s3cret-value-that-nobody-may-see"
 BEARER = {"name": "erp", "kind": "bearer", "token": SECRET}
@@ -91,6 +96,42 @@ async def test_no_answer_error_or_log_record_ever_has_the_value(
         assert SECRET not in str(answer.headers)
     assert SECRET not in repr(records)
     assert SECRET not in caplog.text
+
+
+async def test_a_receiver_gets_what_was_sealed_and_no_file_has_it_in_clear(tmp_path: Path) -> None:
+    basic = base64.b64encode(f"hf:{SECRET}".encode()).decode()
+    async with serving(tmp_path) as client, Receiver() as receiver:
+        kinds = (
+            (BEARER, "authorization", f"Bearer {SECRET}"),
+            (BASIC, "authorization", f"Basic {basic}"),
+            (API_KEY, "x-api-key", SECRET),
+        )
+        for count, (definition, header, line) in enumerate(kinds, 1):
+            name = definition["name"]
+            assert (await client.post("/api/v1/credentials", json=definition)).status_code == 201
+            made = await client.post(
+                "/api/v1/webhooks",
+                json={
+                    "name": name,
+                    "target_url": f"{receiver.url}/{name}",
+                    "events": [f"{name}.*"],
+                    "credential": name,
+                },
+            )
+            assert made.status_code == 201, made.text
+            await client.post("/api/v1/events", json={"type": f"{name}.created", "data": {}})
+            [*_, received] = await receiver.wait_for_async(count)
+            assert received.header(header) == line
+    for name, stored in _files(tmp_path).items():
+        assert SECRET.encode() not in stored, name
+        assert basic.encode() not in stored, name
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """The data folder's files; the ledger's log is folded in."""
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert b"hf" in found["ledger.sqlite3"]
+    return found
 
 
 async def test_a_webhook_names_its_credential_by_id_or_name(house: House) -> None:
