@@ -23,10 +23,11 @@ from hookferry.api.problems import catalogue
 from hookferry.client import Client
 from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.event import EventState
-from hookferry.domain.webhook import WebhookState
+from hookferry.domain.webhook import Mode, WebhookState
 from hookferry.engine.definition import WebhookDefinition
 from hookferry.engine.event_types import EventTypeSettings
 from hookferry.engine.schema_checks import MODES
+from hookferry.engine.verdicts import CALLER_GONE, DELIVERED, FAILED, NO_ANSWER, SKIPPED, VETOED
 from hookferry.match.operators import OPERATORS
 from hookferry.testing import Receiver
 from hookferry.transport.guard import Verdict
@@ -266,10 +267,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def _anchors(page: Path) -> set[str]:
     """The anchors that a forge makes of a page's headings."""
-    return {
-        re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-")
-        for heading in re.findall(r"^#+ (.*)$", page.read_text(), re.M)
-    }
+    return {_anchor(heading) for heading in re.findall(r"^#+ (.*)$", page.read_text(), re.M)}
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-")
 
 
 def _first_cells(page: str) -> set[str]:
@@ -285,8 +287,10 @@ def _first_cells(page: str) -> set[str]:
         ("sending.md", set(ErrorKind)),
         ("sending.md", set(Verdict)),
         ("signatures.md", set(Reason)),
-        ("retries.md", {state.name.lower() for state in DeliveryState}),
-        ("webhooks.md", {state.label for state in WebhookState}),
+        ("states.md", {state.name.lower() for state in DeliveryState}),
+        ("states.md", {state.label for state in WebhookState}),
+        ("modes.md", set(Mode)),
+        ("modes.md", {DELIVERED, FAILED, VETOED, NO_ANSWER, SKIPPED, CALLER_GONE}),
         ("webhooks.md", set(WebhookDefinition.__struct_fields__)),
         ("webhooks.md", set(PROFILES)),
         ("conditions.md", set(OPERATORS)),
@@ -298,6 +302,35 @@ def _first_cells(page: str) -> set[str]:
 )
 def test_every_name_that_programs_see_stands_in_a_table(page: str, names: set[str]) -> None:
     assert names - _first_cells(page) == set()
+
+
+RULES = re.findall(r"^\| (.*) \| \[[^]]*\]\(([^)]*)\) \|$", (DOCS / "rules.md").read_text(), re.M)
+
+
+@pytest.mark.parametrize(("rule", "place"), RULES, ids=[rule[:40] for rule, _ in RULES])
+def test_a_rule_stands_where_the_page_of_rules_says(rule: str, place: str) -> None:
+    name, _, anchor = place.partition("#")
+    text = re.sub(r"[`*]", "", _section(DOCS / name, anchor))
+    for term in re.findall(r"`([^`]+)`", rule):
+        plain = re.escape(re.sub(r"[`*]", "", term))
+        assert re.search(rf"(?<!\w){plain}(?!\w)", text, re.I), f"{term!r} is not in {place}"
+
+
+def _section(page: Path, anchor: str) -> str:
+    """The text under the heading with this anchor, its subsections included; or the page."""
+    if not anchor:
+        return page.read_text()
+    depth, lines = 0, []
+    for line in page.read_text().splitlines():
+        level = len(line) - len(line.lstrip("#"))
+        if level and line[level : level + 1] == " ":
+            if depth and level <= depth:
+                break
+            if _anchor(line[level:]) == anchor:
+                depth = level
+        if depth:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def test_the_status_of_each_code_is_the_one_answered() -> None:
