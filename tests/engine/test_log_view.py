@@ -58,6 +58,16 @@ async def test_each_version_is_read_once(rig: Rig, requests: SentRequests) -> No
     assert reads == [1]
 
 
+async def test_no_more_of_a_body_is_kept_than_is_asked_for(
+    rig: Rig, requests: SentRequests
+) -> None:
+    _, delivery, [first, *_] = await sent(rig)
+    body = rig.sent["crm"][0].body
+    for most, truncated in ((10, True), (len(body) - 1, True), (len(body), False), (None, False)):
+        shown = (await requests.of(delivery, [first], most=most))[first.id]
+        assert (shown.body, shown.truncated) == (body[:most], truncated)
+
+
 async def test_nothing_is_read_for_no_attempts(rig: Rig, requests: SentRequests) -> None:
     _, delivery, _ = await sent(rig)
     rig.store.crash()

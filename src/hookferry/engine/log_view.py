@@ -50,6 +50,8 @@ class SentRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a request beside its head."""
 
     body: bytes | None = None
+    truncated: bool = False
+    """The body has more than was asked for."""
     content_type: str = ""
     missing: str | None = None
     """Why there is no body."""
@@ -83,10 +85,18 @@ class SentRequests:
         self._directory = directory
         self._planner = planner
 
-    async def of(self, delivery: Delivery, attempts: Sequence[Attempt]) -> dict[int, SentRequest]:
+    async def of(
+        self, delivery: Delivery, attempts: Sequence[Attempt], *, most: int | None = None
+    ) -> dict[int, SentRequest]:
         """Return what attempts of a delivery sent, by the attempt's id.
 
         Each version of the webhook is read and rendered once.
+
+        Args:
+            delivery: whose attempts they are.
+            attempts: which.
+            most: bytes of a body that are wanted, None for all; many versions of a large body are
+                never in memory whole.
         """
         if not attempts:
             return {}
@@ -95,10 +105,12 @@ class SentRequests:
         for attempt in attempts:
             version = attempt.webhook_version
             if version not in rendered:
-                rendered[version] = await self._rendered(delivery, event, version)
+                rendered[version] = await self._rendered(delivery, event, version, most)
         return {a.id: rendered[a.webhook_version].sent(a) for a in attempts}
 
-    async def _rendered(self, delivery: Delivery, event: Event | None, version: int) -> _Rendered:
+    async def _rendered(
+        self, delivery: Delivery, event: Event | None, version: int, most: int | None
+    ) -> _Rendered:
         if event is None:
             return _Rendered(missing=EVENT_FORGOTTEN)
         if not version:
@@ -117,13 +129,16 @@ class SentRequests:
         except Exception:  # a profile may be a plugin, and its bug must not hide the whole log
             log.exception("request_not_shown", webhook=encode("wh", webhook.id))
             return _Rendered(missing=f"{FAILED}: the profile {webhook.profile!r} failed")
-        return _Rendered(body=body, content_type=rendering.content_type, note=note)
+        return _Rendered(
+            body=body[:most], length=len(body), content_type=rendering.content_type, note=note
+        )
 
 
 class _Rendered(msgspec.Struct, frozen=True, kw_only=True):
     """The request of one version of a webhook."""
 
     body: bytes | None = None
+    length: int = 0
     content_type: str = ""
     missing: str | None = None
     note: SignatureNote | None = None
@@ -138,10 +153,14 @@ class _Rendered(msgspec.Struct, frozen=True, kw_only=True):
             value = header_of(head, self.note.header)
             signature = None if value is None else SentSignature(value, self.note)
         body, missing = self.body, self.missing
-        if body is not None and header_of(head, "Content-Length") != str(len(body)):
+        if body is not None and header_of(head, "Content-Length") != str(self.length):
             body, missing = None, DIFFERS
         return SentRequest(
-            body=body, content_type=self.content_type, missing=missing, signature=signature
+            body=body,
+            truncated=body is not None and len(body) < self.length,
+            content_type=self.content_type,
+            missing=missing,
+            signature=signature,
         )
 
 

@@ -80,10 +80,9 @@ def _body_url(attempt: Attempt) -> str:
     return f"/api/v1/deliveries/{delivery}/attempts/{number}/body"
 
 
-def _text(body: bytes) -> str:
-    """Return the beginning of a body as text; a character that the cut divides is left out."""
-    cut = len(body) > BODY_SHOWN
-    return codecs.getincrementaldecoder("utf-8")("replace").decode(body[:BODY_SHOWN], final=not cut)
+def _text(body: bytes, *, cut: bool) -> str:
+    """Return a body as text; a character that its cut divides is left out."""
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(body, final=not cut)
 
 
 def _signature_view(signature: SentSignature) -> SignatureView:
@@ -115,8 +114,8 @@ def attempt_view(attempt: Attempt, request: SentRequest) -> AttemptView:
         address=attempt.address,
         webhook_version=attempt.webhook_version or None,
         request_head=attempt.request_head.decode("latin-1"),
-        request_body=None if body is None else _text(body),
-        request_body_truncated=body is not None and len(body) > BODY_SHOWN,
+        request_body=None if body is None else _text(body, cut=request.truncated),
+        request_body_truncated=request.truncated,
         request_body_missing=request.missing,
         request_body_url=None if body is None else _body_url(attempt),
         signature=None if request.signature is None else _signature_view(request.signature),
@@ -142,7 +141,7 @@ def attempt_router(s: Services) -> Router:
         found = await s.store.attempts(
             owner.id, delivery.id, limit=size + 1, newest=True, below_id=decode_cursor(cursor)
         )
-        sent = await s.requests.of(delivery, found)
+        sent = await s.requests.of(delivery, found, most=BODY_SHOWN)
         return page_of(found, size, lambda a: attempt_view(a, sent[a.id]), lambda a: a.id)
 
     @get(
