@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.features import extra, subscribed
+from bench.features import features as all_features
 from bench.preload import fill
 from bench.server import SECRET, Server
 from bench.windows import SMALL, SPARE_WINDOWS, WINDOWS, Bench, Window, median
@@ -318,10 +320,52 @@ def growth(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     ]
 
 
+def features(bench: Bench, null: Server, folder: Path) -> list[Figure]:
+    """CPU per event with a profile, a condition or a schema in use, and what that adds."""
+    plain = _subscribed(bench, "plain", folder)
+    table = all_features(WEBHOOKS)
+    servers = {
+        name: subscribed(bench, name, folder, WEBHOOKS, setup) for name, (_, setup) in table.items()
+    }
+    events = bench.plan.events // 2
+    for one in (plain, *servers.values()):
+        bench.window(one, events // 4)
+    costs: dict[str, list[float]] = {name: [] for name in servers}
+    withouts, scales = [], []
+    void = 0
+    for quiet in _rounds(bench, null):
+        if not quiet:
+            void += 1
+            continue
+        before = bench.reference_us()
+        withouts.append(bench.window(plain, events).cpu_us)
+        for name, server in servers.items():
+            costs[name].append(bench.window(server, events).cpu_us)
+        scales.append(2 * baseline_us() / (before + bench.reference_us()))
+    for one in (plain, *servers.values()):
+        bench.audit(one)
+    return [
+        Figure(
+            "features",
+            f"engine CPU per delivered event: {table[name][0]}",
+            "us",
+            median([raw * scale for raw, scale in zip(raws, scales, strict=True)]),
+            250,
+            160,
+            raw=median(raws),
+            windows=len(raws),
+            void=void,
+            note=f"{extra(raws, withouts):+.0f} us raw against a plain webhook beside it",
+        )
+        for name, raws in costs.items()
+    ]
+
+
 ROWS: dict[str, Callable[[Bench, Server, Path], list[Figure]]] = {
     "cpu": cpu,
     "latency": latency,
     "bad": bad,
     "pending": pending,
     "growth": growth,
+    "features": features,
 }

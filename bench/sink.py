@@ -20,8 +20,11 @@ import trustme
 import uvloop
 
 from bench.control import percentile, serve
+from bench.load import STAMP_DIGITS
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_STAMPS = (b'"t":"', b"<t>")
+"""What stands before the time stamp in a body, JSON or XML."""
 _CHECK_EVERY = 100
 """One signature of so many is checked: the receiver's CPU is on the engine's cores."""
 
@@ -30,7 +33,7 @@ class Tally:
     """What arrived for one run."""
 
     def __init__(self) -> None:
-        self.secret = b""
+        self.secret = ""
         self.received = 0
         self.ids: set[bytes] = set()
         self.unsigned = 0
@@ -38,24 +41,46 @@ class Tally:
         self.first_ns = 0
         self.last_ns = 0
 
-    def take(self, head: bytes, body: bytes) -> None:
-        """Count one request."""
+    def take(self, head: bytes, body: bytes, stamp: bytes) -> None:
+        """Count one request, of any profile; its due time stands in its stamp."""
         now = time.monotonic_ns()
         self.received += 1
-        message = _header(head, b"\r\nwebhook-id: ")
+        # A profile without an id is told apart by the nanosecond that its event was due.
+        message = (
+            _header(head, b"\r\nwebhook-id: ")
+            or _header(head, b"\r\nx-superoffice-eventid: ")
+            or stamp
+        )
         self.ids.add(message)
-        at = body.find(b'"t":"')
-        self.ages.append((now - int(body[at + 5 : at + 24])) / 1e6)
+        self.ages.append((now - int(stamp)) / 1e6)
         self.first_ns = self.first_ns or now
         self.last_ns = now
         if self.received % _CHECK_EVERY == 1:
             self._check(head, message, body)
 
     def _check(self, head: bytes, message: bytes, body: bytes) -> None:
-        signed = b"%b.%b.%b" % (message, _header(head, b"\r\nwebhook-timestamp: "), body)
-        expected = b"v1," + base64.b64encode(hmac.digest(self.secret, signed, "sha256"))
-        if expected not in _header(head, b"\r\nwebhook-signature: ").split(b" "):
-            self.unsigned += 1
+        standard = _header(head, b"\r\nwebhook-signature: ")
+        if standard:
+            signed = b"%b.%b.%b" % (message, _header(head, b"\r\nwebhook-timestamp: "), body)
+            key = base64.b64decode(self.secret.removeprefix("whsec_"))
+            good = b"v1," + base64.b64encode(hmac.digest(key, signed, "sha256"))
+            self.unsigned += good not in standard.split(b" ")
+            return
+        superoffice = _header(head, b"\r\nx-superoffice-signature: ")
+        if superoffice:
+            digest = hmac.digest(self.secret.encode(), body, "sha256")
+            self.unsigned += superoffice != base64.b64encode(digest)
+            return
+        self.unsigned += not _header(head, b"\r\nauthorization: ").startswith(b"Basic ")
+
+
+def _stamp(body: bytes) -> bytes:
+    """Return the digits of a body's time stamp; none in what is not the benchmark's."""
+    for mark in _STAMPS:
+        at = body.find(mark)
+        if at >= 0:
+            return body[at + len(mark) : at + len(mark) + STAMP_DIGITS]
+    return b""
 
 
 def _header(head: bytes, name: bytes) -> bytes:
@@ -96,8 +121,10 @@ class Receiver(asyncio.Protocol):
         run = head.split(b" ", 2)[1].split(b"/")[1].decode()
         if self.kind == "good" or not self.sink.bad:
             # Pings at the making of a subscription carry no time stamp and are not counted.
-            if b'"t":"' in body:
-                self.sink.tally(run if self.kind == "good" else f"{run}:bad").take(head, body)
+            if stamp := _stamp(body):
+                self.sink.tally(run if self.kind == "good" else f"{run}:bad").take(
+                    head, body, stamp
+                )
             self.transport.write(_ANSWER)
         elif self.kind == "drip":
             self._drip(_ANSWER)
@@ -191,7 +218,7 @@ class Sink:
             case "begin":
                 tally = self.tally(command["run"])
                 tally.ages.clear()
-                tally.secret = base64.b64decode(command["secret"].removeprefix("whsec_"))
+                tally.secret = command["secret"]
                 tally.first_ns = 0
                 return {}
             case "count":
