@@ -164,166 +164,166 @@ def listed(document: object) -> dict[str, object]:
     return {"items": [document], "next": None}
 
 
-@pytest.mark.parametrize(
-    ("use", "answer", "request_line", "body"),
-    [
-        (
-            lambda c: c.webhooks.create("shop", "https://x.example", ["a.*"], profile="raw"),
-            WEBHOOK,
-            "POST webhooks",
-            {
-                "name": "shop",
-                "target_url": "https://x.example",
-                "events": ["a.*"],
-                "profile": "raw",
-            },
+CALLS: list[tuple[Use, Any, str, Any]] = [
+    (
+        lambda c: c.webhooks.create("shop", "https://x.example", ["a.*"], profile="raw"),
+        WEBHOOK,
+        "POST webhooks",
+        {
+            "name": "shop",
+            "target_url": "https://x.example",
+            "events": ["a.*"],
+            "profile": "raw",
+        },
+    ),
+    (lambda c: c.webhooks.get("wh_1"), WEBHOOK, "GET webhooks/wh_1", None),
+    (
+        lambda c: c.webhooks.patch("wh_1", {"title": "T", "retry": None}),
+        WEBHOOK,
+        "PATCH webhooks/wh_1",
+        {"title": "T", "retry": None},
+    ),
+    (lambda c: c.webhooks.delete("wh_1"), None, "DELETE webhooks/wh_1", None),
+    (lambda c: c.webhooks.pause("wh_1"), WEBHOOK, "POST webhooks/wh_1/pause", None),
+    (lambda c: c.webhooks.resume("wh_1"), WEBHOOK, "POST webhooks/wh_1/resume", None),
+    (lambda c: c.webhooks.stop("wh_1"), WEBHOOK, "POST webhooks/wh_1/stop", None),
+    (lambda c: c.webhooks.restart("wh_1"), WEBHOOK, "POST webhooks/wh_1/restart", None),
+    (
+        lambda c: c.webhooks.recover("wh_1", SINCE),
+        JOB,
+        "POST webhooks/wh_1/recover",
+        {"since": "2026-01-31T09:30:00Z"},
+    ),
+    (lambda c: c.webhooks.secret("wh_1"), {"secret": "s"}, "GET webhooks/wh_1/secret", None),
+    (
+        lambda c: c.webhooks.rotate_secret("wh_1", overlap=0),
+        WEBHOOK,
+        "POST webhooks/wh_1/secret",
+        {"overlap": 0},
+    ),
+    (
+        lambda c: c.webhooks.stats("wh_1", hours=2),
+        STATS,
+        "GET webhooks/wh_1/stats?hours=2",
+        None,
+    ),
+    (
+        lambda c: c.webhooks.last_error("wh_1"),
+        {"error": "timeout", "at": None},
+        "GET webhooks/wh_1/last_error",
+        None,
+    ),
+    (lambda c: c.webhooks.test("wh_1"), {"success": True}, "POST webhooks/wh_1/test", None),
+    (
+        lambda c: c.webhooks.test({"name": "x"}),
+        {"success": False, "error": "dns_failed"},
+        "POST webhooks/test",
+        {"name": "x"},
+    ),
+    (lambda c: c.events.get("evt_1"), EVENT, "GET events/evt_1", None),
+    (
+        lambda c: c.events.replay("evt_1", webhooks=["wh_2"]),
+        listed(DELIVERY),
+        "POST events/evt_1/replay",
+        {"webhooks": ["wh_2"]},
+    ),
+    (lambda c: c.events.replay("evt_1"), listed(DELIVERY), "POST events/evt_1/replay", {}),
+    (lambda c: c.deliveries.get("dlv_1"), DELIVERY, "GET deliveries/dlv_1", None),
+    (lambda c: c.deliveries.resend("dlv_1"), DELIVERY, "POST deliveries/dlv_1/resend", None),
+    (lambda c: c.deliveries.cancel("dlv_1"), DELIVERY, "POST deliveries/dlv_1/cancel", None),
+    (
+        lambda c: c.deliveries.resend_where(webhook="wh_1", state="failed", after=SINCE),
+        JOB,
+        "POST deliveries/resend",
+        {"filter": {"webhook": "wh_1", "state": "failed", "after": "2026-01-31T09:30:00Z"}},
+    ),
+    (
+        lambda c: c.deliveries.resend_many(["dlv_1"]),
+        {"changed": ["dlv_1"]},
+        "POST deliveries/resend",
+        {"ids": ["dlv_1"]},
+    ),
+    (
+        lambda c: c.deliveries.attempt_body("dlv_1", "att_1"),
+        b"<a/>",
+        "GET deliveries/dlv_1/attempts/att_1/body",
+        None,
+    ),
+    (
+        lambda c: c.webhooks.create(
+            "shop", "https://x.example", ["a"], mode="sync", channels=["x"], credential="crm"
         ),
-        (lambda c: c.webhooks.get("wh_1"), WEBHOOK, "GET webhooks/wh_1", None),
-        (
-            lambda c: c.webhooks.patch("wh_1", {"title": "T", "retry": None}),
-            WEBHOOK,
-            "PATCH webhooks/wh_1",
-            {"title": "T", "retry": None},
-        ),
-        (lambda c: c.webhooks.delete("wh_1"), None, "DELETE webhooks/wh_1", None),
-        (lambda c: c.webhooks.pause("wh_1"), WEBHOOK, "POST webhooks/wh_1/pause", None),
-        (lambda c: c.webhooks.resume("wh_1"), WEBHOOK, "POST webhooks/wh_1/resume", None),
-        (lambda c: c.webhooks.stop("wh_1"), WEBHOOK, "POST webhooks/wh_1/stop", None),
-        (lambda c: c.webhooks.restart("wh_1"), WEBHOOK, "POST webhooks/wh_1/restart", None),
-        (
-            lambda c: c.webhooks.recover("wh_1", SINCE),
-            JOB,
-            "POST webhooks/wh_1/recover",
-            {"since": "2026-01-31T09:30:00Z"},
-        ),
-        (lambda c: c.webhooks.secret("wh_1"), {"secret": "s"}, "GET webhooks/wh_1/secret", None),
-        (
-            lambda c: c.webhooks.rotate_secret("wh_1", overlap=0),
-            WEBHOOK,
-            "POST webhooks/wh_1/secret",
-            {"overlap": 0},
-        ),
-        (
-            lambda c: c.webhooks.stats("wh_1", hours=2),
-            STATS,
-            "GET webhooks/wh_1/stats?hours=2",
-            None,
-        ),
-        (
-            lambda c: c.webhooks.last_error("wh_1"),
-            {"error": "timeout", "at": None},
-            "GET webhooks/wh_1/last_error",
-            None,
-        ),
-        (lambda c: c.webhooks.test("wh_1"), {"success": True}, "POST webhooks/wh_1/test", None),
-        (
-            lambda c: c.webhooks.test({"name": "x"}),
-            {"success": False, "error": "dns_failed"},
-            "POST webhooks/test",
-            {"name": "x"},
-        ),
-        (lambda c: c.events.get("evt_1"), EVENT, "GET events/evt_1", None),
-        (
-            lambda c: c.events.replay("evt_1", webhooks=["wh_2"]),
-            listed(DELIVERY),
-            "POST events/evt_1/replay",
-            {"webhooks": ["wh_2"]},
-        ),
-        (lambda c: c.events.replay("evt_1"), listed(DELIVERY), "POST events/evt_1/replay", {}),
-        (lambda c: c.deliveries.get("dlv_1"), DELIVERY, "GET deliveries/dlv_1", None),
-        (lambda c: c.deliveries.resend("dlv_1"), DELIVERY, "POST deliveries/dlv_1/resend", None),
-        (lambda c: c.deliveries.cancel("dlv_1"), DELIVERY, "POST deliveries/dlv_1/cancel", None),
-        (
-            lambda c: c.deliveries.resend_where(webhook="wh_1", state="failed", after=SINCE),
-            JOB,
-            "POST deliveries/resend",
-            {"filter": {"webhook": "wh_1", "state": "failed", "after": "2026-01-31T09:30:00Z"}},
-        ),
-        (
-            lambda c: c.deliveries.resend_many(["dlv_1"]),
-            {"changed": ["dlv_1"]},
-            "POST deliveries/resend",
-            {"ids": ["dlv_1"]},
-        ),
-        (
-            lambda c: c.deliveries.attempt_body("dlv_1", "att_1"),
-            b"<a/>",
-            "GET deliveries/dlv_1/attempts/att_1/body",
-            None,
-        ),
-        (
-            lambda c: c.webhooks.create(
-                "shop", "https://x.example", ["a"], mode="sync", channels=["x"], credential="crm"
-            ),
-            {**WEBHOOK, "mode": "sync", "channels": ["x"], "credential": "cred_1"},
-            "POST webhooks",
-            {
-                "name": "shop",
-                "target_url": "https://x.example",
-                "events": ["a"],
-                "mode": "sync",
-                "channels": ["x"],
-                "credential": "crm",
-            },
-        ),
-        (
-            lambda c: c.credentials.create("crm", "basic", username="u", password="p"),
-            CREDENTIAL,
-            "POST credentials",
-            {"name": "crm", "kind": "basic", "username": "u", "password": "p"},
-        ),
-        (lambda c: c.credentials.get("cred_1"), CREDENTIAL, "GET credentials/cred_1", None),
-        (
-            lambda c: c.credentials.patch("cred_1", {"password": "q", "description": None}),
-            CREDENTIAL,
-            "PATCH credentials/cred_1",
-            {"password": "q", "description": None},
-        ),
-        (lambda c: c.credentials.delete("cred_1"), None, "DELETE credentials/cred_1", None),
-        (lambda c: c.event_types.get("a.create"), EVENT_TYPE, "GET event_types/a.create", None),
-        (
-            lambda c: c.event_types.put("a.create", phase="before", schema={"type": "object"}),
-            EVENT_TYPE,
-            "PUT event_types/a.create",
-            {"phase": "before", "schema": {"type": "object"}},
-        ),
-        (
-            lambda c: c.event_types.archive("a.create"),
-            {**EVENT_TYPE, "archived": True},
-            "POST event_types/a.create/archive",
-            None,
-        ),
-        (
-            lambda c: c.event_types.send_example("a.create"),
-            {"id": "evt_1", "deliveries": 1, "duplicate": False, "outcomes": [OUTCOME]},
-            "POST event_types/a.create/example",
-            None,
-        ),
-        (
-            lambda c: c.event_types.asyncapi(application="crm"),
-            {"asyncapi": "3.0.0"},
-            "GET asyncapi?application=crm",
-            None,
-        ),
-        (lambda c: c.jobs.get("job_1"), JOB, "GET jobs/job_1", None),
-        (
-            lambda c: c.keys.create("ci", tenant="acme"),
-            {"id": "key_1", "name": "ci", "tenant": "acme", "key": "hf_x"},
-            "POST keys",
-            {"name": "ci", "tenant": "acme"},
-        ),
-        (lambda c: c.keys.get("key_1"), {"id": "key_1", "name": "ci"}, "GET keys/key_1", None),
-        (lambda c: c.keys.delete("key_1"), None, "DELETE keys/key_1", None),
-        (lambda c: c.tenants.get("acme"), {"name": "acme"}, "GET tenants/acme", None),
-        (
-            lambda c: c.tenants.put("acme", strict_types=True),
-            {"name": "acme", "strict_types": True},
-            "PUT tenants/acme",
-            {"strict_types": True},
-        ),
-        (lambda c: c.tenants.delete("acme"), None, "DELETE tenants/acme", None),
-    ],
-)
+        {**WEBHOOK, "mode": "sync", "channels": ["x"], "credential": "cred_1"},
+        "POST webhooks",
+        {
+            "name": "shop",
+            "target_url": "https://x.example",
+            "events": ["a"],
+            "mode": "sync",
+            "channels": ["x"],
+            "credential": "crm",
+        },
+    ),
+    (
+        lambda c: c.credentials.create("crm", "basic", username="u", password="p"),
+        CREDENTIAL,
+        "POST credentials",
+        {"name": "crm", "kind": "basic", "username": "u", "password": "p"},
+    ),
+    (lambda c: c.credentials.get("cred_1"), CREDENTIAL, "GET credentials/cred_1", None),
+    (
+        lambda c: c.credentials.patch("cred_1", {"password": "q", "description": None}),
+        CREDENTIAL,
+        "PATCH credentials/cred_1",
+        {"password": "q", "description": None},
+    ),
+    (lambda c: c.credentials.delete("cred_1"), None, "DELETE credentials/cred_1", None),
+    (lambda c: c.event_types.get("a.create"), EVENT_TYPE, "GET event_types/a.create", None),
+    (
+        lambda c: c.event_types.put("a.create", phase="before", schema={"type": "object"}),
+        EVENT_TYPE,
+        "PUT event_types/a.create",
+        {"phase": "before", "schema": {"type": "object"}},
+    ),
+    (
+        lambda c: c.event_types.archive("a.create"),
+        {**EVENT_TYPE, "archived": True},
+        "POST event_types/a.create/archive",
+        None,
+    ),
+    (
+        lambda c: c.event_types.send_example("a.create"),
+        {"id": "evt_1", "deliveries": 1, "duplicate": False, "outcomes": [OUTCOME]},
+        "POST event_types/a.create/example",
+        None,
+    ),
+    (
+        lambda c: c.event_types.asyncapi(application="crm"),
+        {"asyncapi": "3.0.0"},
+        "GET asyncapi?application=crm",
+        None,
+    ),
+    (lambda c: c.jobs.get("job_1"), JOB, "GET jobs/job_1", None),
+    (
+        lambda c: c.keys.create("ci", tenant="acme"),
+        {"id": "key_1", "name": "ci", "tenant": "acme", "key": "hf_x"},
+        "POST keys",
+        {"name": "ci", "tenant": "acme"},
+    ),
+    (lambda c: c.keys.get("key_1"), {"id": "key_1", "name": "ci"}, "GET keys/key_1", None),
+    (lambda c: c.keys.delete("key_1"), None, "DELETE keys/key_1", None),
+    (lambda c: c.tenants.get("acme"), {"name": "acme"}, "GET tenants/acme", None),
+    (
+        lambda c: c.tenants.put("acme", strict_types=True),
+        {"name": "acme", "strict_types": True},
+        "PUT tenants/acme",
+        {"strict_types": True},
+    ),
+    (lambda c: c.tenants.delete("acme"), None, "DELETE tenants/acme", None),
+]
+
+
+@pytest.mark.parametrize(("use", "answer", "request_line", "body"), CALLS)
 async def test_each_call_goes_to_its_address_with_its_body_and_reads_its_answer(
     api: Api, use: Use, answer: Any, request_line: str, body: Any
 ) -> None:
@@ -351,47 +351,47 @@ async def test_each_call_goes_to_its_address_with_its_body_and_reads_its_answer(
         assert {k: read[k] for k in expected} == expected
 
 
-@pytest.mark.parametrize(
-    ("use", "document", "request_line"),
-    [
-        (lambda c: c.webhooks.list(limit=10), WEBHOOK, "webhooks?limit=10"),
-        (
-            lambda c: c.events.list(type="a.b", state="matched", after=SINCE, before=SINCE),
-            EVENT,
-            "events?type=a.b&state=matched&after=2026-01-31T09%3A30%3A00%2B00%3A00"
-            "&before=2026-01-31T09%3A30%3A00%2B00%3A00",
-        ),
-        (lambda c: c.events.deliveries("evt_1"), DELIVERY, "events/evt_1/deliveries"),
-        (
-            lambda c: c.deliveries.list(webhook="wh_1", status_code=500, text="a&b"),
-            DELIVERY,
-            "deliveries?webhook=wh_1&status_code=500&text=a%26b",
-        ),
-        (
-            lambda c: c.deliveries.attempts("dlv_1"),
-            {"id": "att_1", "number": 1, "success": False, "error": "timeout"},
-            "deliveries/dlv_1/attempts",
-        ),
-        (
-            lambda c: c.events.matches("evt_1", webhook="wh_1"),
-            MATCH,
-            "events/evt_1/matches?webhook=wh_1",
-        ),
-        (lambda c: c.credentials.list(), CREDENTIAL, "credentials"),
-        (
-            lambda c: c.event_types.list(application="crm"),
-            EVENT_TYPE,
-            "event_types?application=crm",
-        ),
-        (
-            lambda c: c.event_types.applications(),
-            {"name": "crm", "event_types": ["a.create"]},
-            "applications",
-        ),
-        (lambda c: c.keys.list(), {"id": "key_1", "name": "ci"}, "keys"),
-        (lambda c: c.tenants.list(), {"name": "acme"}, "tenants"),
-    ],
-)
+LISTS: list[tuple[Use, Any, str]] = [
+    (lambda c: c.webhooks.list(limit=10), WEBHOOK, "webhooks?limit=10"),
+    (
+        lambda c: c.events.list(type="a.b", state="matched", after=SINCE, before=SINCE),
+        EVENT,
+        "events?type=a.b&state=matched&after=2026-01-31T09%3A30%3A00%2B00%3A00"
+        "&before=2026-01-31T09%3A30%3A00%2B00%3A00",
+    ),
+    (lambda c: c.events.deliveries("evt_1"), DELIVERY, "events/evt_1/deliveries"),
+    (
+        lambda c: c.deliveries.list(webhook="wh_1", status_code=500, text="a&b"),
+        DELIVERY,
+        "deliveries?webhook=wh_1&status_code=500&text=a%26b",
+    ),
+    (
+        lambda c: c.deliveries.attempts("dlv_1"),
+        {"id": "att_1", "number": 1, "success": False, "error": "timeout"},
+        "deliveries/dlv_1/attempts",
+    ),
+    (
+        lambda c: c.events.matches("evt_1", webhook="wh_1"),
+        MATCH,
+        "events/evt_1/matches?webhook=wh_1",
+    ),
+    (lambda c: c.credentials.list(), CREDENTIAL, "credentials"),
+    (
+        lambda c: c.event_types.list(application="crm"),
+        EVENT_TYPE,
+        "event_types?application=crm",
+    ),
+    (
+        lambda c: c.event_types.applications(),
+        {"name": "crm", "event_types": ["a.create"]},
+        "applications",
+    ),
+    (lambda c: c.keys.list(), {"id": "key_1", "name": "ci"}, "keys"),
+    (lambda c: c.tenants.list(), {"name": "acme"}, "tenants"),
+]
+
+
+@pytest.mark.parametrize(("use", "document", "request_line"), LISTS)
 async def test_lists_are_fetched_page_by_page_as_iteration_reaches_them(
     api: Api, use: Use, document: Any, request_line: str
 ) -> None:
