@@ -142,3 +142,37 @@ async def test_the_request_carries_the_webhooks_credential(house: House) -> None
     answer = await house.client.post("/api/v1/webhooks", json=CLOUDEVENTS | {"credential": "keys"})
     assert answer.json()["credential"] == made.json()["id"]
     assert b"\r\nAuthorization: Basic YW5uOnNlc2FtZQ==\r\n" in house.transport.sent[0].head
+
+
+async def test_a_superoffice_secret_is_made_on_demand_and_shown_once(house: House) -> None:
+    """S-SO-22; without one, requests are not signed."""
+    made = (await house.client.post("/api/v1/webhooks", json=SUPEROFFICE)).json()
+    assert made["secret"] is None
+    url = f"/api/v1/webhooks/{made['id']}"
+    rotated = (await house.client.post(f"{url}/secret", json={})).json()
+    assert len(rotated["secret"]) >= 40
+    assert rotated["secret"] not in (await house.client.get(url)).text
+    await house.client.post(f"{url}/test")
+    assert b"\r\nX-SuperOffice-Signature: " in house.transport.sent[-1].head
+
+
+async def test_profiles_without_secrets_of_their_own_make_none(house: House) -> None:
+    for name, profile in (("ticket", "happyfox"), ("record", "hornbill")):
+        made = await house.webhook(name, profile=profile)
+        answer = await house.client.post(f"/api/v1/webhooks/{made['id']}/secret", json={})
+        assert (answer.status_code, answer.json()["field"]) == (422, "secret")
+
+
+async def test_the_later_of_two_editors_is_refused_with_the_tag_of_what_is_there_now(
+    house: House,
+) -> None:
+    made = await house.webhook()
+    url = f"/api/v1/webhooks/{made['id']}"
+    tag = (await house.client.get(url)).headers["etag"]
+    first = await house.client.patch(url, json={"title": "one"}, headers={"If-Match": tag})
+    assert first.status_code == 200
+    later = await house.client.patch(url, json={"title": "two"}, headers={"If-Match": tag})
+    assert (later.status_code, later.json()["code"]) == (412, "version_mismatch")
+    assert later.headers["etag"] == first.headers["etag"] == '"2"'
+    assert later.json()["version"] == 2
+    assert (await house.client.get(url)).json()["title"] == "one"

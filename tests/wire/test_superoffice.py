@@ -88,7 +88,7 @@ def test_one_guid_stands_in_header_and_body_and_is_kept_over_retries_resends_and
 def test_no_secret_no_signature() -> None:
     _, headers = sent(SUPEROFFICE, event("contact.changed"), [])
     assert "x-superoffice-signature" not in headers
-    assert SUPEROFFICE.new_secret() is None
+    assert not SUPEROFFICE.secret_by_default
 
 
 def test_while_a_secret_rotates_the_newest_signs_alone() -> None:

@@ -1,4 +1,4 @@
-"""What JSON Schema can say of the rules for request bodies, for the OpenAPI document.
+"""What JSON Schema can say of bodies and answers beyond their types, for the OpenAPI document.
 
 The rules are enforced, with their own words, by the modules whose numbers and patterns are read
 here; nothing in this module decides. A rule that JSON Schema can't say (a certificate belongs to
@@ -14,6 +14,7 @@ from typing import Any
 from hookferry.api.parameters import (
     DELIVERY_STATES,
     EVENT_PATTERN,
+    EVENT_STATES,
     EVENT_TYPE,
     TENANT,
     TIME,
@@ -24,8 +25,19 @@ from hookferry.api.parameters import (
 from hookferry.api.resources.deliveries import MAX_IDS
 from hookferry.api.resources.deliveries import MAX_TEXT as MAX_SEARCH
 from hookferry.api.resources.events import MAX_REPLAY
-from hookferry.engine import credentials, definition, event_types, keys, publication, tenants
-from hookferry.engine.webhooks import MAX_OVERLAP
+from hookferry.domain.webhook import Mode, WebhookState
+from hookferry.engine import (
+    credentials,
+    definition,
+    event_types,
+    keys,
+    publication,
+    tenants,
+    verdicts,
+)
+from hookferry.engine.webhook_secrets import MAX_OVERLAP
+from hookferry.store.ports import JOB_STATES
+from hookferry.transport.guard import Verdict
 from hookferry.wire.profiles import PROFILES
 
 
@@ -35,6 +47,58 @@ def _text(longest: int, shortest: int = 0) -> Schema:
 
 def _range(low: float, high: float) -> Schema:
     return {"minimum": low, "maximum": high}
+
+
+_COUNT: Schema = {"minimum": 0}
+_FROM_ONE: Schema = {"minimum": 1}
+_STATE: Schema = {"enum": list(DELIVERY_STATES)}
+_MODE: Schema = {"enum": [mode.value for mode in Mode]}
+
+SHOWN: dict[str, dict[str, Schema]] = {
+    "ReceiptView": {"id": id_schema("evt"), "deliveries": _COUNT},
+    "VerdictView": {"id": id_schema("evt"), "deliveries": _COUNT},
+    "CallOutcome": {
+        "webhook": id_schema("wh"),
+        "delivery": id_schema("dlv"),
+        "mode": _MODE,
+        "outcome": {"enum": sorted(verdicts.OUTCOMES)},
+    },
+    "EventView": {
+        "id": id_schema("evt"),
+        "type": EVENT_TYPE,
+        "state": {"enum": list(EVENT_STATES)},
+        "deliveries": {"propertyNames": _STATE},
+    },
+    "DeliveryView": {
+        "id": id_schema("dlv"),
+        "event": id_schema("evt"),
+        "event_type": EVENT_TYPE,
+        "webhook": id_schema("wh"),
+        "state": _STATE,
+        "attempts": _COUNT,
+    },
+    "MatchedDelivery": {"id": id_schema("dlv"), "state": _STATE, "attempts": _COUNT},
+    "MatchView": {"webhook": id_schema("wh")},
+    "AttemptView": {
+        "id": id_schema("att"),
+        "number": _FROM_ONE,
+        "verdict": {"enum": [verdict.value for verdict in Verdict]},
+    },
+    "WebhookView": {
+        "id": id_schema("wh"),
+        "number": _FROM_ONE,
+        "mode": _MODE,
+        "state": {"enum": [state.label for state in WebhookState]},
+        "version": _FROM_ONE,
+    },
+    "PingResult": {"verdict": {"enum": [verdict.value for verdict in Verdict]}},
+    "CredentialView": {"id": id_schema("cred"), "version": _FROM_ONE},
+    "EventTypeView": {"name": EVENT_TYPE, "version": _FROM_ONE},
+    "TenantView": {"name": TENANT, "version": _FROM_ONE},
+    "KeyView": {"id": id_schema("key")},
+    "JobView": {"id": id_schema("job"), "state": {"enum": list(JOB_STATES)}, "done": _COUNT},
+}
+"""What is known of the fields of answers."""
 
 
 def table(limits: definition.DefinitionLimits) -> dict[str, dict[str, Schema]]:
@@ -49,6 +113,7 @@ def table(limits: definition.DefinitionLimits) -> dict[str, dict[str, Schema]]:
             "type": EVENT_TYPE,
             "id": {"pattern": whole(publication.PRINTABLE_ID)},
             "tenant": TENANT,
+            "occurred_at": {"format": "date-time"},
         },
         "WebhookDefinition": {
             "name": _text(100, 1),
@@ -122,6 +187,7 @@ def table(limits: definition.DefinitionLimits) -> dict[str, dict[str, Schema]]:
             "before": TIME,
             "text": _text(MAX_SEARCH, 1),
         },
+        **SHOWN,
     }
 
 

@@ -122,6 +122,8 @@ def headers_of(error: HookferryError) -> list[tuple[str, str]]:
         return [("retry-after", str(error.retry_after))]
     if isinstance(error, errors.Unauthorized):
         return [("www-authenticate", 'Bearer realm="hookferry"')]
+    if isinstance(error, errors.VersionMismatch) and "version" in error.extra:
+        return [("etag", f'"{error.extra["version"]}"')]  # what If-Match would have to say now
     if isinstance(error, errors.MethodNotAllowed) and "allow" in error.extra:
         return [("allow", str(error.extra["allow"]))]
     return []

@@ -20,6 +20,7 @@ SKIPPED = "skipped"
 """The webhook takes no events at the moment (stopped, disabled, or its tenant is off)."""
 CALLER_GONE = "caller_gone"
 """The publisher left, or the server ended, before there was an answer."""
+OUTCOMES = frozenset({DELIVERED, FAILED, VETOED, NO_ANSWER, SKIPPED, CALLER_GONE})
 
 _ASKING = frozenset(("create", "update", "delete"))
 

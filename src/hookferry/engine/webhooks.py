@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hookferry.clock import Clock
-from hookferry.domain.webhook import SealedSecret, Webhook, WebhookState
+from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.announcements import STARTED, STOPPED
 from hookferry.engine.definition import (
     DefinitionLimits,
@@ -24,12 +24,11 @@ from hookferry.engine.directory import Directory
 from hookferry.engine.sealing import (
     CLIENT_CERTIFICATE_FIELD,
     PROXY_FIELD,
-    SECRET_FIELD,
     Sealer,
     open_client_certificate,
     open_proxy,
-    open_secrets,
 )
+from hookferry.engine.webhook_secrets import WebhookSecrets
 from hookferry.errors import Conflict, InvalidField, NotFound, VersionMismatch
 from hookferry.ids import IdSource, encode
 from hookferry.store.ports import ConfigStore
@@ -37,9 +36,6 @@ from hookferry.wire.profiles import profile_named
 
 MAX_WEBHOOKS = 10_000
 """Live webhooks of one tenant."""
-MAX_OVERLAP = 7 * 86_400.0
-MAX_SIGNING = 5
-"""Secrets that may sign at once: the newest and those rotated away that still overlap."""
 
 _PLAIN_FIELDS = tuple(
     name
@@ -128,7 +124,7 @@ class Webhooks:
         self._greeter = greeter
         self._announce = announce
         self.limits = limits
-        self._rotation_overlap = rotation_overlap
+        self._secrets = WebhookSecrets(sealer, clock, overlap=rotation_overlap)
 
     # ------------------------------------------------------------------ definitions
 
@@ -159,13 +155,7 @@ class Webhooks:
         )
         webhook = self._applied(webhook, definition)
         await self._judge(webhook)
-        profile = profile_named(definition.profile)
-        secret = definition.secret
-        if secret is None:
-            secret = profile.new_secret()
-        if secret is not None:
-            webhook = self._signing_with(webhook, secret)
-        return webhook, secret
+        return self._secrets.first(webhook, definition.secret)
 
     async def create(
         self, tenant_id: int, document: object, *, state: WebhookState = WebhookState.ACTIVE
@@ -232,11 +222,11 @@ class Webhooks:
         cleared = {name: None for name in _SEALED_FIELDS if name in patch}
         after = self._applied(msgspec.structs.replace(before, **cleared), definition)
         if before.profile != after.profile:
-            after = self._under_new_profile(after)
+            after = self._secrets.under_new_profile(after)
         if secret is not msgspec.UNSET:
-            after = self._signing_with(after, secret)
+            after = self._secrets.replaced(after, secret)
         elif "secret" in patch:
-            after = self._unsigned(after)
+            after = self._secrets.removed(after)
         if not _WAY_FIELDS.isdisjoint(patch):
             await self._judge(after)
         if secret is not msgspec.UNSET or not _SILENT_FIELDS.issuperset(patch):
@@ -304,7 +294,7 @@ class Webhooks:
         )
         if webhook.secret_read:
             raise read_already
-        secret = open_secrets(self._sealer, webhook, self._clock.wall_ms())[0]
+        secret = self._secrets.newest(webhook)
         try:
             await self._save_change(msgspec.structs.replace(webhook, secret_read=True))
         except VersionMismatch:
@@ -330,42 +320,12 @@ class Webhooks:
 
         Raises:
             NotFound: there is no such webhook.
-            InvalidField: the secret or the overlap is not allowed.
-            Conflict: the profile makes no secrets, or too many still overlap.
+            InvalidField, Conflict: as ``WebhookSecrets.rotated``.
         """
-        webhook = self._directory.webhook(tenant_id, webhook_id)
-        profile = profile_named(webhook.profile)
-        if overlap is None:
-            overlap = self._rotation_overlap
-        if not 0 <= overlap <= MAX_OVERLAP:
-            raise InvalidField(f"overlap is 0 to {MAX_OVERLAP:,g} seconds", field="overlap")
-        if secret is None:
-            secret = profile.new_secret()
-            if secret is None:
-                raise InvalidField(
-                    f"the profile {profile.name!r} makes no secrets; give one", field="secret"
-                )
-        else:
-            profile.check_secret(secret)
-        now = self._clock.wall_ms()
-        until = now + int(overlap * 1000)
-        kept = [
-            SealedSecret(
-                s.sealed, until if s.expires_at_ms is None else min(s.expires_at_ms, until)
-            )
-            for s in webhook.secrets
-            if overlap and (s.expires_at_ms is None or s.expires_at_ms > now)
-        ]
-        if len(kept) >= MAX_SIGNING:
-            raise Conflict(
-                f"{MAX_SIGNING} secrets of this webhook still sign; wait until one expires, or "
-                "rotate with overlap 0"
-            )
-        newest = SealedSecret(self._seal_secret(webhook, secret))
-        saved = await self._save_change(
-            msgspec.structs.replace(webhook, secrets=(newest, *kept), secret_read=False)
+        rotated, made = self._secrets.rotated(
+            self._directory.webhook(tenant_id, webhook_id), secret, overlap
         )
-        return saved, secret
+        return await self._save_change(rotated), made
 
     # ------------------------------------------------------------------ parts
 
@@ -374,7 +334,8 @@ class Webhooks:
         if version is not None and webhook.version != version:
             raise VersionMismatch(
                 f"this webhook is at version {webhook.version}, not {version}; read it again and "
-                "repeat your change"
+                "repeat your change",
+                version=webhook.version,
             )
         return webhook
 
@@ -411,48 +372,6 @@ class Webhooks:
             return self._directory.find_credential(tenant_id, id_or_name).id
         except NotFound as error:
             raise InvalidField(error.detail, field="credential") from None
-
-    def _under_new_profile(self, webhook: Webhook) -> Webhook:
-        """Check the present secret under a new profile, or make one where there was none.
-
-        A profile that has no use for a webhook's own secret lets go of it.
-        """
-        profile = profile_named(webhook.profile)
-        if webhook.secrets:
-            secret = open_secrets(self._sealer, webhook, self._clock.wall_ms())[0]
-            try:
-                profile.check_secret(secret)
-            except InvalidField as error:
-                if profile.tenant_key or profile.signature is None:
-                    return msgspec.structs.replace(webhook, secrets=(), secret_read=False)
-                raise InvalidField(
-                    f"the present secret does not fit the profile {profile.name!r}: "
-                    f"{error.detail}; rotate to one that does first, or make a new webhook",
-                    field="profile",
-                ) from None
-            return webhook
-        made = profile.new_secret()
-        if made is None:
-            return webhook
-        sealed = SealedSecret(self._seal_secret(webhook, made))
-        return msgspec.structs.replace(webhook, secrets=(sealed,), secret_read=False)
-
-    def _signing_with(self, webhook: Webhook, secret: str) -> Webhook:
-        profile_named(webhook.profile).check_secret(secret)
-        sealed = SealedSecret(self._seal_secret(webhook, secret))
-        return msgspec.structs.replace(webhook, secrets=(sealed,), secret_read=False)
-
-    def _unsigned(self, webhook: Webhook) -> Webhook:
-        if profile_named(webhook.profile).new_secret() is not None:
-            raise InvalidField(
-                f"the profile {webhook.profile!r} signs every request; POST to "
-                "/api/v1/webhooks/<id>/secret makes another secret",
-                field="secret",
-            )
-        return msgspec.structs.replace(webhook, secrets=(), secret_read=False)
-
-    def _seal_secret(self, webhook: Webhook, secret: str) -> bytes:
-        return self._sealer.seal(secret.encode(), row=webhook.id, field=SECRET_FIELD)
 
     async def _judge(self, webhook: Webhook) -> None:
         await self._check_target(

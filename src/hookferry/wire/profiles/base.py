@@ -98,6 +98,8 @@ class Profile(ABC):
     breaker: ClassVar[bool] = True
     """429, 502, 503, 504 and Retry-After slow the lane down without spending attempts."""
     unique_name: ClassVar[bool] = True
+    secret_by_default: ClassVar[bool] = True
+    """A new webhook gets a secret unless it brings one: every request is signed."""
     formats: ClassVar[tuple[str, ...]] = ("json",)
     """The values of ``payload_format``, the default first."""
     takes_properties: ClassVar[bool] = False
@@ -130,7 +132,7 @@ class Profile(ABC):
 
     @abstractmethod
     def new_secret(self) -> str | None:
-        """Make a signing secret, or None where the profile has none by default."""
+        """Make a signing secret, or None where webhooks have none of their own."""
 
     @abstractmethod
     def check_secret(self, secret: str) -> None:

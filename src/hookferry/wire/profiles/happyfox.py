@@ -71,6 +71,7 @@ class HappyFox(Profile):
     failure_window = None
     gone_disables = False
     breaker = False
+    secret_by_default = False
     unique_name = False
     tenant_key = True
     own_headers = (HappyFoxKey.header.lower(),)

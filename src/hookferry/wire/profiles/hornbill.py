@@ -89,6 +89,7 @@ class Hornbill(Profile):
     failure_window = None
     gone_disables = False
     breaker = False
+    secret_by_default = False
     formats = ("json", "xml")
 
     def succeeded(self, status: int) -> bool:

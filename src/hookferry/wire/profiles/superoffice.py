@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
+from secrets import token_urlsafe
 from typing import Any, ClassVar
 
 import msgspec
@@ -149,6 +150,7 @@ class SuperOffice(Profile):
     failure_window = None
     breaker = False
     unique_name = False
+    secret_by_default = False
     takes_properties = True
     test_on_save = True
     user_agent = f"NetServer-Webhook/{version('hookferry')}"
@@ -170,8 +172,9 @@ class SuperOffice(Profile):
         """Tell whether a status is 200, the only success."""
         return status == 200
 
-    def new_secret(self) -> None:
-        """Make none: without a secret, requests are not signed."""
+    def new_secret(self) -> str:
+        """Make a secret of 256 random bits, on demand only (S-SO-22): text that both sides know."""
+        return token_urlsafe(32)
 
     def check_secret(self, secret: str) -> None:
         """Raise InvalidField unless it is 1 to 256 characters."""
