@@ -15,15 +15,16 @@ import msgspec
 import structlog
 
 from hookferry.clock import Clock, Timeline
-from hookferry.domain.delivery import HELD, WAITED_FOR, Delivery, DeliveryState
+from hookferry.domain.delivery import HELD, WAITED_FOR, Delivery
 from hookferry.domain.event import Event, EventMeta, EventState
 from hookferry.domain.tenant import Tenant
-from hookferry.domain.webhook import Mode, Webhook, WebhookState
+from hookferry.domain.webhook import Mode, Webhook
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
 from hookferry.engine.matching import MAX_HOPS, Matcher
+from hookferry.engine.owing import Waiting, arrange, owed, unless_for
 from hookferry.engine.publication import Publication, meta_of
-from hookferry.engine.synchronous import MAX_CALLS_PER_EVENT, PAUSED, Asked, Calls, Room, Verdict
+from hookferry.engine.synchronous import Asked, Calls, Room, Verdict
 from hookferry.engine.verdicts import asks
 from hookferry.errors import (
     Conflict,
@@ -48,12 +49,6 @@ EVENT_ID_SECONDS = 72 * 3600
 IDEMPOTENCY_KEY_SECONDS = 24 * 3600
 SCOPE_EVENT_ID = "event"
 SCOPE_IDEMPOTENCY_KEY = "key"
-
-_SKIPPED_IN_STATE = {
-    WebhookState.STOPPED: "webhook_stopped",
-    WebhookState.TOO_MANY_ERRORS: "webhook_too_many_errors",
-    WebhookState.UNKNOWN: "webhook_state_unknown",
-}
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -136,7 +131,7 @@ class _Entry:
         """The webhook that this very event says is disabled: the directory may not know yet."""
         self._gone = False
         self._room: Room | None = None
-        self._plan: _Waiting | None = None
+        self._plan: Waiting | None = None
         self._event: Event | None = None
         self._size = len(payload)
         self.tenant = tenant
@@ -188,15 +183,15 @@ class _Entry:
             meta,
         )
         due = intake.timeline.now_ms()
-        deliveries = [_owed(intake.ids.next(), event, w, tenant, due) for w in matched]
+        deliveries = [owed(intake.ids.next(), event, w, tenant, due) for w in matched]
         if self._disabled is not None:
-            deliveries = [_unless_for(self._disabled, d) for d in deliveries]
+            deliveries = [unless_for(self._disabled, d) for d in deliveries]
         waiting = self._plan = None
         if self._waits and any(w.mode is not Mode.ASYNC for w in matched):
             if intake.calls.full:
                 raise Overloaded("too many publishers wait for an answer; try again in a moment")
             before = asks(self.type, directory.event_types(tenant.id).get(self.type))
-            waiting = self._plan = _arrange(matched, deliveries, before)
+            waiting = self._plan = arrange(matched, deliveries, before)
         dedupe = self.dedupe
         if dedupe:
             kept = _First(event.id, len(deliveries))
@@ -222,7 +217,7 @@ class _Entry:
         if acceptance.deliveries:
             intake.hand.offer(acceptance.event, acceptance.deliveries)
 
-    def _begin(self, acceptance: Acceptance, waiting: _Waiting) -> None:
+    def _begin(self, acceptance: Acceptance, waiting: Waiting) -> None:
         """Make the calls; asynchronous deliveries go now, unless they hang on the verdict."""
         intake = self._intake
         held = [d for d in acceptance.deliveries if d.due_ms == HELD]
@@ -280,83 +275,6 @@ class _Entry:
         if self.span is not None:
             self.span.refused(error.code)
         self.done(error)
-
-
-class _Waiting(msgspec.Struct):
-    """What of an event's deliveries the publisher waits for."""
-
-    before: bool
-    calls: list[tuple[Webhook, Delivery]]
-    asked: tuple[Asked, ...]
-
-
-def _arrange(matched: Sequence[Webhook], deliveries: list[Delivery], before: bool) -> _Waiting:
-    """Set the synchronous deliveries apart, in place.
-
-    Those of an event that asks hold the asynchronous ones back until their verdict.
-
-    Raises:
-        Conflict: there are more than a publisher can wait for.
-    """
-    calls: list[tuple[Webhook, Delivery]] = []
-    asked: list[Asked] = []
-    undecided = False
-    for position, webhook in enumerate(matched):
-        if webhook.mode is Mode.ASYNC:
-            continue
-        delivery = deliveries[position]
-        reason = delivery.last_error
-        if delivery.state is DeliveryState.PENDING:
-            undecided = True
-            if webhook.state is WebhookState.PAUSED:
-                reason = PAUSED
-                vetoes = before and webhook.mode is Mode.SYNC_CRITICAL
-                delivery = msgspec.structs.replace(
-                    delivery,
-                    state=DeliveryState.VETOED if vetoes else DeliveryState.FAILED,
-                    last_error=reason,
-                )
-            else:
-                delivery = msgspec.structs.replace(delivery, due_ms=WAITED_FOR)
-                calls.append((webhook, delivery))
-            deliveries[position] = delivery
-        asked.append(Asked(delivery.id, webhook.id, webhook.mode, reason))
-    if len(calls) > MAX_CALLS_PER_EVENT:
-        raise Conflict(
-            f"{len(calls)} synchronous webhooks match this event; a publisher waits for at most "
-            f"{MAX_CALLS_PER_EVENT}: make some of them asynchronous"
-        )
-    if before and undecided:
-        for position, delivery in enumerate(deliveries):
-            if delivery.state is DeliveryState.PENDING and delivery.due_ms < WAITED_FOR:
-                deliveries[position] = msgspec.structs.replace(delivery, due_ms=HELD)
-    return _Waiting(before, calls, tuple(asked))
-
-
-def _unless_for(webhook_id: int, delivery: Delivery) -> Delivery:
-    """Return a delivery, skipped if it is for a webhook that is being disabled."""
-    if delivery.webhook_id != webhook_id or delivery.state is not DeliveryState.PENDING:
-        return delivery
-    reason = _SKIPPED_IN_STATE[WebhookState.TOO_MANY_ERRORS]
-    return msgspec.structs.replace(delivery, state=DeliveryState.SKIPPED, last_error=reason)
-
-
-def _owed(delivery_id: int, event: Event, webhook: Webhook, tenant: Tenant, due: int) -> Delivery:
-    reason = _SKIPPED_IN_STATE.get(webhook.state)
-    if not tenant.webhooks_active:
-        reason = "tenant_webhooks_off"
-    return Delivery(
-        delivery_id,
-        event.id,
-        webhook.id,
-        event.tenant_id,
-        DeliveryState.PENDING if reason is None else DeliveryState.SKIPPED,
-        due,
-        0,
-        None,
-        reason,
-        event.received_at_ms,
-    )
 
 
 class Intake:
