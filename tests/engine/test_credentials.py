@@ -257,6 +257,26 @@ async def test_a_changed_credential_is_sent_at_once(house: House) -> None:
     assert tokens == ["Bearer tok-1", "Bearer tok-2"]
 
 
+@pytest.mark.parametrize("header", ["Authorization", "X-Api-Key", "user-agent", "ACCEPT"])
+async def test_a_credential_takes_the_place_of_a_header_of_its_name(
+    house: House, header: str
+) -> None:
+    made = await house.rules.create(TENANT, API_KEY | {"header": header})
+    house.rig.opens = house._opens
+    await house.rig.webhook(
+        "with", credential=made.id, headers={header.swapcase(): "mine", "X-B": "kept"}
+    )
+    await house.rig.publish()
+    await house.rig.quiet()
+    lines = house.rig.sent["with"][0].head.decode().lower().split("\r\n")
+    assert [line for line in lines if line.startswith(f"{header.lower()}:")] == [
+        f"{header.lower()}: k-1"
+    ]
+    assert "x-b: kept" in lines
+    [attempt] = house.rig.disk.attempts.values()
+    assert b"k-1" not in attempt.request_head
+
+
 async def test_the_attempts_log_masks_the_credential(house: House) -> None:
     for number, definition in enumerate((BASIC, BEARER, API_KEY)):
         made = await house.rules.create(TENANT, definition | {"name": f"c{number}"})

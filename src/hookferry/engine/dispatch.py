@@ -204,14 +204,18 @@ def _static_head(
         b"Content-Type: " + rendering.content_type.encode(),
         b"Accept: */*",
     ]
-    own = [(name.encode(), value.encode("latin-1")) for name, value in webhook.headers.items()]
-    replaced = {name.lower() for name, _ in own}
+    name, value = authorization or ("", "")
+    own = [
+        (own_name.encode(), own_value.encode("latin-1"))
+        for own_name, own_value in webhook.headers.items()
+        if own_name.lower() != name.lower()  # the credential's: receivers refuse two of a name
+    ]
+    replaced = {name.lower().encode(), *(own_name.lower() for own_name, _ in own)}
     lines = lines[:2] + [
         line for line in lines[2:] if line.split(b":", 1)[0].lower() not in replaced
     ]
     shown = list(lines)
     if authorization is not None:
-        name, value = authorization
         lines.append(f"{name}: {value}".encode("latin-1"))
         shown.append(f"{name}: {MASK}".encode("latin-1"))
     for name_, value_ in own:
