@@ -48,6 +48,13 @@ negative_data_rejection.expected-statuses = [
 ]
 # Some rules are beyond JSON Schema: that a name is free, that a certificate belongs to its key.
 positive_data_acceptance.enabled = false
+
+# The good events of a batch are taken although others are not: 207.
+[[operations]]
+include-operation-id = "events_batch"
+checks.negative_data_rejection.expected-statuses = [
+    "207", "400", "401", "403", "404", "409", "422",
+]
 """
 
 
@@ -68,11 +75,13 @@ def ask(
             long=str(bool(EXAMPLES)).lower(),
         )
     )
+    asked = {
+        path: {m: operation for m, operation in item.items() if EXAMPLES or m != "head"}
+        for path, item in document["paths"].items()
+        if only in (None, path)
+    }
+    document = document | {"paths": asked}
     schema = schemathesis.openapi.from_dict(document, config=config)
-    if not EXAMPLES:
-        schema = schema.exclude(method="HEAD")
-    if only is not None:
-        schema = schema.include(operation_id=only)
     answered: Answered = {}
     wrong: dict[tuple[str, str], str] = {}
     for event in from_schema(schema).execute():
@@ -207,30 +216,31 @@ async def test_no_server_error_and_no_undocumented_answer(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("operation", "path", "status"),
+    ("path", "status"),
     [
-        ("webhooks_get_one", "/api/v1/webhooks/{webhook_id}", "404"),
-        ("webhooks_list_webhooks", "/api/v1/webhooks", "200"),
-        ("webhooks_list_webhooks", "/api/v1/webhooks", "422"),
+        ("/api/v1/jobs/{job_id}", "404"),
+        ("/api/v1/keys", "200"),
+        ("/api/v1/keys", "422"),
     ],
 )
 async def test_a_status_that_is_not_in_the_document_is_noticed(
-    house: House, operation: str, path: str, status: str
+    house: House, path: str, status: str
 ) -> None:
     document = copy.deepcopy(await document_of(house))
     url = f"http://127.0.0.1:{house.port}"
-    _, wrong = await asyncio.to_thread(ask, url, document, only=operation)
+    answered, wrong = await asyncio.to_thread(ask, url, document, only=path)
     assert not wrong
+    assert f"GET {path}" in answered
     del document["paths"][path]["get"]["responses"][status]
-    _, wrong = await asyncio.to_thread(ask, url, document, only=operation)
-    assert any("status_code_conformance" in one for one in wrong)
+    _, wrong = await asyncio.to_thread(ask, url, document, only=path)
+    assert [one for one in wrong if "status_code_conformance" in one]
 
 
 async def test_a_field_that_is_not_as_documented_is_noticed(house: House) -> None:
     document = copy.deepcopy(await document_of(house))
     document["components"]["schemas"]["Health"]["properties"]["status"] = {"type": "integer"}
     url = f"http://127.0.0.1:{house.port}"
-    _, wrong = await asyncio.to_thread(ask, url, document, only="probes_healthz")
+    _, wrong = await asyncio.to_thread(ask, url, document, only="/healthz")
     assert any("response_schema_conformance" in one for one in wrong)
 
 
@@ -240,5 +250,5 @@ async def test_a_server_error_is_noticed(house: House) -> None:
 
     house.store.ping = fails  # type: ignore[method-assign]
     url = f"http://127.0.0.1:{house.port}"
-    _, wrong = await asyncio.to_thread(ask, url, await document_of(house), only="probes_readyz")
+    _, wrong = await asyncio.to_thread(ask, url, await document_of(house), only="/readyz")
     assert any("not_a_server_error" in one for one in wrong)

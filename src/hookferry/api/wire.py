@@ -6,7 +6,7 @@ import base64
 import binascii
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from hookferry import ids
 from hookferry.engine.publication import explain_validation
 from hookferry.errors import InvalidField, MalformedJson, NotFound
 
+Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+"""A time in a view; JSON shows it as RFC 3339."""
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 

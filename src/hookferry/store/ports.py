@@ -396,6 +396,9 @@ class Actions(Protocol):
         ...
 
 
+JOB_STATES = ("running", "done", "failed")
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A long piece of work with progress that survives a restart."""
 
@@ -403,7 +406,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: int
     kind: str
     state: str
-    """``running``, ``done``, ``failed``."""
+    """One of ``JOB_STATES``."""
     spec: bytes
     """What to do, as its kind encodes it."""
     cursor: int | None = None

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from hookferry.api.wire import time_text
+from hookferry.api.wire import Moment, time_text
 from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.masking import MASK, is_credential
 from hookferry.engine.publication import explain_validation
@@ -63,10 +63,10 @@ class ShownWebhook(msgspec.Struct, kw_only=True, rename="pascal"):
     headers: dict[str, str] | None
     """Values that look like credentials are masked."""
     properties: dict[str, Any] | None
-    registered: dt.datetime | None
+    registered: Moment | None
     registered_associate: None = None
     """Always null: who made a webhook is not kept."""
-    updated: dt.datetime | None
+    updated: Moment | None
     updated_associate: None = None
     """Always null: who changed a webhook is not kept."""
     errors_email: None = None

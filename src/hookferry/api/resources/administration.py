@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from hookferry import ids
 from hookferry.api.framework import IfMatch
 from hookferry.api.services import Services
 from hookferry.api.wire import (
+    Moment,
     Page,
     decode_body,
     id_in_path,
@@ -35,8 +35,8 @@ class TenantView(msgspec.Struct, kw_only=True):
     strict_types: bool
     webhook_key: str | None
     """Masked."""
-    created_at: dt.datetime | None
-    updated_at: dt.datetime | None
+    created_at: Moment | None
+    updated_at: Moment | None
     version: int
 
 
@@ -54,7 +54,7 @@ class KeyView(msgspec.Struct, kw_only=True):
     id: str
     name: str
     tenant: str | None
-    created_at: dt.datetime | None
+    created_at: Moment | None
     key: str | None = None
     """The key itself, in the answer to its creation only."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import datetime as dt
 from typing import Any
 
 import msgspec
@@ -14,7 +13,7 @@ from hookferry import ids
 from hookferry.api.framework import Answer, Owner
 from hookferry.api.resources.deliveries import existing_delivery
 from hookferry.api.services import Services
-from hookferry.api.wire import Page, decode_cursor, id_in_path, page_of, time_text
+from hookferry.api.wire import Moment, Page, decode_cursor, id_in_path, page_of, time_text
 from hookferry.domain.delivery import Attempt
 from hookferry.engine.log_view import SentRequest, SentSignature
 from hookferry.errors import NotFound
@@ -45,7 +44,7 @@ class AttemptView(msgspec.Struct, kw_only=True):
     id: str
     number: int
     """Tries spent with this one; a slow-down spends none, so that the next has the same number."""
-    started_at: dt.datetime | None
+    started_at: Moment | None
     duration_ms: float
     success: bool
     status: int | None

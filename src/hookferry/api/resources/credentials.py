@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from hookferry import ids
 from hookferry.api.framework import IfMatch, Owner
 from hookferry.api.services import Services
 from hookferry.api.wire import (
+    Moment,
     Page,
     decode_json,
     id_in_path,
@@ -37,8 +37,8 @@ class CredentialView(msgspec.Struct, kw_only=True):
     """Of kind ``basic``."""
     header: str | None
     """Of kind ``api_key``."""
-    created_at: dt.datetime | None
-    updated_at: dt.datetime | None
+    created_at: Moment | None
+    updated_at: Moment | None
     version: int
     """The ETag's content, for If-Match."""
 

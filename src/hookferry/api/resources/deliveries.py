@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from hookferry.api.framework import Answer, Owner
 from hookferry.api.resources.jobs import JobView, job_view
 from hookferry.api.services import Services
 from hookferry.api.wire import (
+    Moment,
     Page,
     decode_body,
     decode_cursor,
@@ -53,14 +53,14 @@ class DeliveryView(msgspec.Struct, kw_only=True):
     """Its present name, or the last of one that was deleted."""
     state: str
     attempts: int
-    next_attempt_at: dt.datetime | None
+    next_attempt_at: Moment | None
     """Null when nothing is owed any more, and for what waits for something else than a time."""
     waiting_for: Literal["answer", "verdict"] | None
     """Its own synchronous answer, or the verdict of the event's synchronous webhooks."""
     last_status: int | None
     last_error: str | None
-    created_at: dt.datetime | None
-    updated_at: dt.datetime | None
+    created_at: Moment | None
+    updated_at: Moment | None
 
 
 class Filter(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

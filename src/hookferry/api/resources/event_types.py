@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import msgspec
@@ -14,13 +13,7 @@ from hookferry.api.framework import Answer, IfMatch, Owner
 from hookferry.api.publish import VerdictView, verdict_view
 from hookferry.api.resources.events import ReceiptView
 from hookferry.api.services import Services
-from hookferry.api.wire import (
-    Page,
-    decode_body,
-    page_in_memory,
-    time_text,
-    version_in,
-)
+from hookferry.api.wire import Moment, Page, decode_body, page_in_memory, time_text, version_in
 from hookferry.domain.tenant import EventType
 from hookferry.engine.event_types import EventTypes, EventTypeSettings
 from hookferry.engine.intake import Receipt
@@ -39,8 +32,8 @@ class EventTypeView(msgspec.Struct, kw_only=True):
     schema_mode: str
     example: Any
     archived: bool
-    created_at: dt.datetime | None
-    updated_at: dt.datetime | None
+    created_at: Moment | None
+    updated_at: Moment | None
     version: int
 
 

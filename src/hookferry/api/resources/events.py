@@ -6,7 +6,6 @@ Publishing one is ``hookferry.api.publish``.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import Annotated, Any
 
 import msgspec
@@ -21,6 +20,7 @@ from hookferry.api.publish import tenant_of
 from hookferry.api.resources.deliveries import DeliveryView, delivery_page, show_deliveries
 from hookferry.api.services import Services
 from hookferry.api.wire import (
+    Moment,
     Page,
     decode_body,
     decode_cursor,
@@ -59,8 +59,8 @@ class EventView(msgspec.Struct, kw_only=True):
     data: Any
     """The published JSON value; null in lists, where ``data_url`` leads to it."""
     data_url: str
-    received_at: dt.datetime | None
-    occurred_at: dt.datetime | None
+    received_at: Moment | None
+    occurred_at: Moment | None
     external_id: str | None
     """The publisher's own id."""
     application: str | None

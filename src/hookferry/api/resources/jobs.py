@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import msgspec
 from litestar import Router, get
 from litestar.params import FromPath
@@ -11,7 +9,7 @@ from litestar.params import FromPath
 from hookferry import ids
 from hookferry.api.framework import Owner
 from hookferry.api.services import Services
-from hookferry.api.wire import id_in_path, time_text
+from hookferry.api.wire import Moment, id_in_path, time_text
 from hookferry.store.ports import Job
 
 
@@ -23,8 +21,8 @@ class JobView(msgspec.Struct):
     state: str
     done: int
     """How many deliveries it has queued so far."""
-    created_at: dt.datetime | None
-    updated_at: dt.datetime | None
+    created_at: Moment | None
+    updated_at: Moment | None
 
 
 def job_view(job: Job) -> JobView:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Any
 
 import msgspec
@@ -12,7 +11,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from hookferry import ids
 from hookferry.api.framework import Owner
 from hookferry.api.services import Services
-from hookferry.api.wire import Page, decode_cursor, id_in, id_in_path, page_of, time_text
+from hookferry.api.wire import Moment, Page, decode_cursor, id_in, id_in_path, page_of, time_text
 from hookferry.domain.delivery import Delivery
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook
@@ -47,7 +46,7 @@ class MatchView(msgspec.Struct, kw_only=True):
     """What decides, in order; the first that did not pass is why not."""
     condition: list[Check]
     """The comparisons of the condition that were made, in order; the last one decided."""
-    webhook_changed_at: dt.datetime | None
+    webhook_changed_at: Moment | None
     """When the webhook was last saved, if that was after the event: what is told above need not
     be what was true then."""
     match_error: str | None

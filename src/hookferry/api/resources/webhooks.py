@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from hookferry.api.framework import IfMatch, Owner
 from hookferry.api.resources.jobs import JobView, job_view
 from hookferry.api.services import Services
 from hookferry.api.wire import (
+    Moment,
     Page,
     decode_body,
     decode_json,
@@ -75,8 +75,8 @@ class WebhookView(msgspec.Struct, kw_only=True):
     proxy: str | None
     """Masked."""
     state: str
-    created_at: dt.datetime | None
-    updated_at: dt.datetime | None
+    created_at: Moment | None
+    updated_at: Moment | None
     version: int
     """The ETag's content, for If-Match."""
 
@@ -107,22 +107,22 @@ class Recovery(msgspec.Struct, forbid_unknown_fields=True):
 class WebhookStats(msgspec.Struct, kw_only=True):
     """How a webhook's receiver has been doing."""
 
-    since: dt.datetime | None
+    since: Moment | None
     deliveries: dict[str, int]
     """Deliveries accepted since then, by state."""
     total_calls: int
     total_errors: int
     consecutive_failures: int
-    failing_since: dt.datetime | None
-    last_success_at: dt.datetime | None
-    last_failure_at: dt.datetime | None
+    failing_since: Moment | None
+    last_success_at: Moment | None
+    last_failure_at: Moment | None
 
 
 class LastError(msgspec.Struct):
     """The last failed attempt, or nulls."""
 
     error: str | None
-    at: dt.datetime | None
+    at: Moment | None
 
 
 def masked_secret(webhook: Webhook) -> str | None:
