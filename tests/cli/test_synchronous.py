@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cli.conftest import Run, Serving
+import json
+
+from cli.conftest import KEY, Run, Serving
 from hookferry.client import Client
 from hookferry.testing import Receiver
 
@@ -65,6 +67,27 @@ def test_a_failed_synchronous_webhook_exits_1_and_says_that_the_event_is_stored(
     first, line = done.out.splitlines()
     assert first.split()[1] == "stored"
     assert line.split()[:3] == ["failed", "bill", "500"]
+
+
+def test_nothing_that_is_said_can_steer_the_terminal(run: Run, receiver: Receiver) -> None:
+    # A server that does not clean texts, or somebody between: the terminal is guarded here too.
+    text = "no\x1b]0;owned\x07\u202e\n[bold]"
+    outcome = {
+        "webhook": "wh_1",
+        "name": text,
+        "delivery": "dlv_1",
+        "mode": "sync_critical",
+        "outcome": "vetoed",
+        "detail": text,
+    }
+    problem = {"code": "vetoed", "status": 424, "detail": text, "id": text, "outcomes": [outcome]}
+    receiver.answer(424, {"Content-Type": "application/problem+json"}, json.dumps(problem).encode())
+    done = run("trigger", "a.create", HOOKFERRY_URL=receiver.url, HOOKFERRY_API_KEY=KEY)
+    assert done.code == 4
+    assert "[bold]" in done.err
+    assert "[bold]" in done.out
+    for steering in ("\x1b", "\x07", "\u202e"):
+        assert steering not in done.out + done.err
 
 
 def test_trigger_names_application_and_channels(

@@ -13,6 +13,10 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 """Everything that is not a result."""
 
 
+LONGEST_LINE = 4_000
+"""Characters of an error that are shown."""
+
+
 class Exit(enum.IntEnum):
     """What a command's exit code means; documented in docs/cli.md."""
 
@@ -43,8 +47,9 @@ class CommandError(Exception):
 
 
 def complain(message: str) -> None:
-    """Write one line of error; markup in it is not interpreted."""
-    err.print(Text.assemble(("hookferry: ", "bold red"), " ".join(message.split())))
+    """Write one line of error; markup and control characters in it are not interpreted."""
+    line = safe(" ".join(message.split()), LONGEST_LINE)
+    err.print(Text.assemble(("hookferry: ", "bold red"), line))
 
 
 def safe(text: str, limit: int = 200) -> str:

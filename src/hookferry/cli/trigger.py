@@ -61,11 +61,11 @@ def trigger(
             )
         except SynchronousWebhookFailed as error:
             vetoed = isinstance(error, Vetoed)
-            out.print(f"{error.id}  {'vetoed' if vetoed else 'stored'}", markup=False)
+            out.print(f"{safe(error.id)}  {'vetoed' if vetoed else 'stored'}", markup=False)
             _show(error.outcomes)
-            said = safe(" ".join(error.detail.split()), MESSAGE)
+            what = "vetoed" if vetoed else "a synchronous webhook failed"
             raise CommandError(
-                f"vetoed: {said}" if vetoed else f"a synchronous webhook failed: {said}",
+                f"{what}: {error.detail}",
                 Exit.VETOED if vetoed else Exit.FAILED,
             ) from None
     again = ", published before" if made.duplicate else ""
