@@ -18,6 +18,7 @@ from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import SHARDS, Health, Webhook, WebhookState
 from hookferry.errors import Conflict, NameTaken, NotFound, VersionMismatch
 from hookferry.store.ports import (
+    VERSIONS_KEPT,
     Acceptance,
     Batch,
     Committed,
@@ -201,6 +202,7 @@ def abandon_calls(disk: Disk, at_ms: int) -> int:
 
 def _keep_version(disk: Disk, webhook: Webhook, replaced_at_ms: int) -> None:
     disk.versions[webhook.id, webhook.version] = replaced_at_ms, webhook.without_sealed()
+    disk.versions.pop((webhook.id, webhook.version - VERSIONS_KEPT), None)
 
 
 def _taken(

@@ -293,6 +293,8 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """A substring of the event's payload (compared as bytes) or of the last error."""
 
 
+VERSIONS_KEPT = 1_000
+"""Versions of one webhook that are kept beside the present one, however often it is saved."""
 ATTEMPTS_READ = 250
 """Attempts of a delivery that one call reads where the caller names no limit."""
 
@@ -327,8 +329,8 @@ class Log(Protocol):
     async def webhook_at(self, tenant_id: int, webhook_id: int, version: int) -> Webhook | None:
         """Return a webhook as it was at a version, deleted ones too; None once forgotten.
 
-        Every save and every disabling keeps the version before it, until retention forgets it.
-        Sealed values are left out: a log shows none.
+        Every save and every disabling keeps the version before it, until retention forgets it or
+        there are ``VERSIONS_KEPT`` later ones. Sealed values are left out: a log shows none.
         """
         ...
 

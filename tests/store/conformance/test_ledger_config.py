@@ -17,6 +17,8 @@ from hookferry.domain.webhook import (
 )
 from hookferry.errors import Conflict, NameTaken, NotFound, VersionMismatch
 from hookferry.store.ports import DeliveryFilter
+from hookferry.store.sqlite import config
+from sim import disk
 from store.conformance.books import NOW, Books, Maker
 from store.conformance.conftest import Reopen
 
@@ -256,6 +258,20 @@ async def test_hundreds_of_versions_are_forgotten_in_one_call(books: Books) -> N
     await books.store.forget(NOW + 1, 10)
     assert await books.store.webhook_at(1, webhook.id, 301) is None
     assert await books.store.webhook_at(1, webhook.id, 302) == webhook
+
+
+async def test_no_more_versions_are_kept_than_the_limit_however_often_a_webhook_is_saved(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (config, disk):
+        monkeypatch.setattr(module, "VERSIONS_KEPT", 3)
+    other = await books.store.save(replace(await books.webhook("other"), version=2))
+    webhook = await books.webhook()
+    for number in range(2, 8):
+        webhook = await books.store.save(replace(webhook, version=number))
+    kept = [await books.store.webhook_at(1, webhook.id, n) is not None for n in range(1, 8)]
+    assert kept == [False, False, False, True, True, True, True]
+    assert await books.store.webhook_at(1, other.id, 1) is not None
 
 
 async def test_versions_survive_a_restart(reopen: Reopen, make: Maker) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     cast,
+    delete,
     func,
     insert,
     select,
@@ -28,7 +29,7 @@ from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Health, Webhook, WebhookState
 from hookferry.errors import Conflict, NameTaken, NotFound, VersionMismatch
 from hookferry.store import tables
-from hookferry.store.ports import ConfigChanges, ConfigRecord, R
+from hookferry.store.ports import VERSIONS_KEPT, ConfigChanges, ConfigRecord, R
 from hookferry.store.sqlite.compiled import rows, run
 
 K = TypeVar("K", Tenant, EventType, Webhook, ApiKey, Credential)
@@ -213,7 +214,10 @@ def _keep_version(connection: sqlite3.Connection, webhook: Webhook, replaced_at_
         "replaced_at": replaced_at_ms,
         "document": _encode(webhook.without_sealed()),
     }
-    run(connection, insert(tables.webhook_versions).values(values))
+    table = tables.webhook_versions
+    run(connection, insert(table).values(values))
+    surplus = (table.c.webhook_id == webhook.id, table.c.version <= webhook.version - VERSIONS_KEPT)
+    run(connection, delete(table).where(*surplus))
 
 
 def select_webhook_at(webhook_id: int, version: int) -> CompoundSelect[Any]:
