@@ -1,1 +1,1 @@
-"""Floor 1: what goes where, pure. Patterns and the subscription index."""
+"""Floor 1: what goes where, pure. Patterns and their index, filters, conditions, schemas."""

@@ -133,21 +133,16 @@ class _Not(Condition):
 
 
 class _Leaf(Condition):
-    """A comparison; what is not there satisfies none."""
+    """Something that is asked about one path."""
 
-    __slots__ = ("_at", "_find", "_op", "_path", "_test", "_wanted")
+    __slots__ = ("_at", "_find", "_op", "_path", "_wanted")
 
-    def __init__(self, at: str, path: Path, op: str, wanted: Any, test: Test) -> None:
+    def __init__(self, at: str, path: Path, op: str, wanted: Any) -> None:
         self._at = at
         self._path = path
         self._find = path.of
         self._op = op
         self._wanted = wanted
-        self._test = test
-
-    def holds(self, facts: Facts) -> bool:
-        seen = self._find(facts)
-        return seen is not MISSING and self._test(seen)
 
     def trace(self, facts: Facts, checks: list[Check]) -> bool:
         seen = self._find(facts)
@@ -166,6 +161,20 @@ class _Leaf(Condition):
         return held
 
 
+class _Comparison(_Leaf):
+    """Compares what is there with a value; what is not there satisfies no comparison."""
+
+    __slots__ = ("_test",)
+
+    def __init__(self, at: str, path: Path, op: str, wanted: Any, test: Test) -> None:
+        super().__init__(at, path, op, wanted)
+        self._test = test
+
+    def holds(self, facts: Facts) -> bool:
+        seen = self._find(facts)
+        return seen is not MISSING and self._test(seen)
+
+
 class _Exists(_Leaf):
     """Whether the path leads to a value; null is one."""
 
@@ -180,9 +189,9 @@ class _Changed(_Leaf):
 
     __slots__ = ("_name",)
 
-    def __init__(self, at: str, path: Path, wanted: Any) -> None:
-        super().__init__(at, _CHANGES, "changed", wanted, bool)
-        self._path = path
+    def __init__(self, at: str, path: Path, op: str, wanted: Any) -> None:
+        super().__init__(at, path, op, wanted)
+        self._find = _CHANGES.of  # what is looked at
         self._name = path.field_name
 
     def holds(self, facts: Facts) -> bool:
@@ -307,9 +316,7 @@ def _leaf(document: dict[str, Any], at: str) -> Condition:
             raise InvalidField(
                 f"the value of {op!r} is true (also where it is left out) or false", field=at_value
             )
-        if op == "changed":
-            return _Changed(at, path, wanted)
-        return _Exists(at, path, op, wanted, bool)
+        return (_Exists if op == "exists" else _Changed)(at, path, op, wanted)
     if op not in COMPARISONS:
         close = nearest(op, OPERATORS)
         hint = f"did you mean {close!r}?" if close else f"known: {', '.join(OPERATORS)}"
@@ -319,7 +326,7 @@ def _leaf(document: dict[str, Any], at: str) -> Condition:
     wanted = document["value"]
     if _deeper_than(wanted, MAX_DEPTH):
         raise InvalidField(f"a value is nested at most {MAX_DEPTH} deep", field=at_value)
-    return _Leaf(at, path, op, wanted, COMPARISONS[op](wanted, at_value))
+    return _Comparison(at, path, op, wanted, COMPARISONS[op](wanted, at_value))
 
 
 def _deeper_than(value: object, limit: int) -> bool:
