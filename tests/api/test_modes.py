@@ -278,9 +278,15 @@ async def test_a_repeat_is_answered_as_the_first_was_and_calls_nobody(
     assert len(receiver.got) == 2
 
 
+@pytest.mark.parametrize("hot_asgi", [False, True], ids=["below ASGI", "through ASGI"])
 async def test_a_caller_who_leaves_is_on_record_and_nothing_is_sent_behind_his_back(
-    api: httpx.AsyncClient, receiver: Receiver
+    tmp_path: Path, receiver: Receiver, hot_asgi: bool
 ) -> None:
+    async with serving(tmp_path, hot_asgi=hot_asgi) as api:
+        await leave_while_waiting(api, receiver)
+
+
+async def leave_while_waiting(api: httpx.AsyncClient, receiver: Receiver) -> None:
     hook = await subscribe(
         api, f"{receiver.url}/slow", "deal.create", mode="sync_critical", timeout=20
     )

@@ -48,6 +48,11 @@ _PROBLEM_HEAD = header_block(
 )
 
 
+HALF_CLOSED = "hookferry.half_closed"
+"""Key of an ASGI scope: an ``asyncio.Event``, set once the client has closed its half of the
+connection. ASGI knows a client only as there or gone, and one half closed may still be reading."""
+
+
 class HotRequest:
     """A request as a hot handler sees it: bytes as they came, header names in lower case."""
 
@@ -221,7 +226,9 @@ class HotAsgi:
         else:
             request.body = body
             run_handler(handler, request, respond)
-        status, head, content = await _answer_or_gone(answer, request, receive)
+        status, head, content = await _answer_or_gone(
+            answer, request, receive, scope.get(HALF_CLOSED)
+        )
         headers = [
             (name, value)
             for name, _, value in (line.partition(b": ") for line in head.splitlines())
@@ -232,19 +239,26 @@ class HotAsgi:
 
 
 async def _answer_or_gone(
-    answer: asyncio.Future[tuple[int, bytes, bytes]], request: HotRequest, receive: Receive
+    answer: asyncio.Future[tuple[int, bytes, bytes]],
+    request: HotRequest,
+    receive: Receive,
+    half_closed: asyncio.Event | None,
 ) -> tuple[int, bytes, bytes]:
     """Wait for the answer; tell the handler should the client leave before it."""
     if answer.done() or request.gone is None:
         return await answer
-    watch = asyncio.ensure_future(receive())  # after the whole body: a disconnect, or nothing
+    # After the whole body, all that can still be received is a disconnect.
+    watches: list[asyncio.Future[Any]] = [asyncio.ensure_future(receive())]
+    if half_closed is not None:
+        watches.append(asyncio.ensure_future(half_closed.wait()))
     try:
-        await asyncio.wait((answer, watch), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((answer, *watches), return_when=asyncio.FIRST_COMPLETED)
         if not answer.done() and request.gone is not None:
             request.gone()
         return await answer
     finally:
-        watch.cancel()
+        for watch in watches:
+            watch.cancel()
 
 
 async def _read(

@@ -26,7 +26,7 @@ from uvicorn.server import ServerState
 
 from hookferry.api.connections import Watch, WireLimits
 from hookferry.api.hotcycle import HotCycle
-from hookferry.api.hotroute import BodyBudget, HotRoute, body_too_large, find
+from hookferry.api.hotroute import HALF_CLOSED, BodyBudget, HotRoute, body_too_large, find
 from hookferry.api.problems import BadRequest, HeadersTooLarge
 from hookferry.errors import HookferryError, Overloaded, RequestTimeout
 
@@ -83,6 +83,8 @@ class HookferryProtocol(HttpToolsProtocol):
         self.stalled = False
         """The client does not read its answers: nothing further is started."""
         self._advancing = False
+        self._half_closed: asyncio.Event | None = None
+        """Of the present ASGI request: the client has closed its half, and is probably gone."""
         self.answering: HotCycle | None = None
         """The request that a hot handler is, or was last, at work on."""
         self.deadline = watch.now + limits.keep_alive
@@ -137,6 +139,8 @@ class HookferryProtocol(HttpToolsProtocol):
         if cycle is not None and cycle.gone is not None:
             gone, cycle.gone = cycle.gone, None
             gone()
+        if self._half_closed is not None:
+            self._half_closed.set()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Let a client that closed its half after a whole request have its answer."""
@@ -342,6 +346,8 @@ class HookferryProtocol(HttpToolsProtocol):
     def _begin_asgi(self) -> None:
         url, headers = self.url, self.headers
         super().on_message_begin()
+        self._half_closed = asyncio.Event()
+        self.scope[HALF_CLOSED] = self._half_closed  # type: ignore[literal-required]
         self.url = url
         self.headers.extend(headers)
         self.expect_100_continue = any(
