@@ -94,7 +94,7 @@ def cli_page() -> str:
         "# Command line",
         "",
         _NOTE,
-        "`hookferry COMMAND --help` shows the same. Results go to standard output, everything else "
+        "`hookferry COMMAND --help` shows the parameters. Results go to standard output, everything else "
         "to standard error; an error is one line.",
         "",
         "| exit code | meaning |",

@@ -22,7 +22,7 @@ app = App(
 )
 for _name, _help in (
     ("serve", "Run the server."),
-    ("trigger", "Publish an event."),
+    ("trigger", "Publish an event, and see what synchronous webhooks say to it."),
     ("tail", "Follow deliveries."),
     ("replay", "Deliver an event once more."),
     ("keys", "Create, list and revoke API keys."),

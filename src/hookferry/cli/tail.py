@@ -157,7 +157,7 @@ def show(delivery: Delivery) -> None:
         Text.assemble(
             (f"{when:%H:%M:%S} " if when else "", "dim"),
             (f"{delivery.state:<9} ", _STYLES.get(delivery.state, "")),
-            f"{safe(delivery.event_type or '', 40)} -> {safe(webhook, 40)}  ",
+            f"{safe(delivery.event_type or '', 40)} -> {safe(webhook, 24)}  ",
             f"{' '.join(filter(None, (safe(what, 40), tries)))}  ",
             (delivery.id, "dim"),
         )
