@@ -6,7 +6,7 @@ from hookferry.errors import InvalidField
 from hookferry.wire.profiles import PROFILES, STANDARD
 from hookferry.wire.profiles.standard import Standard
 
-from .kit import SECRET, Rig
+from .kit import EXACT, SECRET, Rig
 
 
 async def test_events_for_it_wait_while_others_are_sent_and_flow_once_it_is_back(
@@ -71,3 +71,20 @@ async def test_a_plugin_that_fails_stops_its_own_webhooks_alone_and_gives_nothin
     with pytest.raises(InvalidField, match="'plugin' fails with RuntimeError") as refused:
         rig.engine.planner.plan(odd)
     assert SECRET.decode() not in refused.value.detail
+
+
+async def test_a_plugin_without_a_verdict_fails_the_attempt_and_the_lane_goes_on(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Undecided(Standard):
+        name = "plugin"
+
+        def succeeded(self, status: int) -> bool:
+            raise RuntimeError("no idea")
+
+    monkeypatch.setitem(PROFILES, "plugin", Undecided())
+    await rig.webhook(profile="plugin", retry=EXACT)
+    await rig.publish()
+    await rig.passes(100)
+    assert await rig.states() == ["failed"]
+    assert len(rig.times()) == 4

@@ -7,6 +7,7 @@ webhook (``Plan``); a request then costs a body, a signature and one concatenati
 from __future__ import annotations
 
 import msgspec
+import structlog
 
 from hookferry import __version__
 from hookferry.domain.event import Event
@@ -15,8 +16,10 @@ from hookferry.engine.masking import MASK, is_credential
 from hookferry.engine.retry import Policy
 from hookferry.ids import encode
 from hookferry.tracing import TraceContext
-from hookferry.transport.port import Target
+from hookferry.transport.port import Outcome, Target
 from hookferry.wire.profiles.base import Profile, Rendering
+
+log = structlog.get_logger(__name__)
 
 USER_AGENT = f"hookferry/{__version__}"
 
@@ -115,6 +118,18 @@ class Plan:
     def handshake(self, lines: bytes) -> bytes:
         """Return the head of an OPTIONS request to the same target, with further header lines."""
         return b"OPTIONS%b%bContent-Length: 0\r\n\r\n" % (self._head.removeprefix(b"POST"), lines)
+
+    def succeeded(self, outcome: Outcome) -> bool:
+        """Give the profile's verdict on an answer; none is no success."""
+        status = outcome.status
+        if status is None:
+            return False
+        try:
+            return self.profile.succeeded(status)
+        except Exception as error:  # a plugin's bug must not cost the delivery its settlement
+            # The type only: what a plugin says may quote a secret.
+            log.error("verdict_failed", profile=self.profile.name, error=type(error).__name__)
+            return False
 
     def signing(self, now_ms: int) -> tuple[object, ...]:
         """Return the keys that sign now, newest first (wall-clock Unix milliseconds)."""

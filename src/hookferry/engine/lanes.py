@@ -425,7 +425,7 @@ class Lanes:
             self._unpark(lane)
         now_ms = self._clock.wall_ms()
         status = outcome.status
-        success = status is not None and plan.profile.succeeded(status)
+        success = plan.succeeded(outcome)
         decision = decide(
             plan.policy,
             success=success,

@@ -88,7 +88,7 @@ class Pings:
             head, _, body = plan.render(Carrier(event), now, 1)
             outcome = await self._send(Request(plan.target, head, body, plan.timeout))
         return PingResult(
-            success=outcome.status is not None and plan.profile.succeeded(outcome.status),
+            success=plan.succeeded(outcome),
             status=outcome.status,
             error=outcome.error,
             detail=outcome.detail,

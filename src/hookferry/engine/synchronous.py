@@ -332,7 +332,7 @@ class Calls:
         assert job is not None
         now_ms = self._clock.wall_ms()
         status = outcome.status
-        success = status is not None and lane.plan.profile.succeeded(status)
+        success = lane.plan.succeeded(outcome)
         attempt = attempt_of(self._ids.next(), job, outcome, success=success)
         error = None if success else (outcome.error or f"status_{status}")
         if outcome.verdict is not None and not outcome.reused:
