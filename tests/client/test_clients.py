@@ -600,6 +600,22 @@ async def test_a_repeat_that_meets_its_own_first_try_still_running_waits_for_it(
     assert result.id == "evt_1"
 
 
+async def test_a_repeat_waits_for_its_first_try_as_long_as_receivers_may_take_and_no_longer(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = (409, {"status": 409, "code": "idempotency_in_progress", "detail": "wait"})
+    accepted = (202, {"id": "evt_1", "deliveries": 0})
+    assert (await api.use(lambda c: c.publish("a", 1), *[running] * 9, accepted)).id == "evt_1"
+    assert len({r.headers["idempotency-key"] for r in api.asked}) == 1
+    with pytest.raises(ApiError, match="idempotency_in_progress"):
+        await api.use(lambda c: c.publish("a", 1), running, retry=RetryPolicy(attempts=1))
+    with pytest.raises(ApiError, match="idempotency_in_progress"):  # no receiver is asked by this
+        await api.use(lambda c: c.deliveries.resend("dlv_1"), *[running] * AT_ONCE.attempts)
+    monkeypatch.setattr("hookferry.client.sessions.RECEIVER_SECONDS", 0.0)
+    with pytest.raises(ApiError, match="idempotency_in_progress"):
+        await api.use(lambda c: c.publish("a", 1), *[running] * AT_ONCE.attempts)
+
+
 async def test_after_the_last_attempt_the_refusal_is_raised(api: Api) -> None:
     problem = (503, {"status": 503, "code": "storage_full", "detail": "the disk is full"})
     with pytest.raises(ApiError) as refused:

@@ -51,11 +51,13 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return (asked or 0.0) + backoff * luck
 
 
+def still_running(answer: httpx.Response) -> bool:
+    """Tell whether an earlier attempt, whose connection broke, still runs on the server."""
+    return answer.status_code == 409 and b'"idempotency_in_progress"' in answer.content
+
+
 def _may_be_repeated(answer: httpx.Response) -> bool:
-    if answer.status_code == 409:
-        # An attempt whose connection broke may still be running on the server.
-        return b'"idempotency_in_progress"' in answer.content
-    return answer.status_code in RETRIED_STATUSES
+    return answer.status_code in RETRIED_STATUSES or still_running(answer)
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

@@ -14,7 +14,7 @@ import msgspec
 
 from hookferry.client.calls import Call, query_text
 from hookferry.client.errors import UnexpectedAnswer, Unreachable, error_of
-from hookferry.client.retrying import RetryPolicy
+from hookferry.client.retrying import RetryPolicy, still_running
 from hookferry.errors import InvalidField
 
 T = TypeVar("T")
@@ -83,6 +83,25 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             timeout=self._patience(call),
         )
 
+    def wait_before(
+        self, call: Call[Any], attempt: int, answer: httpx.Response | None, elapsed: float
+    ) -> float | None:
+        """Return the seconds to wait before another attempt, or None to give up.
+
+        A repeat that meets its own first attempt, still waiting for receivers, is repeated for as
+        long as they may take: who gives up has to ask anew, and that would be a second event.
+
+        Args:
+            call: what is called.
+            attempt: how many attempts were made.
+            answer: what the last one was answered; None when the connection failed.
+            elapsed: seconds since the first one.
+        """
+        waiting = call.asks_receivers and elapsed < RECEIVER_SECONDS
+        if waiting and answer is not None and still_running(answer):
+            attempt = max(1, min(attempt, self.retry.attempts - 1))
+        return self.retry.wait_before(attempt, answer)
+
     def _patience(self, call: Call[Any]) -> httpx.Timeout:
         """Return how long a call's steps may take; the answer longer where receivers are asked.
 
@@ -132,6 +151,7 @@ class Session:
         """
         request = self._options.request(self._http, call)
         attempt = 0
+        began = time.monotonic()
         while True:
             attempt += 1
             answer = failure = None
@@ -139,7 +159,8 @@ class Session:
                 answer = self._http.send(request)
             except httpx.TransportError as error:
                 failure = error
-            wait = self._options.retry.wait_before(attempt, answer)
+            elapsed = time.monotonic() - began
+            wait = self._options.wait_before(call, attempt, answer, elapsed)
             if wait is not None:
                 time.sleep(wait)
             elif answer is not None:
@@ -163,6 +184,7 @@ class AsyncSession:
         """Make a call, with retries; raises what ``Session.run`` does."""
         request = self._options.request(self._http, call)
         attempt = 0
+        began = time.monotonic()
         while True:
             attempt += 1
             answer = failure = None
@@ -170,7 +192,8 @@ class AsyncSession:
                 answer = await self._http.send(request)
             except httpx.TransportError as error:
                 failure = error
-            wait = self._options.retry.wait_before(attempt, answer)
+            elapsed = time.monotonic() - began
+            wait = self._options.wait_before(call, attempt, answer, elapsed)
             if wait is not None:
                 await asyncio.sleep(wait)
             elif answer is not None:
