@@ -97,3 +97,16 @@ async def test_events_and_webhooks_of_another_tenant_are_not_found(house: House)
     other = await house.client.get(f"{url}?webhook={made['id']}", headers=acme)
     assert other.status_code == 404
     assert (await house.client.get("/api/v1/events/evt_nonsense/matches")).status_code == 404
+
+
+async def test_a_merge_patch_puts_one_condition_in_the_place_of_another(house: House) -> None:
+    made = await house.webhook("crm", condition=HIGH)
+    url = f"/api/v1/webhooks/{made['id']}"
+    other = {"cel": "event.data.priority == 'low'"}
+    merged = await house.client.patch(url, json={"condition": other})
+    assert (merged.status_code, merged.json()["field"]) == (422, "condition")
+    assert "stands alone" in merged.json()["detail"]
+    replaced = await house.client.patch(url, json={"condition": {"all": None, **other}})
+    assert replaced.json()["condition"] == other
+    assert (await house.publish(data={"priority": "low"}))["deliveries"] == 1
+    assert (await house.client.patch(url, json={"condition": None})).json()["condition"] is None
