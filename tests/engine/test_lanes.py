@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
@@ -257,10 +258,10 @@ async def test_a_profile_that_fails_to_render_fails_its_delivery_alone(
 ) -> None:
     render = Plan.render
 
-    def broken(self: Plan, carrier: Carrier, now_ms: int, attempt: int) -> tuple[bytes, ...]:
+    def broken(self: Plan, carrier: Carrier, *rest: Any) -> tuple[bytes, ...]:
         if carrier.event.type == "bad.event":
             raise RuntimeError("a bug")
-        return render(self, carrier, now_ms, attempt)
+        return render(self, carrier, *rest)
 
     monkeypatch.setattr(Plan, "render", broken)
     await rig.webhook(retry=ONCE)

@@ -158,10 +158,6 @@ class Room:
         """What it came to is decided; answers that still come are only logged."""
 
 
-def _nobody_waits(_: HookferryError | None) -> None:
-    """Do nothing: the caller left long ago."""
-
-
 class Calls:
     """Makes synchronous calls.
 
@@ -358,8 +354,13 @@ class Calls:
             self._end(call, 1, attempt)
         else:  # its caller left: the answer is kept in the log, and changes nothing
             late = self._settlement(call, DeliveryState.FAILED, 1, attempt, status=status)
-            self._committer.resolve(Resolve([late], None, _nobody_waits))
+            self._committer.resolve(Resolve([late], None, partial(self._noted_late, late)))
         self._next(call.webhook.id)
+
+    def _noted_late(self, late: Settlement, _: HookferryError | None) -> None:
+        """An answer that nobody waits for is in the log; it settled nothing."""
+        if self._tracing is not None:
+            self._tracing.settled(late.delivery_id, late.state.name.lower(), refused=True)
 
     def _end(self, call: _Call, attempts: int, attempt: Attempt | None) -> None:
         room, report = call.room, call.report
@@ -453,9 +454,8 @@ class Calls:
         settlements = [c.settlement for c in room.calls if c.settlement is not None]
 
         def stored(error: HookferryError | None) -> None:
-            if error is None:
-                for settlement in settlements:
-                    self._metrics.deliveries(settlement.state.name.lower())
+            for settlement in settlements:
+                self._note(settlement, error)
             if error is None and room.held and not refused:
                 self._hand.offer(
                     room.event, [msgspec.structs.replace(d, due_ms=due_ms) for d in room.held]
@@ -464,6 +464,14 @@ class Calls:
                 self._tell(room, answer if error is None else error)
 
         self._committer.resolve(Resolve(settlements, resolution, stored))
+
+    def _note(self, settlement: Settlement, error: HookferryError | None) -> None:
+        """Count a settlement that is durable; end its span either way."""
+        state = settlement.state.name.lower()
+        if error is None:
+            self._metrics.deliveries(state)
+        if self._tracing is not None:
+            self._tracing.settled(settlement.delivery_id, state, refused=error is not None)
 
     def _tell(self, room: Room, answer: Verdict | HookferryError) -> None:
         del self._rooms[room.event.id]
