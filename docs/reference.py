@@ -94,8 +94,8 @@ def cli_page() -> str:
         "# Command line",
         "",
         _NOTE,
-        "`hookferry COMMAND --help` shows the parameters. Results go to standard output, everything else "
-        "to standard error; an error is one line.",
+        "`hookferry COMMAND --help` shows the parameters. Results go to standard output, "
+        "everything else to standard error; an error is one line.",
         "",
         "| exit code | meaning |",
         "|---|---|",
