@@ -27,7 +27,16 @@ from hookferry.domain.webhook import Mode, WebhookState
 from hookferry.engine.definition import WebhookDefinition
 from hookferry.engine.event_types import EventTypeSettings
 from hookferry.engine.schema_checks import MODES
-from hookferry.engine.verdicts import CALLER_GONE, DELIVERED, FAILED, NO_ANSWER, SKIPPED, VETOED
+from hookferry.engine.verdicts import (
+    CALLER_GONE,
+    DELIVERED,
+    FAILED,
+    NO_ANSWER,
+    SKIPPED,
+    VETOED,
+    Report,
+    judge,
+)
 from hookferry.match.operators import OPERATORS
 from hookferry.testing import Receiver
 from hookferry.transport.guard import Verdict
@@ -331,6 +340,32 @@ def _section(page: Path, anchor: str) -> str:
         if depth:
             lines.append(line)
     return "\n".join(lines)
+
+
+def test_the_table_of_modes_says_what_the_engine_decides() -> None:
+    rows = re.findall(
+        r"^\| `(sync\w*)` \| `(\w+)` \| (.*) \| (.*) \| (.*) \|$",
+        (DOCS / "modes.md").read_text(),
+        re.M,
+    )
+    assert len(rows) == 4
+    for mode, phase, *cells in rows:
+        for cell, status in zip(cells, (200, 500, None), strict=True):
+            report = Report(
+                webhook_id=1,
+                name="x",
+                delivery_id=1,
+                mode=Mode(mode),
+                status=status,
+                success=status == 200,
+                error="timeout" if status is None else None,
+            )
+            verdict = judge(1, [report], before=phase == "before")
+            outcome = verdict.outcomes[0].outcome
+            said = [f"424 `{verdict.error.code}`"] if verdict.error else ["200"]
+            if verdict.error is None or verdict.error.code != outcome:
+                said.append(f"`{outcome}`")
+            assert cell == ", ".join(said), (mode, phase, status)
 
 
 def test_the_status_of_each_code_is_the_one_answered() -> None:
