@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -16,14 +17,20 @@ from hookferry.api.app import _application
 from hookferry.api.wire import PageSizes
 from hookferry.engine.definition import DefinitionLimits
 
-from .kit import EVENT, House
+from .kit import EVENT, House, running_house
+
+_document: dict[str, Any] = {}
 
 
-async def document_of(house: House) -> dict[str, Any]:
-    answer = await house.client.get("/openapi.json")
-    assert answer.headers["content-type"] == "application/json"
-    document: dict[str, Any] = answer.json()
-    return document
+@pytest.fixture
+async def document(tmp_path: Path) -> dict[str, Any]:
+    """The document, asked for once: nothing that a test does changes it."""
+    if not _document:
+        async with running_house(tmp_path / "described") as house:
+            answer = await house.client.get("/openapi.json")
+        assert answer.headers["content-type"] == "application/json"
+        _document.update(answer.json())
+    return _document
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -53,8 +60,7 @@ def served(house: House) -> set[tuple[str, str]]:
     return routed | {("/api/v1/events", "post")}
 
 
-async def test_it_is_openapi_and_every_reference_resolves(house: House) -> None:
-    document = await document_of(house)
+async def test_it_is_openapi_and_every_reference_resolves(document: dict[str, Any]) -> None:
     jsonschema_rs.validator_for(OPENAPI_31).validate(document)
     known = {
         f"#/components/{kind}/{name}"
@@ -76,8 +82,9 @@ async def test_it_is_openapi_and_every_reference_resolves(house: House) -> None:
     assert len(set(references(document))) > 30
 
 
-async def test_every_route_is_documented_and_nothing_else(house: House) -> None:
-    document = await document_of(house)
+async def test_every_route_is_documented_and_nothing_else(
+    house: House, document: dict[str, Any]
+) -> None:
     documented = {(path, method) for path, method, _ in operations(document) if method != "head"}
     # The dialect is served twice: once more with the tenant before its path.
     again = {(path, method) for path, method in served(house) if path.startswith("/{customer}")}
@@ -88,9 +95,8 @@ async def test_every_route_is_documented_and_nothing_else(house: House) -> None:
 
 
 async def test_what_is_public_is_answered_without_a_key_and_all_else_refused(
-    house: House,
+    house: House, document: dict[str, Any]
 ) -> None:
-    document = await document_of(house)
     del house.client.headers["Authorization"]
     public = set()
     for path, method, operation in operations(document):
@@ -104,8 +110,8 @@ async def test_what_is_public_is_answered_without_a_key_and_all_else_refused(
     assert public == {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"}
 
 
-async def test_operations_have_names_of_their_own_and_words(house: House) -> None:
-    found = list(operations(await document_of(house)))
+async def test_operations_have_names_of_their_own_and_words(document: dict[str, Any]) -> None:
+    found = list(operations(document))
     assert len({operation["operationId"] for _, _, operation in found}) == len(found)
     for path, method, operation in found:
         assert operation["summary"], (method, path)
@@ -116,14 +122,13 @@ async def test_operations_have_names_of_their_own_and_words(house: House) -> Non
             assert "$ref" in answer or answer["description"], (method, path, status)
 
 
-async def test_every_post_takes_an_idempotency_key(house: House) -> None:
-    for path, method, operation in operations(await document_of(house)):
+async def test_every_post_takes_an_idempotency_key(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
         named = [p["name"] for p in operation.get("parameters", [])]
         assert ("Idempotency-Key" in named) == (method == "post"), path
 
 
-async def test_head_is_get_without_the_body(house: House) -> None:
-    document = await document_of(house)
+async def test_head_is_get_without_the_body(house: House, document: dict[str, Any]) -> None:
     for item in document["paths"].values():
         assert ("get" in item) == ("head" in item)
         if "get" in item:
@@ -139,8 +144,9 @@ async def test_head_is_get_without_the_body(house: House) -> None:
         assert head.content == b""
 
 
-async def test_options_and_a_refused_method_name_all_that_an_address_takes(house: House) -> None:
-    document = await document_of(house)
+async def test_options_and_a_refused_method_name_all_that_an_address_takes(
+    house: House, document: dict[str, Any]
+) -> None:
     for path, item in document["paths"].items():
         url = address(path)
         asked = await house.client.options(url)
@@ -153,8 +159,7 @@ async def test_options_and_a_refused_method_name_all_that_an_address_takes(house
     assert (await house.client.options("/nowhere")).status_code == 404
 
 
-async def test_the_page_lists_every_address(house: House) -> None:
-    document = await document_of(house)
+async def test_the_page_lists_every_address(house: House, document: dict[str, Any]) -> None:
     page = (await house.client.get("/docs")).text
     for path in document["paths"]:
         assert f"<code>{path}</code>" in page
@@ -162,8 +167,7 @@ async def test_the_page_lists_every_address(house: House) -> None:
     assert "//" not in page.replace("</", "").replace("https://", "//")
 
 
-async def test_rules_name_only_what_is_served(house: House) -> None:
-    document = await document_of(house)
+async def test_rules_name_only_what_is_served(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for name, fields in constraints.table(DefinitionLimits()).items():
         assert set(fields) <= set(schemas[name]["properties"]), name
@@ -177,8 +181,7 @@ async def test_rules_name_only_what_is_served(house: House) -> None:
         assert any(bare == n and tag in ("", t) for t, n in used), f"nobody has a parameter {name}"
 
 
-async def test_limits_are_those_of_the_settings(house: House) -> None:
-    document = await document_of(house)
+async def test_limits_are_those_of_the_settings(house: House, document: dict[str, Any]) -> None:
     pages = house.services.pages
     [limit] = [
         p["schema"]
@@ -196,8 +199,8 @@ async def test_limits_are_those_of_the_settings(house: House) -> None:
     assert longest == house.services.webhooks.limits.attempt_timeout
 
 
-async def test_a_merge_patch_may_leave_out_and_reset(house: House) -> None:
-    schemas = (await document_of(house))["components"]["schemas"]
+async def test_a_merge_patch_may_leave_out_and_reset(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
     patch = schemas["WebhookDefinitionPatch"]
     assert "required" not in patch
     assert patch["properties"]["title"]["anyOf"][1] == {"type": "null"}
