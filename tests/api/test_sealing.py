@@ -47,7 +47,9 @@ def test_a_rotated_key_still_opens_and_the_new_one_seals() -> None:
         before.unseal(resealed, row=7, field="secret")
 
 
-@pytest.mark.parametrize("setting", ["", "short", "AAAA", "x" * 44, f"{new_master_key()},"])
+@pytest.mark.parametrize(
+    "setting", ["", "short", "AAAA", "x" * 44, f"{new_master_key()},"], ids=range(5)
+)
 def test_a_master_key_that_is_none_is_refused(setting: str) -> None:
     with pytest.raises(BadSettings, match="openssl rand"):
         Sealer.from_setting(setting)

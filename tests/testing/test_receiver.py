@@ -232,8 +232,8 @@ def test_signatures_are_verified_and_the_verdict_is_recorded_and_answered() -> N
 @pytest.mark.parametrize(
     ("scheme", "secret", "status"),
     [
-        ("standard", new_secret(), 204),
-        ("cloudevents", new_secret(), 204),
+        pytest.param("standard", new_secret(), 204, id="standard"),
+        pytest.param("cloudevents", new_secret(), 204, id="cloudevents"),
         ("superoffice", "as typed", 200),
         ("happyfox", "the key", 204),
         ("hornbill", "user:password", 200),

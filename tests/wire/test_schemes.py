@@ -55,7 +55,7 @@ def test_what_is_signed_verifies(scheme: str) -> None:
     assert (genuine.timestamp is None) == (scheme in wanted)
 
 
-@pytest.mark.parametrize("scheme", set(SECRETS) - {"hornbill"})
+@pytest.mark.parametrize("scheme", sorted(set(SECRETS) - {"hornbill"}))
 @given(body=st.binary(max_size=200), data=st.data())
 def test_one_flipped_bit_of_the_body_is_a_mismatch(
     scheme: str, body: bytes, data: st.DataObject
