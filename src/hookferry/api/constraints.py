@@ -132,7 +132,6 @@ def table(limits: definition.DefinitionLimits) -> dict[str, dict[str, Schema]]:
             "title": _text(d.MAX_TITLE),
             "application": _text(d.MAX_TITLE),
             "description": _text(d.MAX_TEXT),
-            "headers": {"maxProperties": limits.headers},
             "channels": {
                 "maxItems": d.MAX_CHANNELS,
                 "uniqueItems": True,
@@ -231,6 +230,8 @@ EXAMPLES: dict[str, list[Any]] = {
     ],
 }
 """Bodies for each struct that is taken."""
+NULL_IS_DEFAULT = ("WebhookDefinition", "Retry", "RateLimit", "CredentialDefinition")
+"""Structs that are read like a merge patch of nothing (RFC 7396) also when they are created."""
 PATCH_EXAMPLES: dict[str, Any] = {
     "WebhookDefinition": {"title": "The CRM", "timeout": None},
     "CredentialDefinition": {"description": "Of the service account."},
@@ -255,6 +256,18 @@ def apply(
             continue
         for field, more in fields.items():
             _not_null(component["properties"][field]).update(copy.deepcopy(more))
+    for name in NULL_IS_DEFAULT:
+        if name in components:
+            _let_null_reset(components[name])
+
+
+def _let_null_reset(component: Schema) -> None:
+    """Let null stand for a field's default, and for a header that is not there."""
+    for field, schema in component["properties"].items():
+        if field not in component.get("required", ()) and "anyOf" not in schema:
+            component["properties"][field] = {"anyOf": [schema, {"type": "null"}]}
+        if field == "headers":
+            schema["additionalProperties"] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 
 def _not_null(schema: Schema) -> Schema:
