@@ -25,8 +25,9 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# One worker a core: most of the time goes into servers that start and receivers that wait.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 # ROWS=cpu,latency,bad,pending,growth picks rows, QUICK=1 shortens them (under 2 minutes in all).
 bench: setup
