@@ -26,6 +26,7 @@
     │   ├── Overloaded               overloaded              memory for unanswered events is spent
     │   ├── StorageFull              storage_full
     │   ├── StorageDown              storage_down
+    │   ├── CallEnded                call_ended              a synchronous call was ended
     │   └── Draining                 draining                the server is shutting down
     ├── ConditionError               condition_error         it can't be evaluated, so no match
     └── StartupError                 hookferry can't start
@@ -228,6 +229,12 @@ class StorageDown(Unavailable):
     """The ledger can't be written at the moment."""
 
     code = "storage_down"
+
+
+class CallEnded(Unavailable):
+    """The wait for a synchronous webhook was ended; the event is stored, and no verdict."""
+
+    code = "call_ended"
 
 
 class Draining(Unavailable):

@@ -16,6 +16,7 @@ from hookferry.engine.intake import Answer, Publishing
 from hookferry.engine.publication import Publication
 from hookferry.engine.synchronous import MAX_CALLS_PER_EVENT, QUEUE_FACTOR, Verdict
 from hookferry.errors import (
+    CallEnded,
     Conflict,
     HookferryError,
     IdempotencyInProgress,
@@ -329,3 +330,35 @@ async def test_a_synchronous_call_is_logged_like_any_other(rig: Rig) -> None:
     assert b"webhook-signature" in attempt.request_head
     assert (delivery.attempts, delivery.last_status, delivery.last_error) == (1, 403, "status_403")
     assert await rig.event_states() == ["vetoed"]
+
+
+@pytest.mark.parametrize("ended", ["cancelled by hand", "webhook deleted"])
+async def test_a_call_that_is_ended_from_outside_leaves_nothing_held(rig: Rig, ended: str) -> None:
+    """Found by a simulated world: what waited for its verdict was held for ever."""
+    gate = await rig.webhook("gate", events=CONTACTS, mode=Mode.SYNC_CRITICAL)
+    await rig.webhook("crm", events=CONTACTS)
+    rig.receivers["gate"] = always(200, delay=5.0)
+    told, _ = ask(rig, own_id="mine")
+    await rig.passes(1)
+    if ended == "webhook deleted":
+        await rig.change(gate, deleted=True)
+    else:
+        [waiting] = await rig.deliveries(webhook_id=gate.id)
+        await rig.engine.actions.cancel(waiting.tenant_id, [waiting.id])
+    await rig.passes(20)
+    assert [type(answer) for answer in told] == [CallEnded]
+    assert rig.sent.get("crm") is None
+    assert await rig.states() == ["cancelled", "cancelled"]
+    again, _ = ask(rig, own_id="mine")
+    await rig.passes(1)
+    assert [type(answer) for answer in again] == [SynchronousWebhookFailed]
+
+
+async def test_a_paused_webhook_that_may_not_veto_holds_nothing_back(rig: Rig) -> None:
+    gate = await rig.webhook("gate", events=CONTACTS, mode=Mode.SYNC)
+    await rig.webhook("crm", events=CONTACTS)
+    await rig.change(gate, state=WebhookState.PAUSED)
+    told, _ = ask(rig)
+    await rig.passes(5)
+    assert isinstance(told[0], Verdict)
+    assert await rig.states() == ["failed", "delivered"]

@@ -445,7 +445,8 @@ class World:
                 webhook = wanting[webhook_id]
                 sends = state is WebhookState.ACTIVE or (
                     # Nobody can wait for the answer of one that is paused.
-                    state is WebhookState.PAUSED and webhook.mode is Mode.ASYNC
+                    state is WebhookState.PAUSED
+                    and (webhook.mode is Mode.ASYNC or event.type.startswith("webhook"))
                 )
                 if event.type == f"webhook{webhook.number}.errors":
                     continue  # it falls in this commit or in one beside it

@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 import msgspec
 import structlog
 
-from hookferry.errors import HookferryError, StorageDown, Unavailable
+from hookferry.errors import CallEnded, HookferryError, StorageDown, Unavailable
 from hookferry.store.ports import (
     Acceptance,
     Batch,
@@ -250,7 +250,7 @@ class Committer:
                 owner.settled(settlements, result.refused)
             for resolve in resolves:
                 ended = any(s.delivery_id in result.refused for s in resolve.settlements)
-                _tell_one(resolve, StorageDown(_ENDED) if ended else None)
+                _tell_one(resolve, CallEnded(_ENDED) if ended else None)
             settlements, answered, resolutions, resolves = [], [], [], ()
             if not result.stale:
                 _tell(entries, acceptances, result)

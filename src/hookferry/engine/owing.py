@@ -49,10 +49,10 @@ def arrange(matched: Sequence[Webhook], deliveries: list[Delivery], before: bool
         delivery = deliveries[position]
         reason = delivery.last_error
         if delivery.state is DeliveryState.PENDING:
-            undecided = True
             if webhook.state is WebhookState.PAUSED:
                 reason = PAUSED
                 vetoes = before and webhook.mode is Mode.SYNC_CRITICAL
+                undecided = undecided or vetoes
                 delivery = msgspec.structs.replace(
                     delivery,
                     state=DeliveryState.VETOED if vetoes else DeliveryState.FAILED,
@@ -61,6 +61,7 @@ def arrange(matched: Sequence[Webhook], deliveries: list[Delivery], before: bool
             else:
                 delivery = msgspec.structs.replace(delivery, due_ms=WAITED_FOR)
                 calls.append((webhook, delivery))
+                undecided = True
             deliveries[position] = delivery
         asked.append(Asked(delivery.id, webhook.id, webhook.mode, reason))
     if len(calls) > MAX_CALLS_PER_EVENT:

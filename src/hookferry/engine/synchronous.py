@@ -36,7 +36,7 @@ from hookferry.engine.verdicts import (
     judge,
     outcome_of,
 )
-from hookferry.errors import HookferryError, IdempotencyInProgress, Unavailable
+from hookferry.errors import CallEnded, HookferryError, IdempotencyInProgress, Unavailable
 from hookferry.ids import IdSource, encode
 from hookferry.store.ports import Resolution, Settlement
 from hookferry.telemetry import Metrics
@@ -460,10 +460,17 @@ class Calls:
                 self._hand.offer(
                     room.event, [msgspec.structs.replace(d, due_ms=due_ms) for d in room.held]
                 )
+            if isinstance(error, CallEnded) and room.held:
+                self._let_go(room)
             if room.event.id in self._rooms:  # else it was told an error, and is stored only now
                 self._tell(room, answer if error is None else error)
 
         self._committer.resolve(Resolve(settlements, resolution, stored))
+
+    def _let_go(self, room: Room) -> None:
+        """Cancel what was held for a verdict that is not to be: its caller is told of none."""
+        cancelled = Resolution(room.event.id, self._clock.wall_ms(), reason=CALLER_GONE)
+        self._committer.resolve(Resolve([], cancelled, lambda _: None))
 
     def _note(self, settlement: Settlement, error: HookferryError | None) -> None:
         """Count a settlement that is durable; end its span either way."""
@@ -560,7 +567,12 @@ class Calls:
         if asked.skipped is not None:
             return report
         delivery = await self._store.delivery(tenant_id, asked.delivery_id)
-        if delivery is None or delivery.last_error == CALLER_GONE:
+        if (
+            delivery is None
+            or delivery.last_error == CALLER_GONE
+            # It was ended while its caller waited, so whatever its receiver said decided nothing.
+            or delivery.state is DeliveryState.CANCELLED
+        ):
             return msgspec.structs.replace(report, error=CALLER_GONE)
         # The first attempt: a resend by hand later says nothing about what was answered then.
         attempts = await self._store.attempts(tenant_id, asked.delivery_id)
