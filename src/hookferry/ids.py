@@ -27,6 +27,8 @@ KINDS = {
     "key": "API key",
     "job": "job",
     "cred": "credential",
+    "src": "source",
+    "req": "caught request",
 }
 
 

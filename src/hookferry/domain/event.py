@@ -6,6 +6,8 @@ import enum
 
 import msgspec
 
+from hookferry.domain.request import Caught
+
 
 class EventState(enum.IntEnum):
     """What matching said of an event (SEMANTICS section 1)."""
@@ -37,13 +39,19 @@ class EventMeta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the data breaks its type's schema, where that is only a warning."""
     match_errors: dict[str, str] | None = None
     """By webhook id (``wh_...``): why its condition could not be evaluated and did not match."""
+    caught: Caught | None = None
+    """The request that it was born from; None for an event that was published."""
 
 
 NO_META = EventMeta()
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One accepted event. ``payload`` is the publisher's ``data``, byte for byte."""
+    """One accepted event.
+
+    ``payload`` is the publisher's ``data``, byte for byte; or the body of the caught request, which
+    ``hookferry.wire.bodies.data_of`` reads as JSON.
+    """
 
     id: int
     tenant_id: int
