@@ -40,6 +40,12 @@ class Caught(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source_id: int
     form: str
     """How the body is read as data: a name of ``hookferry.wire.bodies``."""
+    method: str = "POST"
+    path: bytes = b""
+    """Below the source's own address, as received, without the slashes around it."""
+    query: bytes = b""
+    client: str = ""
+    """The caller's address, behind trusted proxies."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """As received: order, case and repeats."""
 
