@@ -16,11 +16,13 @@ import msgspec
 from hookferry.domain.credential import Credential
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event, EventState
+from hookferry.domain.request import CaughtRequest, Verdict
+from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Health, Webhook
 
-ConfigRecord = Tenant | EventType | Webhook | ApiKey | Credential
-R = TypeVar("R", Tenant, EventType, Webhook, ApiKey, Credential)
+ConfigRecord = Tenant | EventType | Webhook | ApiKey | Credential | Source
+R = TypeVar("R", Tenant, EventType, Webhook, ApiKey, Credential, Source)
 
 # --------------------------------------------------------------------------- the hot path
 
@@ -30,7 +32,7 @@ class DedupeKey(msgspec.Struct, frozen=True):
 
     tenant_id: int
     scope: str
-    """``event`` for the publisher's id, ``key`` for an Idempotency-Key, ..."""
+    """``event`` for the publisher's id, ``key`` for an Idempotency-Key, a source's id, ..."""
     key_hash: bytes
     body_hash: bytes
     answer: bytes
@@ -38,12 +40,35 @@ class DedupeKey(msgspec.Struct, frozen=True):
     expires_at_ms: int
 
 
-class Acceptance(msgspec.Struct, frozen=True):
-    """An event and everything that must be stored with it, or not at all."""
+class Ring(msgspec.Struct, frozen=True):
+    """A bound on what a source keeps: the newest requests, so many and so large at most."""
 
-    event: Event
-    deliveries: Sequence[Delivery]
+    unproven: bool
+    """Only quarantined and rejected requests count and go; else all of the source's."""
+    count: int
+    size: int
+    """Bytes of their bodies together; the newest stays, whatever its size."""
+
+
+class Acceptance(msgspec.Struct, frozen=True):
+    """An event, a caught request, or both, and everything that must be stored with them, or not at
+    all."""
+
+    event: Event | None
+    deliveries: Sequence[Delivery] = ()
     dedupe: tuple[DedupeKey, ...] = ()
+    request: CaughtRequest | None = None
+    """Stored in place of one with the same id (released from quarantine). Where it became the
+    event, its body is the event's payload and is not stored twice."""
+    ring: Ring | None = None
+    """Trimmed after the request is in."""
+
+    @property
+    def at_ms(self) -> int:
+        """When it came (wall-clock Unix milliseconds)."""
+        if self.event is not None:
+            return self.event.received_at_ms
+        return 0 if self.request is None else self.request.received_at_ms
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -225,12 +250,13 @@ class ConfigChanges(msgspec.Struct, frozen=True):
     webhooks: Sequence[Webhook]
     api_keys: Sequence[ApiKey]
     credentials: Sequence[Credential]
+    sources: Sequence[Source]
     health: Mapping[int, Health]
     """Only of the webhooks in ``webhooks``."""
 
 
 class ConfigStore(Protocol):
-    """Tenants, event types, webhooks, API keys, credentials.
+    """Tenants, event types, webhooks, API keys, credentials, sources.
 
     Each save counts up the configuration version.
     """
@@ -249,7 +275,8 @@ class ConfigStore(Protocol):
         Returns the record as stored.
 
         Raises:
-            NameTaken: a live tenant, event type, credential or (where the caller asks for unique
+            NameTaken: a live tenant, event type, credential, source (its guid too, among all
+                tenants' guids and former guids that still lead somewhere) or (where the caller asks for unique
                 names by ``save_webhook_unique``) webhook has this name; deleted and archived ones
                 are not live.
             VersionMismatch: the stored record's version is not ``record.version - 1``.
@@ -371,6 +398,77 @@ class Log(Protocol):
         ...
 
 
+class RequestFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which caught requests; None everywhere means all. Times are those of reception."""
+
+    tenant_id: int
+    source_id: int | None = None
+    verdicts: tuple[Verdict, ...] | None = None
+    reason: str | None = None
+    method: str | None = None
+    status: int | None = None
+    """What the caller was answered."""
+    client: str | None = None
+    key: str | None = None
+    """The duplicate key."""
+    duplicate_of: int | None = None
+    after_ms: int | None = None
+    before_ms: int | None = None
+    path: str | None = None
+    """A substring of path and query."""
+    header: tuple[str, str] | None = None
+    """A header's name in any case, and a substring of one of its values."""
+    text: str | None = None
+    """A substring of the body (compared as bytes)."""
+
+
+class Requests(Protocol):
+    """What sources caught; scoped to one tenant. Lists are newest first."""
+
+    async def request(self, tenant_id: int, request_id: int) -> CaughtRequest | None:
+        """Return one request, with its body."""
+        ...
+
+    async def requests(
+        self, where: RequestFilter, *, limit: int, below_id: int | None = None, bodies: bool = False
+    ) -> list[CaughtRequest]:
+        """Return up to ``limit`` requests with ids below ``below_id``; bodies empty unless asked
+        for, and then at most 64 MB of them: the list ends earlier."""
+        ...
+
+    async def requests_above(
+        self, tenant_id: int, source_id: int, above_id: int, *, limit: int, max_bytes: int
+    ) -> list[CaughtRequest]:
+        """Return a source's next requests after an id, oldest first, with their bodies.
+
+        Ends early once the bodies exceed ``max_bytes``, but has at least one if there is one. Sees
+        every commit that was acknowledged before the call.
+        """
+        ...
+
+    async def newest_request(self, tenant_id: int, source_id: int) -> int:
+        """Return the id of a source's newest request; 0 where there is none."""
+        ...
+
+    async def request_counts(
+        self, tenant_id: int, source_id: int, since_ms: int
+    ) -> dict[Verdict, int]:
+        """Count a source's requests received since ``since_ms`` by verdict."""
+        ...
+
+    async def answer_request(
+        self,
+        tenant_id: int,
+        request_id: int,
+        status: int,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes,
+        answered_by: str,
+    ) -> None:
+        """Keep what a caller was answered that was not known when the request was stored."""
+        ...
+
+
 class Actions(Protocol):
     """What people do to deliveries."""
 
@@ -462,6 +560,26 @@ class Upkeep(Protocol):
         """
         ...
 
+    async def forget_requests(
+        self,
+        before_ms: int,
+        limit: int,
+        *,
+        source_id: int | None = None,
+        spare: frozenset[int] = frozenset(),
+    ) -> int:
+        """Delete up to ``limit`` caught requests received before ``before_ms``; return how many.
+
+        Args:
+            before_ms: wall-clock Unix milliseconds.
+            limit: how many at most.
+            source_id: only this source's.
+            spare: sources whose requests stay (their retention is their own).
+
+        The events that requests became stay, and keep the bodies.
+        """
+        ...
+
     async def forget_keys(self, now_ms: int, limit: int) -> int:
         """Delete up to ``limit`` expired dedupe keys; return how many went."""
         ...
@@ -488,7 +606,9 @@ class Boot(msgspec.Struct, frozen=True):
     """The last time remembered."""
 
 
-class Store(Ledger, Ownership, ConfigStore, Log, Actions, Jobs, Answers, Upkeep, Protocol):
+class Store(
+    Ledger, Ownership, ConfigStore, Log, Requests, Actions, Jobs, Answers, Upkeep, Protocol
+):
     """A whole ledger: what ``hookferry.app`` opens and hands out port by port."""
 
     async def aclose(self) -> None:
