@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from hookferry.domain.credential import Credential
+from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Health, Webhook
 from hookferry.engine.schema_checks import SchemaCheck, check_of
@@ -50,7 +51,9 @@ class Directory:
         self._digests: dict[bytes, ApiKey] = {}
         self._health: dict[int, Health] = {}
         self._credentials: dict[int, Credential] = {}
+        self._sources: dict[int, Source] = {}
         self._listeners: list[Callable[[Webhook], None]] = []
+        self._source_listeners: list[Callable[[Source], None]] = []
 
     def on_webhook(self, listener: Callable[[Webhook], None]) -> None:
         """Call ``listener`` with every webhook that a refresh finds changed or deleted.
@@ -58,6 +61,10 @@ class Directory:
         Also with one whose credential or tenant changed, since that is how it is sent.
         """
         self._listeners.append(listener)
+
+    def on_source(self, listener: Callable[[Source], None]) -> None:
+        """Call ``listener`` with every source that a refresh finds changed or deleted."""
+        self._source_listeners.append(listener)
 
     async def refresh(self) -> None:
         """Read what changed in the ledger since the last refresh."""
@@ -75,10 +82,15 @@ class Directory:
                 self._take_webhook(webhook)
                 if webhook.id not in self._health and webhook.id in changes.health:
                     self._health[webhook.id] = changes.health[webhook.id]
+            for source in changes.sources:
+                self._take_source(source)
             self.version = changes.version
             for webhook in self._concerned(changes):
                 for listener in self._listeners:
                     listener(webhook)
+            for source in changes.sources:
+                for hears in self._source_listeners:
+                    hears(source)
 
     def _concerned(self, changes: ConfigChanges) -> list[Webhook]:
         """Return the webhooks that changed, and those whose credential or tenant did."""
@@ -96,6 +108,12 @@ class Directory:
             self._credentials.pop(credential.id, None)
         else:
             self._credentials[credential.id] = credential
+
+    def _take_source(self, source: Source) -> None:
+        if source.deleted:
+            self._sources.pop(source.id, None)
+        else:
+            self._sources[source.id] = source
 
     def _take_tenant(self, tenant: Tenant) -> None:
         before = self._tenants_by_id.pop(tenant.id, None)
@@ -173,6 +191,29 @@ class Directory:
     def tenants(self) -> list[Tenant]:
         """Return the live tenants, newest first."""
         return sorted(self._tenants_by_id.values(), key=lambda t: t.id, reverse=True)
+
+    def source(self, tenant_id: int, source_id: int) -> Source:
+        """Return a tenant's live source; raises NotFound, also for another tenant's."""
+        found = self._sources.get(source_id)
+        if found is None or found.tenant_id != tenant_id:
+            raise NotFound(f"there is no source {encode('src', source_id)}")
+        return found
+
+    def source_by_name(self, tenant_id: int, name: str) -> Source | None:
+        """Return a tenant's live source by its name."""
+        for source in self._sources.values():
+            if source.name == name and source.tenant_id == tenant_id:
+                return source
+        return None
+
+    def sources(self, tenant_id: int) -> list[Source]:
+        """Return a tenant's live sources, newest first."""
+        mine = [s for s in self._sources.values() if s.tenant_id == tenant_id]
+        return sorted(mine, key=lambda s: s.id, reverse=True)
+
+    def all_sources(self) -> list[Source]:
+        """Return every tenant's live sources."""
+        return list(self._sources.values())
 
     def webhook(self, tenant_id: int, webhook_id: int) -> Webhook:
         """Return a tenant's live webhook; raises NotFound, also for another tenant's."""
