@@ -12,7 +12,7 @@ from typing import Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from hookferry.api.connections import Watch
-from hookferry.api.hotroute import HotHandler, HotRequest, respond_problem, run_handler
+from hookferry.api.hotroute import HotHandler, HotRequest, refuse, run_handler
 from hookferry.errors import HookferryError
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -70,14 +70,19 @@ class HotCycle(HotRequest):
         path: bytes,
         query: bytes,
         headers: Sequence[tuple[bytes, bytes]],
+        names: Sequence[bytes],
+        client: str,
         handler: HotHandler | None,
         max_body: int,
         keep_alive: bool,
     ) -> None:
+        # As HotRequest's, without the call.
         self.method = method
         self.path = path
         self.query = query
         self.headers = headers
+        self.names = names
+        self.client = client
         self.body = b""
         self.gone = None
         self._protocol = protocol
@@ -98,7 +103,7 @@ class HotCycle(HotRequest):
         """Answer, if the request is there; called when all earlier answers are written."""
         self.has_turn = True
         if self.refusal is not None:
-            respond_problem(self.respond, self.refusal)
+            refuse(self.handler, self, self.refusal, self.respond)
         elif not self.more_body:
             self.run()
         elif self.expect and not self.body:

@@ -51,12 +51,14 @@ _PROBLEM_HEAD = header_block(
 HALF_CLOSED = "hookferry.half_closed"
 """Key of an ASGI scope: an ``asyncio.Event``, set once the client has closed its half of the
 connection. ASGI knows a client only as there or gone, and one half closed may still be reading."""
+NAMES = "hookferry.names"
+"""Key of an ASGI scope: the header names as they came; ASGI has them in lower case only."""
 
 
 class HotRequest:
     """A request as a hot handler sees it: bytes as they came, header names in lower case."""
 
-    __slots__ = ("body", "gone", "headers", "method", "path", "query")
+    __slots__ = ("body", "client", "gone", "headers", "method", "names", "path", "query")
 
     def __init__(
         self,
@@ -64,13 +66,18 @@ class HotRequest:
         path: bytes,
         query: bytes,
         headers: Sequence[tuple[bytes, bytes]],
-        body: bytes = b"",
+        names: Sequence[bytes],
+        client: str,
     ) -> None:
         self.method = method
         self.path = path
         self.query = query
         self.headers = headers
-        self.body = body
+        self.names = names
+        """The headers' names as they came, in their order."""
+        self.client = client
+        """The address at the other end of the connection; empty where it has none."""
+        self.body = b""
         self.gone: Callable[[], None] | None = None
         """Set by a handler that wants to know when the client leaves before its answer."""
 
@@ -89,20 +96,24 @@ Respond = Callable[[int, bytes, bytes], None]
 class HotHandler(Protocol):
     """Answers one request, now or later on the event loop, by calling ``respond`` once."""
 
-    def __call__(self, request: HotRequest, respond: Respond) -> None:
-        """Handle the request; an exception becomes a 500."""
-        ...
-
-
-class HotRoute(Protocol):
-    """A set of addresses with one handler."""
-
     max_body: int
     """Bytes of body taken; enforced while reading."""
 
     def admit(self, headers: Sequence[tuple[bytes, bytes]]) -> HookferryError | None:
         """Return why a request is refused by its headers alone, before any of its body is held."""
         ...
+
+    def refused(self, request: HotRequest, error: HookferryError) -> None:
+        """Hear that the server refused a request while it was read, by ``admit`` or a bound."""
+        ...
+
+    def __call__(self, request: HotRequest, respond: Respond) -> None:
+        """Handle the request; an exception becomes a 500."""
+        ...
+
+
+class HotRoute(Protocol):
+    """A set of addresses."""
 
     def match(self, method: bytes, path: bytes) -> HotHandler | None:
         """Return the handler of a method and raw path, or None when they are not this route's."""
@@ -137,14 +148,12 @@ class BodyBudget:
         self.held -= count
 
 
-def find(
-    routes: Sequence[HotRoute], method: bytes, path: bytes
-) -> tuple[HotRoute, HotHandler] | None:
-    """Return the first route that takes a request, with its handler."""
+def find(routes: Sequence[HotRoute], method: bytes, path: bytes) -> HotHandler | None:
+    """Return the handler of the first route that takes a request."""
     for route in routes:
         handler = route.match(method, path)
         if handler is not None:
-            return route, handler
+            return handler
     return None
 
 
@@ -160,6 +169,18 @@ def respond_problem(respond: Respond, error: HookferryError) -> None:
 def body_too_large(limit: int) -> PayloadTooLarge:
     """Build the error for a body over its limit."""
     return PayloadTooLarge(f"the request's body is larger than {limit:,} bytes; send less at once")
+
+
+def refuse(
+    handler: HotHandler | None, request: HotRequest, error: HookferryError, respond: Respond
+) -> None:
+    """Answer a request that was refused while it was read, and let its handler know."""
+    if handler is not None:
+        try:
+            handler.refused(request, error)
+        except Exception:
+            log.exception("a hot handler failed")
+    respond_problem(respond, error)
 
 
 def run_handler(handler: HotHandler, request: HotRequest, respond: Respond) -> None:
@@ -190,22 +211,21 @@ class HotAsgi:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection (ASGI 3.0)."""
         if scope["type"] == "http":
-            path = scope["path"].rstrip("/").encode()
-            found = find(self._routes, scope["method"].encode(), path)
-            if found is not None:
-                await self._serve(found, path, scope, receive, send)
+            path = scope["raw_path"]
+            handler = find(self._routes, scope["method"].encode(), path)
+            if handler is not None:
+                await self._serve(handler, path, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
     async def _serve(
         self,
-        found: tuple[HotRoute, HotHandler],
+        handler: HotHandler,
         path: bytes,
         scope: Scope,
         receive: Receive,
         send: Send,
     ) -> None:
-        route, handler = found
         answer: asyncio.Future[tuple[int, bytes, bytes]]
         answer = asyncio.get_running_loop().create_future()
 
@@ -213,16 +233,22 @@ class HotAsgi:
             if not answer.done():
                 answer.set_result((status, headers, body))
 
+        client = scope.get("client")
         request = HotRequest(
-            scope["method"].encode(), path, scope["query_string"], scope["headers"]
+            scope["method"].encode(),
+            path,
+            scope["query_string"],
+            scope["headers"],
+            scope[NAMES],
+            client[0] if client else "",
         )
-        body = route.admit(request.headers) or await _read(
-            request, route.max_body, receive, self._bodies
+        body = handler.admit(request.headers) or await _read(
+            request, handler.max_body, receive, self._bodies
         )
         if body is None:
             return  # the client is gone
         if isinstance(body, HookferryError):
-            respond_problem(respond, body)
+            refuse(handler, request, body, respond)
         else:
             request.body = body
             run_handler(handler, request, respond)

@@ -26,7 +26,14 @@ from uvicorn.server import ServerState
 
 from hookferry.api.connections import Watch, WireLimits
 from hookferry.api.hotcycle import HotCycle
-from hookferry.api.hotroute import HALF_CLOSED, BodyBudget, HotRoute, body_too_large, find
+from hookferry.api.hotroute import (
+    HALF_CLOSED,
+    NAMES,
+    BodyBudget,
+    HotRoute,
+    body_too_large,
+    find,
+)
 from hookferry.api.problems import BadRequest, HeadersTooLarge
 from hookferry.errors import HookferryError, Overloaded, RequestTimeout
 
@@ -192,10 +199,13 @@ class HookferryProtocol(HttpToolsProtocol):
         self._received = -1
         self.url = b""
         self.headers = []
+        self.names: list[bytes] = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
-        self.headers.append((name.lower(), value))
+        """Take a header; a trailer is none (RFC 9110 section 6.5.1)."""
+        if self.reading is _HEAD:
+            self.headers.append((name.lower(), value))
+            self.names.append(name)
 
     def on_headers_complete(self) -> None:
         """Decide which way the request takes."""
@@ -210,26 +220,35 @@ class HookferryProtocol(HttpToolsProtocol):
         parser = self.parser
         method = parser.get_method()
         path, _, query = self.url.partition(b"?")
-        found = find(self._routes, method, path)
-        if found is None:
+        handler = find(self._routes, method, path)
+        if handler is None:
             self._begin_asgi()
             self._expect(_BODY)
             return
         self._expect(_BODY)
-        route, handler = found
         keep_alive = (
             parser.get_http_version() != "1.0"
             and parser.should_keep_alive()
             and not parser.should_upgrade()
         )
+        client = self.client
         cycle = HotCycle(
-            self, method, path, query, self.headers, handler, route.max_body, keep_alive
+            self,
+            method,
+            path,
+            query,
+            self.headers,
+            self.names,
+            client[0] if client is not None else "",
+            handler,
+            handler.max_body,
+            keep_alive,
         )
-        cycle.refusal = route.admit(self.headers)
+        cycle.refusal = handler.admit(self.headers)
         for name, value in self.headers:
             if name == b"content-length":
-                if int(value) > route.max_body and cycle.refusal is None:
-                    cycle.refusal = body_too_large(route.max_body)
+                if int(value) > handler.max_body and cycle.refusal is None:
+                    cycle.refusal = body_too_large(handler.max_body)
             elif name == b"expect" and value.lower() == b"100-continue":
                 cycle.expect = True
         if cycle.refusal is not None:
@@ -348,6 +367,7 @@ class HookferryProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._half_closed = asyncio.Event()
         self.scope[HALF_CLOSED] = self._half_closed  # type: ignore[literal-required]
+        self.scope[NAMES] = self.names  # type: ignore[literal-required]
         self.url = url
         self.headers.extend(headers)
         self.expect_100_continue = any(
@@ -393,7 +413,7 @@ class HookferryProtocol(HttpToolsProtocol):
             cycle.response_complete = True
             cycle.disconnected = True
             cycle.message_event.set()  # the application sees a disconnect
-        refused = HotCycle(self, b"", b"", b"", (), None, 0, False)
+        refused = HotCycle(self, b"", b"", b"", (), (), "", None, 0, False)
         refused.refusal = error
         self._stop_reading(refused)
         self._enqueue(refused)

@@ -113,7 +113,7 @@ def tenant_of(
 
 
 class PublishRoute:
-    """The hot route that publishes one event (a ``HotRoute``).
+    """The hot route that publishes one event (a ``HotRoute``, and its own ``HotHandler``).
 
     Args:
         access: authenticates and finds the tenant.
@@ -127,7 +127,9 @@ class PublishRoute:
 
     def match(self, method: bytes, path: bytes) -> HotHandler | None:
         """Return the handler for ``POST /api/v1/events``."""
-        return self.handle if path == PATH and method == b"POST" else None
+        if method == b"POST" and (path == PATH or path.rstrip(b"/") == PATH):
+            return self
+        return None
 
     def admit(self, headers: Sequence[tuple[bytes, bytes]]) -> HookferryError | None:
         """Refuse a stranger before any of the body is held."""
@@ -141,7 +143,10 @@ class PublishRoute:
             return error
         return None
 
-    def handle(self, request: HotRequest, respond: Respond) -> None:
+    def refused(self, request: HotRequest, error: HookferryError) -> None:
+        """Do nothing: whoever publishes learns it from the answer."""
+
+    def __call__(self, request: HotRequest, respond: Respond) -> None:
         """Take the event; answer when it is durable."""
         authorization = idempotency = trace = None
         for name, value in request.headers:

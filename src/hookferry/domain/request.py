@@ -26,6 +26,8 @@ class Verdict(enum.IntEnum):
     """Genuine, and its source's condition does not hold."""
     INSPECTED = 7
     """Caught by a bin."""
+    RELEASED = 8
+    """Was quarantined, and a person let it run: as another request, whose ``replay_of`` it is."""
 
     @property
     def label(self) -> str:

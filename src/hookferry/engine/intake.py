@@ -17,6 +17,7 @@ import structlog
 from hookferry.clock import Clock, Timeline
 from hookferry.domain.delivery import HELD, WAITED_FOR, Delivery
 from hookferry.domain.event import Event, EventMeta, EventState
+from hookferry.domain.request import CaughtRequest
 from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import Mode, Webhook
 from hookferry.engine.committer import Committer
@@ -57,6 +58,8 @@ class Receipt(msgspec.Struct, frozen=True):
     event_id: int
     deliveries: int
     duplicate: bool = False
+    request_id: int = 0
+    """The caught request that the event was born from, or 0."""
 
 
 Answer = Receipt | Verdict | HookferryError
@@ -70,6 +73,7 @@ class _First(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     deliveries: int
     asked: tuple[Asked, ...] = ()
     before: bool = False
+    request_id: int = 0
 
 
 _first = msgspec.json.Decoder(_First)
@@ -101,6 +105,7 @@ class _Entry:
         "_gone",
         "_intake",
         "_plan",
+        "_request",
         "_room",
         "_size",
         "_waits",
@@ -124,9 +129,12 @@ class _Entry:
         done: Done,
         waits: bool,
         span: AcceptSpan | None,
+        request: CaughtRequest | None = None,
     ) -> None:
         self._intake = intake
         self._waits = waits
+        self._request = request
+        """The caught request that this event is born from; stored with it."""
         self._disabled: int | None = None
         """The webhook that this very event says is disabled: the directory may not know yet."""
         self._gone = False
@@ -166,15 +174,24 @@ class _Entry:
                 f"{len(matched):,} webhooks subscribe to {self.type!r}; an event may have at most "
                 f"{intake.max_deliveries:,} deliveries"
             )
-        if not self._waits and asks(self.type, directory.event_types(tenant.id).get(self.type)):
+        request = self._request
+        if (
+            not self._waits
+            and request is None  # what a source caught is a fact, whatever it is called
+            and asks(self.type, directory.event_types(tenant.id).get(self.type))
+        ):
             raise InvalidField(
                 f"{self.type!r} asks before the fact, and a batch never waits for answers; "
                 "publish it alone with POST /api/v1/events",
                 field="type",
             )
         first = self._event
+        if first is not None:
+            number = first.id
+        else:
+            number = intake.ids.next() if request is None else request.event_id or 0
         event = self._event = Event(
-            first.id if first is not None else intake.ids.next(),
+            number,
             tenant.id,
             self.type,
             self.payload,
@@ -194,45 +211,50 @@ class _Entry:
             waiting = self._plan = arrange(matched, deliveries, before)
         dedupe = self.dedupe
         if dedupe:
-            kept = _First(event.id, len(deliveries))
+            request_id = 0 if request is None else request.id
+            kept = _First(event.id, len(deliveries), request_id=request_id)
             if waiting is not None:
-                kept = _First(event.id, len(deliveries), waiting.asked, waiting.before)
+                kept = _First(
+                    event.id, len(deliveries), waiting.asked, waiting.before, request_id
+                )
             answer = _encoder.encode(kept)
             dedupe = tuple(msgspec.structs.replace(key, answer=answer) for key in dedupe)
-        return Acceptance(event, deliveries, dedupe)
+        return Acceptance(event, deliveries, dedupe, request)
 
     def committed(self, acceptance: Acceptance) -> None:
         intake = self._intake
         intake.release(self._size)
+        event = acceptance.event
+        assert event is not None  # as built above
         intake.metrics.accepted(1, 0 if acceptance.deliveries else 1)
         if self.span is not None:
             self.span.accepted(
-                encode("evt", acceptance.event.id), len(acceptance.deliveries), duplicate=False
+                encode("evt", event.id), len(acceptance.deliveries), duplicate=False
             )
         waiting = self._plan
         if waiting is not None:
-            self._begin(acceptance, waiting)
+            self._begin(event, acceptance.deliveries, waiting)
             return
-        self.done(Receipt(acceptance.event.id, len(acceptance.deliveries)))
+        self.done(Receipt(event.id, len(acceptance.deliveries)))
         if acceptance.deliveries:
-            intake.hand.offer(acceptance.event, acceptance.deliveries)
+            intake.hand.offer(event, acceptance.deliveries)
 
-    def _begin(self, acceptance: Acceptance, waiting: Waiting) -> None:
+    def _begin(self, event: Event, deliveries: Sequence[Delivery], waiting: Waiting) -> None:
         """Make the calls; asynchronous deliveries go now, unless they hang on the verdict."""
         intake = self._intake
-        held = [d for d in acceptance.deliveries if d.due_ms == HELD]
+        held = [d for d in deliveries if d.due_ms == HELD]
         room = self._room = Room(
-            acceptance.event,
+            event,
             waiting.before,
             waiting.calls,
             waiting.asked,
             held,
-            len(acceptance.deliveries),
+            len(deliveries),
             self.done,
         )
-        free = [d for d in acceptance.deliveries if d.due_ms < WAITED_FOR]
+        free = [d for d in deliveries if d.due_ms < WAITED_FOR]
         if free:
-            intake.hand.offer(acceptance.event, free)
+            intake.hand.offer(event, free)
         intake.calls.start(room, gone=self._gone)
 
     def leave(self) -> None:
@@ -247,6 +269,14 @@ class _Entry:
             k for k in self.dedupe if k.scope == first.scope and k.key_hash == first.key_hash
         )
         if mine.body_hash != first.body_hash:
+            if self._request is not None:
+                self.done(
+                    IdempotencyConflict(
+                        f"request {encode('req', _first.decode(first.answer).request_id)} had the "
+                        "same duplicate key and another body"
+                    )
+                )
+                return
             what = "id" if first.scope == SCOPE_EVENT_ID else "Idempotency-Key"
             if self.span is not None:
                 self.span.refused(IdempotencyConflict.code)
@@ -267,7 +297,7 @@ class _Entry:
                 self.tenant.id, kept.event_id, kept.deliveries, kept.before, kept.asked, self.done
             )
             return
-        self.done(Receipt(kept.event_id, kept.deliveries, duplicate=True))
+        self.done(Receipt(kept.event_id, kept.deliveries, True, kept.request_id))
 
     def failed(self, error: HookferryError) -> None:
         self._intake.release(self._size)
@@ -277,8 +307,40 @@ class _Entry:
         self.done(error)
 
 
+class _Record:
+    """A caught request on its way to the ledger, without an event (the committer's Entry)."""
+
+    __slots__ = ("_acceptance", "_done", "_intake", "_size")
+
+    def __init__(
+        self,
+        intake: Intake,
+        acceptance: Acceptance,
+        size: int,
+        done: Callable[[HookferryError | None], None],
+    ) -> None:
+        self._intake = intake
+        self._acceptance = acceptance
+        self._size = size
+        self._done = done
+
+    def build(self) -> Acceptance:
+        return self._acceptance
+
+    def committed(self, acceptance: Acceptance) -> None:
+        self._intake.release(self._size)
+        self._done(None)
+
+    def repeated(self, first: DedupeKey) -> None:
+        raise AssertionError("a record claims no key")
+
+    def failed(self, error: HookferryError) -> None:
+        self._intake.release(self._size)
+        self._done(error)
+
+
 class Intake:
-    """Takes publications.
+    """Takes publications, and what sources caught.
 
     Args:
         directory: whom events may concern.
@@ -337,6 +399,16 @@ class Intake:
         """Refuse everything from now on."""
         self._draining = True
 
+    def check_room(self, size: int) -> None:
+        """Raise Draining or Overloaded unless ``size`` more bytes may wait for their commit."""
+        if self._draining:
+            raise Draining("the server is shutting down; send again in a moment", retry_after=5)
+        if (
+            self.waiting >= self._max_waiting
+            or self.waiting_bytes + size > self._max_waiting_bytes
+        ):
+            raise Overloaded("too many events wait to be stored; send again in a moment")
+
     def release(self, size: int) -> None:
         """Give back what one entry held of the bound."""
         self.waiting -= 1
@@ -387,6 +459,66 @@ class Intake:
         self._committer.accept(entry)
         return entry
 
+    def catch(
+        self,
+        tenant: Tenant,
+        type: str,
+        meta: EventMeta,
+        request: CaughtRequest,
+        dedupe: tuple[DedupeKey, ...],
+        done: Done,
+        *,
+        waits: bool,
+        trace: TraceContext | None = None,
+    ) -> None:
+        """Queue a caught request and the event that it becomes for the next commit.
+
+        ``done`` is told as by ``publish``; where it is given an error, neither is stored. What was
+        caught is a fact: a type that asks does not make its publisher wait.
+
+        Args:
+            tenant: whose source caught it.
+            type: the event's type.
+            meta: what else is known of the event.
+            request: with the ids of both already in it; its body is the event's payload.
+            dedupe: its duplicate key, and what else is claimed in the same commit.
+            done: told what came of it.
+            waits: its caller waits for synchronous webhooks.
+            trace: the caller's trace, passed on with each attempt.
+
+        Raises:
+            Draining, Overloaded: it can't be taken now.
+        """
+        self.check_room(len(request.body))
+        span = None
+        if self._tracing is not None:
+            span = self._tracing.accept(trace, type)
+            trace = span.trace
+        if trace is not None:
+            meta = msgspec.structs.replace(
+                meta, traceparent=trace.traceparent, tracestate=trace.tracestate
+            )
+        entry = _Entry(self, tenant, type, request.body, meta, dedupe, done, waits, span, request)
+        self.waiting += 1
+        self.waiting_bytes += len(request.body)
+        self._committer.accept(entry)
+
+    def keep(self, acceptance: Acceptance, done: Callable[[HookferryError | None], None]) -> None:
+        """Queue a caught request that becomes no event for the next commit.
+
+        Args:
+            acceptance: the request, without an event.
+            done: told when it is durable, or why it is not stored.
+
+        Raises:
+            Draining, Overloaded: it can't be taken now.
+        """
+        size = 0 if acceptance.request is None else len(acceptance.request.body)
+        self.check_room(size)
+        self.waiting += 1
+        self.waiting_bytes += size
+        self._committer.accept(_Record(self, acceptance, size, done))
+
     def cause(
         self,
         tenant: Tenant,
@@ -430,19 +562,13 @@ class Intake:
         trace: TraceContext | None,
         span: AcceptSpan | None,
     ) -> _Entry:
-        if self._draining:
-            raise Draining("the server is shutting down; send again in a moment", retry_after=5)
         payload = bytes(p.data)
         if len(payload) > self.payload_limit:
             raise PayloadTooLarge(
                 f"data has {len(payload):,} bytes; the limit is {self.payload_limit:,}",
                 field="data",
             )
-        if (
-            self.waiting >= self._max_waiting
-            or self.waiting_bytes + len(payload) > self._max_waiting_bytes
-        ):
-            raise Overloaded("too many events wait to be stored; send again in a moment")
+        self.check_room(len(payload))
         check_event_type(p.type)
         meta = meta_of(p)
         dedupe: tuple[DedupeKey, ...] = ()
