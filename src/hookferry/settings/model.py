@@ -204,6 +204,31 @@ class Settings:
         high=8760,
     )
 
+    # ------------------------------------------------------------------ catching
+    caught_limit: int = _count(
+        5 * MB, KB, 64 * MB, "Largest body of a caught request; more is answered 413.", "bytes"
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        (),
+        "Networks of the reverse proxies in front of this server: only what they say in "
+        "X-Forwarded-For about a caller's address is believed.",
+        kind="networks",
+    )
+    quarantine_requests: int = _count(
+        500, 1, 100_000, "Refused requests kept of each source; older ones make room."
+    )
+    quarantine_bytes: int = _count(
+        50 * MB, KB, 16_384 * MB, "And bytes of their bodies, for each source.", "bytes"
+    )
+    quarantine_rate: float = _setting(
+        20.0,
+        "Refused requests a second that are kept of each source, ten times as many at once; more "
+        "are only counted.",
+        unit="a second",
+        low=0.01,
+        high=100_000,
+    )
+
     page: int = _count(50, 1, 10_000, "Items on a page of a list, where the caller does not say.")
     page_max: int = _count(250, 1, 10_000, "Most items on a page of a list.")
 
@@ -265,6 +290,15 @@ class Settings:
         high=36_500,
     )
 
+    request_retention_days: float = _setting(
+        7.0,
+        "How long caught requests are kept, where their source does not say; an event that one "
+        "became stays as long as every event.",
+        unit="days",
+        low=0.001,
+        high=36_500,
+    )
+
     # ------------------------------------------------------------------ measuring
     null_engine: bool = _setting(
         False, "For the benchmark: store nothing and promise nothing.", hidden=True
@@ -279,7 +313,11 @@ class Settings:
                 f"({self.response_read:,})",
                 field="response_kept",
             )
-        for setting, most in (("attempt_timeout", "attempt_timeout_max"), ("page", "page_max")):
+        for setting, most in (
+            ("attempt_timeout", "attempt_timeout_max"),
+            ("page", "page_max"),
+            ("request_retention_days", "retention_days"),
+        ):
             if getattr(self, setting) > getattr(self, most):
                 raise BadSettings(
                     f"{setting} ({getattr(self, setting):,g}) must not exceed {most} "

@@ -1,0 +1,107 @@
+"""Who calls: the address behind trusted proxies, and lists of addresses that may call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from hookferry.errors import InvalidField
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+MAX_HOPS = 32
+"""Entries of X-Forwarded-For looked at, from the right."""
+
+
+def address_of(text: str) -> Address | None:
+    """Read an address as proxies write it: with a port, brackets or a zone; IPv4-mapped as IPv4."""
+    text = text.strip(' \t"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+class Proxies:
+    """Finds the caller's address.
+
+    Args:
+        trusted: networks of the reverse proxies in front of the server.
+    """
+
+    def __init__(self, trusted: Sequence[Network] = ()) -> None:
+        self._trusted = tuple(trusted)
+
+    def caller(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Return the address of whoever called.
+
+        X-Forwarded-For counts only when the peer is a trusted proxy, and then its right-most
+        entry that is none: everything left of it may be made up by the caller.
+
+        Args:
+            peer: the address at the other end of the connection.
+            headers: the request's, names in lower case.
+        """
+        if not self._trusted or not self._trusts(address_of(peer)):
+            return peer
+        hops = [
+            hop
+            for name, value in headers
+            if name == b"x-forwarded-for"
+            for hop in value.decode("latin-1").split(",")
+        ]
+        nearest = peer
+        for hop in reversed(hops[-MAX_HOPS:]):
+            address = address_of(hop)
+            if address is None:
+                break  # whatever stands left of what nobody can read was not checked by anybody
+            nearest = str(address)
+            if not self._trusts(address):
+                break
+        return nearest
+
+    def _trusts(self, address: Address | None) -> bool:
+        return address is not None and _within(address, self._trusted)
+
+
+class AllowList:
+    """Addresses and networks that may call.
+
+    Args:
+        entries: addresses or CIDR networks; a bare address is itself alone, IPv6 too (/128).
+
+    Raises:
+        InvalidField: an entry is neither.
+    """
+
+    def __init__(self, entries: Sequence[str], *, field: str = "allow_ips") -> None:
+        networks: list[Network] = []
+        for entry in entries:
+            try:
+                networks.append(ip_network(entry))
+            except ValueError as error:
+                raise InvalidField(
+                    f"{entry[:60]!r} is no address and no network ({error}); write 192.0.2.7, "
+                    "192.0.2.0/24 or 2001:db8::/32",
+                    field=field,
+                ) from None
+        self._networks = tuple(networks)
+
+    def allows(self, address: str) -> bool:
+        """Tell whether an address is in the list; what can't be read is not."""
+        parsed = address_of(address)
+        return parsed is not None and _within(parsed, self._networks)
+
+
+def _within(address: Address, networks: Sequence[Network]) -> bool:
+    return any(
+        address.version == network.version
+        and int(address) & int(network.netmask) == int(network.network_address)
+        for network in networks
+    )
