@@ -153,9 +153,9 @@ def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
         raise InvalidField("events names a pattern twice; once is enough", field="events")
     if len(d.target_url) > MAX_URL:
         raise InvalidField(f"target_url has at most {MAX_URL} characters", field="target_url")
-    _text("title", d.title, MAX_TITLE)
-    _text("application", d.application, MAX_TITLE)
-    _text("description", d.description, MAX_TEXT)
+    check_text("title", d.title, MAX_TITLE)
+    check_text("application", d.application, MAX_TITLE)
+    check_text("description", d.description, MAX_TEXT)
     check_headers(
         d.headers, count=limits.headers, value_bytes=limits.header_bytes, own=profile.own_headers
     )
@@ -164,13 +164,13 @@ def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
         parse_condition(d.condition)
     if d.retry is not None:
         _check_retry(d.retry)
-    _within("timeout", d.timeout, MIN_TIMEOUT, limits.attempt_timeout, "seconds")
-    _within("failure_limit", d.failure_limit, 1, MAX_FAILURES, "failed attempts in a row")
-    _within("failure_window", d.failure_window, MIN_WINDOW, MAX_WINDOW, "seconds")
-    _within("max_in_flight", d.max_in_flight, 1, MAX_IN_FLIGHT, "requests at a time")
+    within("timeout", d.timeout, MIN_TIMEOUT, limits.attempt_timeout, "seconds")
+    within("failure_limit", d.failure_limit, 1, MAX_FAILURES, "failed attempts in a row")
+    within("failure_window", d.failure_window, MIN_WINDOW, MAX_WINDOW, "seconds")
+    within("max_in_flight", d.max_in_flight, 1, MAX_IN_FLIGHT, "requests at a time")
     if d.rate_limit is not None:
-        _within("rate_limit.per_second", d.rate_limit.per_second, MIN_RATE, MAX_RATE, "a second")
-        _within("rate_limit.burst", d.rate_limit.burst, 1, MAX_BURST, "requests")
+        within("rate_limit.per_second", d.rate_limit.per_second, MIN_RATE, MAX_RATE, "a second")
+        within("rate_limit.burst", d.rate_limit.burst, 1, MAX_BURST, "requests")
     if d.ca is not None:
         _certificates(d.ca, "ca")
     if d.client_certificate is not None:
@@ -213,14 +213,24 @@ def _check_channels(channels: tuple[str, ...]) -> None:
             )
 
 
-def _text(field: str, text: str, limit: int) -> None:
+def check_text(field: str, text: str, limit: int) -> None:
+    """Raise InvalidField unless a text for people is short and has no control characters."""
     if len(text) > limit or any(ord(c) < 32 and c not in "\n\t" for c in text):
         raise InvalidField(
             f"{field} has at most {limit:,} characters and no control characters", field=field
         )
 
 
-def _within(field: str, value: float | None, low: float, high: float, unit: str) -> None:
+def within(field: str, value: float | None, low: float, high: float, unit: str) -> None:
+    """Raise InvalidField unless a number is left out or in its range, both ends included.
+
+    Args:
+        field: what to name in the error.
+        value: the number, or None.
+        low: the least.
+        high: the most.
+        unit: what it counts.
+    """
     if value is not None and not low <= value <= high:
         raise InvalidField(f"{field} is {low:g} to {high:,g} {unit}", field=field)
 
@@ -229,8 +239,8 @@ def _check_retry(retry: Retry) -> None:
     if len(retry.schedule) > MAX_WAITS:
         raise InvalidField(f"retry.schedule has at most {MAX_WAITS} waits", field="retry.schedule")
     for position, wait in enumerate(retry.schedule):
-        _within(f"retry.schedule[{position}]", wait, MIN_WAIT, MAX_WAIT, "seconds")
-    _within("retry.jitter", retry.jitter, 0, 1, "(a share of each wait)")
+        within(f"retry.schedule[{position}]", wait, MIN_WAIT, MAX_WAIT, "seconds")
+    within("retry.jitter", retry.jitter, 0, 1, "(a share of each wait)")
 
 
 def _certificates(pem: str, field: str) -> list[x509.Certificate]:

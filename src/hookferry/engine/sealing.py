@@ -1,6 +1,6 @@
 """Secrets at rest: AES-256-GCM under a ring of master keys.
 
-Sealing and opening, and the names under which a webhook's fields are sealed; who may see what
+Sealing and opening, and the names under which the fields of records are sealed; who may see what
 was opened is decided by the callers. The
 layout of a sealed value is 1 version byte, 8 bytes of key id, 12 bytes of nonce, then ciphertext
 and tag. Version, key id, field name and row id are authenticated with it, so a value copied to
@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from hookferry.domain.source import Source
 from hookferry.domain.webhook import Webhook
 from hookferry.errors import BadSettings, UnsealFailed
 
@@ -32,6 +33,7 @@ CLIENT_CERTIFICATE_FIELD = "client_certificate"
 PROXY_FIELD = "proxy"
 CREDENTIAL_FIELD = "value"
 TENANT_KEY_FIELD = "webhook_key"
+SOURCE_SECRET_FIELD = "source_secret"  # noqa: S105 - the name of the field, not a secret
 
 
 def key_id(key: bytes) -> bytes:
@@ -127,6 +129,19 @@ def open_secrets(sealer: Sealer, webhook: Webhook, now_ms: int) -> list[str]:
     return [
         sealer.unseal(secret.sealed, row=webhook.id, field=SECRET_FIELD).decode()
         for secret in webhook.secrets
+        if secret.expires_at_ms is None or secret.expires_at_ms > now_ms
+    ]
+
+
+def open_source_secrets(sealer: Sealer, source: Source, now_ms: int) -> list[str]:
+    """Return the secrets that a source's callers may sign with at ``now_ms``, newest first.
+
+    Raises:
+        UnsealFailed: one of them can't be opened.
+    """
+    return [
+        sealer.unseal(secret.sealed, row=source.id, field=SOURCE_SECRET_FIELD).decode()
+        for secret in (source.verify.secrets if source.verify is not None else ())
         if secret.expires_at_ms is None or secret.expires_at_ms > now_ms
     ]
 
