@@ -102,9 +102,10 @@ class CelCondition(Condition):
 
     def holds(self, facts: Facts) -> bool:
         """Tell whether it comes out true; raises ConditionError for anything but true or false."""
-        if len(facts.payload) > self._most:
+        size = facts.size
+        if size > self._most:
             raise ConditionError(
-                f"the event's data has {len(facts.payload):,} bytes, and this expression looks at "
+                f"the event's data has {size:,} bytes, and this expression looks at "
                 f"{self._most:,} at most; fewer mentions of event, or a tree, look at more"
             )
         library = self._library

@@ -1,7 +1,7 @@
 """What is known of an event while it is matched. Its data is decoded once, and only when asked.
 
 Paths live here too: how ``data.items.0.sku`` finds its value. What is compared with it is
-``hookferry.match.conditions``.
+``hookferry.match.conditions``, what it is printed into ``hookferry.match.templates``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import msgspec
 
+from hookferry import ids
 from hookferry.domain.event import EventMeta
 from hookferry.errors import ConditionError, InvalidField
+from hookferry.match import caught as requests
 
 MAX_PATH = 256
 """Characters of a path."""
@@ -41,8 +43,8 @@ class Facts:
 
     Args:
         type: its type.
-        payload: its data as JSON, byte for byte.
-        meta: what its publisher said beside.
+        payload: its data as JSON, byte for byte; of a caught request, its body read as JSON.
+        meta: what its publisher said beside, or the request that it was born from.
     """
 
     __slots__ = ("_data", "_shared", "meta", "payload", "type")
@@ -69,6 +71,12 @@ class Facts:
                 raise ConditionError(f"the event's data can't be read: {error}") from None
         return data
 
+    @property
+    def size(self) -> int:
+        """Bytes that ``members`` are made of."""
+        caught = self.meta.caught
+        return len(self.payload) + (0 if caught is None else requests.size_of(caught))
+
     def members(self) -> dict[str, Any]:
         """Return the event as an expression sees it: what is not there has no key.
 
@@ -78,6 +86,8 @@ class Facts:
         made = {name: find(self) for name, find in _MEMBERS.items()}
         actor = {name: find(self) for name, find in _ACTOR.items()}
         made["actor"] = {k: v for k, v in actor.items() if v is not MISSING} or MISSING
+        if self.meta.caught is not None:
+            made.update(requests.members(self.meta.caught))
         return {k: v for k, v in made.items() if v is not MISSING}
 
     def shared(self, make: Callable[[Facts], Any]) -> Any:
@@ -100,10 +110,17 @@ def _occurred_at(facts: Facts) -> Any:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _id(facts: Facts) -> Any:
+    caught = facts.meta.caught
+    return (
+        _given(facts.meta.external_id) if caught is None else ids.encode("req", caught.request_id)
+    )
+
+
 _MEMBERS: dict[str, Callable[[Facts], Any]] = {
     "type": lambda facts: facts.type,
     "data": lambda facts: facts.data,
-    "id": lambda facts: _given(facts.meta.external_id),
+    "id": _id,
     "application": lambda facts: _given(facts.meta.application),
     "entity": lambda facts: _given(facts.meta.entity),
     "primary_key": lambda facts: _given(facts.meta.primary_key),
@@ -116,8 +133,10 @@ _ACTOR: dict[str, Callable[[Facts], Any]] = {
     "name": lambda facts: _given(facts.meta.actor_name),
 }
 _DEEP = frozenset({"data", "changes", "channels"})
-"""Members that have parts; ``actor`` and ``headers`` beside."""
-ROOTS = (*_MEMBERS, "actor.id", "actor.name", "headers")
+"""Members that have parts; those below beside."""
+_WHOLES = ("actor", "headers", "query", "request")
+"""What a path can't end at: only its parts are there."""
+ROOTS = (*_MEMBERS, "actor.id", "actor.name", "headers", "query", "request")
 
 
 class Path:
@@ -149,8 +168,12 @@ class Path:
         if root == "actor" and len(rest) == 1 and rest[0] in _ACTOR:
             self._find, rest = _ACTOR[rest[0]], []
         elif root == "headers" and rest:
-            # Of caught requests only; an event that was published has none.
-            self._find, rest = _nothing, []
+            # The rest is one name: dots are common in those of parameters (hub.mode).
+            self._find, rest = _of_request(requests.header(".".join(rest))), []
+        elif root == "query" and rest:
+            self._find, rest = _of_request(requests.parameter(".".join(rest))), []
+        elif root == "request" and len(rest) == 1 and rest[0] in requests.REQUEST:
+            self._find, rest = _of_request(requests.REQUEST[rest[0]]), []
         elif root in _MEMBERS and (not rest or root in _DEEP):
             self._find = _MEMBERS[root]
         else:
@@ -170,8 +193,12 @@ class Path:
         return value
 
 
-def _nothing(_: Facts) -> Any:
-    return MISSING
+def _of_request(read: requests.Reading) -> Callable[[Facts], Any]:
+    def find(facts: Facts) -> Any:
+        caught = facts.meta.caught
+        return MISSING if caught is None else _given(read(caught))
+
+    return find
 
 
 def _split(text: str) -> list[str]:
@@ -199,9 +226,17 @@ def _remedy(text: str, root: str) -> str:
         return f"the path {shown!r} leads nowhere; an actor has 'actor.id' and 'actor.name'"
     if root == "headers":
         return f"the path {shown!r} names no header; write one such as 'headers.x-request-id'"
+    if root == "query":
+        return (
+            f"the path {shown!r} names no parameter; write one such as 'query.name', or "
+            "'request.query' for all of it as it came"
+        )
+    if root == "request":
+        parts = ", ".join(f"'request.{part}'" for part in requests.REQUEST)
+        return f"the path {shown!r} leads nowhere; a request has {parts}"
     if root in _MEMBERS:
         return f"the path {shown!r} leads nowhere; {root!r} has no parts"
-    close = nearest(root, (*_MEMBERS, "actor", "headers"))
+    close = nearest(root, (*_MEMBERS, *_WHOLES))
     hint = f"did you mean {close!r}?" if close else f"for a field of the data: 'data.{shown}'"
     return f"the path {shown!r} starts at nothing that an event has; {hint} ({', '.join(ROOTS)})"
 
