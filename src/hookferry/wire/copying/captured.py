@@ -1,0 +1,160 @@
+"""What is copied: a caught request with the address that it is to be sent to, and what every form
+of a copy has to know of it.
+
+A copy sends the same method, path, query, headers (in order, with case and repeats) and body. What
+belongs to one connection or frames the message (RFC 9110 section 7.6.1, RFC 9112 section 6) is
+left to the tool that sends it: it speaks to another connection.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+Header = tuple[bytes, bytes]
+
+INLINE_BODY = 256 * 1024
+"""Bytes of body that stand in a copy itself; a longer one is read from ``BODY_FILE``."""
+BODY_FILE = "body.bin"
+MAX_ARGUMENT = 96 * 1024
+"""Bytes of body given as one argument: Linux takes 128 KB (``MAX_ARG_STRLEN``)."""
+
+_OF_ONE_CONNECTION = frozenset(
+    (
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"host",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")  # section 5.5, obs-text included
+_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
+_TARGET = re.compile(rb"/[\x21-\x7e\x80-\xff]*")
+_WITH_LENGTH = frozenset(("POST", "PUT", "PATCH"))
+
+
+class Captured(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to copy. Raises ValueError where it is none that a parser lets through."""
+
+    method: str
+    origin: str
+    """Scheme, host and port, such as ``https://hooks.example``; ASCII."""
+    target: bytes
+    """Path and query as received."""
+    headers: tuple[Header, ...]
+    """Those that are sent: of one connection there are none among them."""
+    body: bytes
+    left_out: tuple[str, ...] = ()
+    """Names of headers that no tool could be made to send as they are."""
+
+    def __post_init__(self) -> None:
+        if not _METHOD.fullmatch(self.method) or not _TARGET.fullmatch(self.target):
+            raise ValueError("this request line is none that can be sent again")
+
+    @property
+    def inline(self) -> bool:
+        """Whether its body stands in the copy."""
+        return len(self.body) <= INLINE_BODY
+
+    @property
+    def wants_length(self) -> bool:
+        """Whether an empty body is announced as one (RFC 9110 section 8.6)."""
+        return self.method in _WITH_LENGTH
+
+    def has(self, name: bytes) -> bool:
+        """Tell whether a header of this name (lower case) is sent."""
+        return any(known.lower() == name for known, _ in self.headers)
+
+
+def captured(
+    method: str, origin: str, target: bytes, headers: Iterable[Header], body: bytes
+) -> Captured:
+    """Return a request as it is to be copied, without the headers of its own connection.
+
+    Raises:
+        ValueError: method or target are none that a parser lets through.
+    """
+    own, odd = [], []
+    for name, value in of_message(headers):
+        if is_sendable(name, value):
+            own.append((name, value))
+        else:
+            odd.append(name.decode() if _TOKEN.fullmatch(name) else "one with a malformed name")
+    return Captured(
+        method=method,
+        origin=origin,
+        target=target,
+        headers=tuple(own),
+        body=body,
+        left_out=tuple(dict.fromkeys(odd)),
+    )
+
+
+def of_message(headers: Iterable[Header]) -> Iterator[Header]:
+    """Yield the headers that belong to the message, and not to its connection or its framing."""
+    listed = list(headers)
+    named = {
+        option.strip().lower()
+        for name, value in listed
+        if name.lower() == b"connection"
+        for option in value.split(b",")
+    }
+    for name, value in listed:
+        lowered = name.lower()
+        if lowered not in _OF_ONE_CONNECTION and lowered not in named:
+            yield name, value
+
+
+def is_sendable(name: bytes, value: bytes) -> bool:
+    """Tell whether a header is one (RFC 9110 section 5), so that it can't end its line."""
+    return (
+        _TOKEN.fullmatch(name) is not None
+        and _VALUE.fullmatch(value) is not None
+        and value.strip(b" \t") == value
+    )
+
+
+def plain_text(data: bytes) -> str | None:
+    """Return bytes as text that survives being shown, copied and pasted; None if they don't.
+
+    That is valid UTF-8 of printable characters and line feeds. Tabs complete names in a shell,
+    other controls steer terminals, and characters that can't be seen would be lost unnoticed.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text.replace("\n", "").isprintable() else None
+
+
+def base64_lines(data: bytes) -> str:
+    """Return bytes in base64, in lines of 76 characters (RFC 2045 section 6.8)."""
+    return base64.encodebytes(data).decode().rstrip("\n")
+
+
+def comments(lines: Iterable[str]) -> str:
+    """Return notes as comments; shells and Python mark them alike."""
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def notes(request: Captured) -> list[str]:
+    """Return what there is to say about a copy in any form."""
+    said = []
+    if request.left_out:
+        said.append(f"Headers that can't be sent as they came: {', '.join(request.left_out)}.")
+    if not request.inline:
+        said.append(
+            f"{BODY_FILE} is the request's body ({len(request.body):,} bytes): download it first."
+        )
+    return said
