@@ -40,6 +40,12 @@ class Reason(enum.StrEnum):
     """The signature is right, and older than the tolerance: possibly a replay."""
     FUTURE = "future"
     """The signature is right, and from further in the future than the tolerance."""
+    MALFORMED = "malformed"
+    """The body or the URL is not what the scheme reads its signature from."""
+    DIGEST_MISMATCH = "digest_mismatch"
+    """What is signed names a digest of the body, and the body has another, or none is signed."""
+    KEY_UNAVAILABLE = "key_unavailable"
+    """The key that signed is at an address that is not the provider's, or is no usable key."""
 
 
 class VerificationFailed(HookferryError):
@@ -88,7 +94,7 @@ def header(headers: Headers, name: str) -> str:
     return value
 
 
-def check_age(timestamp: int, now: float, tolerance: float | None) -> None:
+def check_age(timestamp: float, now: float, tolerance: float | None) -> None:
     """Raise VerificationFailed when ``timestamp`` is too far from ``now``, either way.
 
     Args:

@@ -28,7 +28,7 @@ class Received(msgspec.Struct, frozen=True):
         return [value for known, value in self.headers if known == name]
 
 
-class KeyNeeded(Exception):  # noqa: N818  asks for something, and is no fault
+class KeyNeeded(Exception):
     """A request can only be verified with what is at an address (a signing certificate).
 
     The verifier has judged the address to be the provider's; whoever fetches it judges it again.

@@ -1,0 +1,124 @@
+"""A scheme as a source's ``verify`` writes it, without its secret, and how it becomes a verifier.
+
+``{"preset": "github"}``, with fields that change the preset's; or a whole scheme, whose ``type``
+says which kind it is (``signature`` when it is left out). Each kind is a module beside this one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from hookferry.errors import InvalidField, UnknownField
+from hookferry.wire.inbound.presets import preset_named
+from hookferry.wire.inbound.received import Verifier
+from hookferry.wire.inbound.signature import SignatureScheme, SignatureVerifier
+from hookferry.wire.inbound.standard import StandardScheme, StandardVerifier
+from hookferry.wire.inbound.tokens import BasicScheme, BearerScheme, TokenScheme, TokenVerifier
+
+MAX_SECRETS = 8
+"""Secrets that are tried on a request; rotation needs two."""
+
+
+class Kind(NamedTuple):
+    """One kind of scheme: what it may say, and what checks it."""
+
+    scheme: type[msgspec.Struct]
+    verifier: Callable[[Any, Sequence[str]], Verifier]
+
+
+KINDS: dict[str, Kind] = {
+    "signature": Kind(SignatureScheme, SignatureVerifier),
+    "standard_webhooks": Kind(StandardScheme, StandardVerifier),
+    "basic": Kind(BasicScheme, TokenVerifier),
+    "bearer": Kind(BearerScheme, TokenVerifier),
+    "token": Kind(TokenScheme, TokenVerifier),
+}
+
+_AT = re.compile(r" - at `\$\.?([^`]*)`$")
+
+
+def compile_verification(scheme: Mapping[str, Any], secrets: Sequence[str]) -> Verifier:
+    """Turn a scheme and its secrets into what checks requests.
+
+    Args:
+        scheme: as written, without the secret.
+        secrets: any of them may have signed, newest first; without one every request fails with
+            ``no_secret``, unless the scheme needs none.
+
+    Raises:
+        InvalidField, UnknownField: naming the field, and what would be allowed.
+    """
+    if len(secrets) > MAX_SECRETS:
+        raise InvalidField(
+            f"there are {len(secrets)} secrets, and at most {MAX_SECRETS} are tried; take away "
+            "those that nobody signs with",
+            field="secret",
+        )
+    kind, definition = _parse(scheme)
+    return kind.verifier(definition, secrets)
+
+
+def check_verification(scheme: Mapping[str, Any]) -> None:
+    """Raise as ``compile_verification`` does unless a scheme is well-formed; needs no secret."""
+    compile_verification(scheme, ())
+
+
+def whole_scheme(scheme: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a scheme with its preset's fields written out.
+
+    Raises:
+        InvalidField: there is no such preset, or it is given another type.
+    """
+    whole = dict(scheme)
+    name = whole.pop("preset", None)
+    if name is None:
+        return whole
+    if not isinstance(name, str):
+        raise InvalidField("preset is the name of one, such as 'github'", field="preset")
+    preset = preset_named(name)
+    if "type" in whole:
+        raise InvalidField(
+            f"type is the preset's; leave it out, or leave out preset and write the whole scheme "
+            f"({name} is {msgspec.json.encode(preset.scheme).decode()})",
+            field="type",
+        )
+    return {**preset.scheme, **whole}
+
+
+def _parse(scheme: Mapping[str, Any]) -> tuple[Kind, msgspec.Struct]:
+    whole = whole_scheme(scheme)
+    named = whole.get("type", "signature")
+    kind = KINDS.get(named) if isinstance(named, str) else None
+    if kind is None:
+        raise InvalidField(f"type is one of {', '.join(KINDS)}", field="type")
+    known = kind.scheme.__struct_fields__
+    for field in whole:
+        if field not in known:
+            raise _unknown(field, known, named)
+    try:
+        return kind, msgspec.convert(whole, kind.scheme)
+    except msgspec.ValidationError as error:
+        raise _explained(error) from None
+
+
+def _unknown(field: str, known: Sequence[str], kind: str) -> UnknownField:
+    """As ``UnknownField.near``; a secret in the wrong place is not quoted."""
+    close = difflib.get_close_matches(field, ("preset", *known), n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known)}"
+    return UnknownField(f"a {kind} scheme has no field {field[:60]!r}; {hint}", field=field[:60])
+
+
+def _explained(error: msgspec.ValidationError) -> InvalidField:
+    text = str(error)
+    at = _AT.search(text)
+    missing = re.match(r"Object missing required field `([^`]*)`", text)
+    place = at[1] if at else ""
+    if missing:
+        field = ".".join(filter(None, (place, missing[1])))
+        return InvalidField(f"{field} is missing, and required", field=field)
+    return InvalidField(f"{place or 'the scheme'}: {_AT.sub('', text)}", field=place or None)

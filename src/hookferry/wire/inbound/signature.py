@@ -1,0 +1,374 @@
+"""The declarative scheme: a signature over a template, described by data alone.
+
+It covers nine providers of ten. What it can't say is a module of its own beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from hookferry.errors import InvalidField
+from hookferry.wire.inbound.checking import (
+    MAX_SIGNATURE,
+    MAX_SIGNATURES,
+    Checking,
+    mismatch,
+    no_secret,
+)
+from hookferry.wire.inbound.encodings import DECODERS, ENCODINGS
+from hookferry.wire.inbound.keys import (
+    PUBLIC_ALGORITHMS,
+    PUBLIC_FORMS,
+    SECRET_ALGORITHMS,
+    SECRET_FORMS,
+    Mac,
+    parse_key,
+)
+from hookferry.wire.inbound.likely import likely_cause
+from hookferry.wire.inbound.moments import UNITS, parse_moment
+from hookferry.wire.inbound.reading import Reading, url_variants
+from hookferry.wire.inbound.received import Received, Trial
+from hookferry.wire.inbound.template import (
+    COVER_BODY,
+    Read,
+    Template,
+    check_body_digest,
+    compile_place,
+)
+from hookferry.wire.verification import Reason, VerificationFailed, Verified, check_age
+
+DEFAULT_TOLERANCE_S = 300.0
+MAX_TOLERANCE_S = 604_800.0
+MAX_PLACES = 16
+"""Places that one scheme looks for signatures in."""
+
+
+class EntryList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A signature header that is a list, such as ``t=1700000000,v1=...,v1=...``."""
+
+    name: str
+    """Of the entries that are signatures."""
+    separator: str = ","
+    assign: str = "="
+
+
+class SignatureScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A signature over a template. Places are written as ``template.compile_place`` says."""
+
+    type: str = "signature"
+    algorithm: str = "hmac-sha256"
+    """One of ``SECRET_ALGORITHMS`` or ``PUBLIC_ALGORITHMS``."""
+    key: str | None = None
+    """How secrets are written: ``raw`` (the default), ``hex``, ``base64``, ``whsec``; public keys
+    ``pem`` (the default), ``base64``, ``hex``."""
+    signature: str | list[str]
+    """The place of the signature, or several places, any of which may have a right one."""
+    prefix: str = ""
+    """What stands before each signature, and has to."""
+    entries: EntryList | None = None
+    encoding: str = "hex"
+    signed: str = "{body}"
+    """The template of what is signed."""
+    id: str | None = None
+    """The place of the message's id."""
+    timestamp: str | None = None
+    """The place of the time of signing."""
+    timestamp_unit: str = "s"
+    tolerance: float | msgspec.UnsetType | None = msgspec.UNSET
+    """Seconds the time may be off, either way; null for any. 300 where a time is signed."""
+    body_digest: str | None = None
+    """A signed place with the hex SHA-256 of the body, for bodies that are no form (Twilio)."""
+    any_port: bool = False
+    """Whether the URL is also tried with or without its port."""
+
+
+class _Claim(NamedTuple):
+    """What a request offers to be checked."""
+
+    given: tuple[bytes, ...]
+    """Signatures as they stand in the request."""
+    decoded: tuple[bytes, ...]
+
+
+class SignatureVerifier(Checking):
+    """A compiled ``SignatureScheme``.
+
+    Args:
+        scheme: the definition.
+        secrets: any of them may have signed.
+
+    Raises:
+        InvalidField: the definition or a secret is not allowed; the detail says what is.
+    """
+
+    def __init__(self, scheme: SignatureScheme, secrets: Sequence[str]) -> None:
+        self.algorithm = scheme.algorithm
+        self._scheme = scheme
+        self._secrets = tuple(secrets)
+        form = _key_form(scheme)
+        self._keys = [parse_key(secret, scheme.algorithm, form) for secret in secrets]
+        self._size = next((key.size for key in self._keys if isinstance(key, Mac)), None)
+        _choice("encoding", scheme.encoding, ENCODINGS)
+        self._decode: Callable[[bytes], bytes | None] = DECODERS[scheme.encoding]
+        self._prefix = scheme.prefix.encode()
+        self._places = _signature_places(scheme)
+        self._listed = scheme.entries
+        if self._listed is not None:
+            _check_entries(self._listed)
+        self._id = None if scheme.id is None else compile_place(scheme.id, "id")
+        self._timestamp = (
+            None if scheme.timestamp is None else compile_place(scheme.timestamp, "timestamp")
+        )
+        _choice("timestamp_unit", scheme.timestamp_unit, tuple(UNITS))
+        self._unit = scheme.timestamp_unit
+        self._tolerance = tolerance_of(
+            scheme.tolerance,
+            DEFAULT_TOLERANCE_S if scheme.timestamp is not None else None,
+            timed=scheme.timestamp is not None,
+        )
+        read = {"id": self._id, "timestamp": self._timestamp}
+        self._template = Template(
+            scheme.signed, {name: place for name, place in read.items() if place is not None}
+        )
+        self._digest = (
+            None if scheme.body_digest is None else compile_place(scheme.body_digest, "body_digest")
+        )
+        self._check_covered(scheme)
+
+    def verify(self, request: Received, now: float, keys: Mapping[str, bytes]) -> Verified:
+        """Check a request; see ``Verifier``."""
+        if not self._keys:
+            raise no_secret()
+        reading = Reading(request)
+        claim = self._claim(reading)
+        if self._digest is not None:
+            check_body_digest(reading, self._scheme.body_digest or "", self._digest)
+        for _, content in self._contents(reading):
+            if self._matches(content, claim):
+                break
+        else:
+            raise mismatch()
+        timestamp: int | None = None
+        if self._timestamp is not None:
+            moment = parse_moment(self._timestamp(reading), self._unit)
+            check_age(moment, now, self._tolerance)
+            timestamp = int(moment)
+        return Verified(id=self._id_in(reading), timestamp=timestamp)
+
+    def trials(self, request: Received, keys: Mapping[str, bytes]) -> tuple[Trial, ...]:
+        """Return each signed content that is tried."""
+        reading = Reading(request)
+        claim = self._claim(reading)
+        given = tuple(one.decode("latin-1") for one in claim.given)
+        return tuple(
+            Trial(signed=content, given=given, matches=self._matches(content, claim), note=note)
+            for note, content in self._contents(reading)
+        )
+
+    def claimed(self, request: Received) -> float | None:
+        """Return the Unix seconds that the request says it was signed at."""
+        if self._timestamp is None:
+            return None
+        reading = Reading(request)
+        self._claim(reading)
+        return parse_moment(self._timestamp(reading), self._unit)
+
+    def hint(self, request: Received, now: float, failure: VerificationFailed) -> str:
+        """Return the likely cause of a failure, or nothing."""
+
+        def would(request: Received, secrets: Sequence[str], changes: Mapping[str, Any]) -> bool:
+            scheme = msgspec.structs.replace(self._scheme, **changes)
+            try:
+                SignatureVerifier(scheme, secrets).verify(request, now, {})
+            except (VerificationFailed, InvalidField):
+                return False
+            return True
+
+        return likely_cause(request, failure.reason, self._scheme, self._secrets, would)
+
+    def _contents(self, reading: Reading) -> list[tuple[str, bytes]]:
+        """Return what may have been signed, with a note on each."""
+        if not self._scheme.any_port:
+            return [("", self._template.render(reading))]
+        contents = []
+        for note, url in url_variants(reading.request.url):
+            reading.url = url
+            contents.append((note, self._template.render(reading)))
+        return contents
+
+    def _matches(self, content: bytes, claim: _Claim) -> bool:
+        return any(key.matches(content, one) for key in self._keys for one in claim.decoded)
+
+    def _id_in(self, reading: Reading) -> str:
+        if self._id is None:
+            return ""
+        try:
+            return self._id(reading).decode("utf-8", "replace")
+        except VerificationFailed:
+            return ""  # genuine all the same: where it is part of the template, it was read before
+
+    def _claim(self, reading: Reading) -> _Claim:
+        """Read the signatures.
+
+        Raises:
+            VerificationFailed: there is none, or none that can be one.
+        """
+        given: list[bytes] = []
+        missing: VerificationFailed | None = None
+        for place in self._places:
+            try:
+                given += self._entries(reading, place(reading))
+            except VerificationFailed as failed:
+                if failed.reason is not Reason.MISSING_HEADER:
+                    raise
+                missing = failed  # another place may have one
+        if missing is not None and not given:
+            raise missing
+        if len(given) > MAX_SIGNATURES:
+            raise VerificationFailed(
+                Reason.BAD_ENCODING, f"the request has more than {MAX_SIGNATURES} signatures"
+            )
+        decoded = [raw for raw in map(self._decoded, given) if raw is not None]
+        if not decoded:
+            raise VerificationFailed(Reason.BAD_ENCODING, self._shape())
+        return _Claim(tuple(given), tuple(decoded))
+
+    def _entries(self, reading: Reading, value: bytes) -> list[bytes]:
+        """Return the signatures in one place's value."""
+        if self._listed is None:
+            return [value]
+        separator, assign = self._listed.separator.encode(), self._listed.assign.encode()
+        entries: dict[str, list[bytes]] = {}
+        parts = value.split(separator, MAX_SIGNATURES)
+        if len(parts) > MAX_SIGNATURES:
+            raise VerificationFailed(
+                Reason.BAD_ENCODING, f"the signature header has more than {MAX_SIGNATURES} entries"
+            )
+        for part in parts:
+            name, assigned, entry = part.strip(b" \t").partition(assign)
+            if assigned:
+                entries.setdefault(name.decode("latin-1"), []).append(entry)
+        reading.use_fields(entries)
+        return entries.get(self._listed.name, [])
+
+    def _decoded(self, text: bytes) -> bytes | None:
+        if not text.startswith(self._prefix) or len(text) > MAX_SIGNATURE:
+            return None
+        raw = self._decode(text[len(self._prefix) :])
+        if not raw or (self._size is not None and len(raw) != self._size):
+            return None
+        return raw
+
+    def _shape(self) -> str:
+        """Say what a signature looks like under this scheme."""
+        size = "a signature" if self._size is None else f"{self._size} bytes"
+        shape = f"the {self._scheme.encoding} of {size}"
+        if self._scheme.prefix:
+            shape = f"{self._scheme.prefix!r} and {shape}"
+        if self._listed is not None:
+            shape = f"an entry {self._listed.name + self._listed.assign!r} with {shape}"
+        where = self._scheme.signature
+        return f"{where if isinstance(where, str) else ' or '.join(where)} is not {shape}"
+
+    def _check_covered(self, scheme: SignatureScheme) -> None:
+        """Refuse a definition whose time, id or digest anybody could change."""
+        for field in ("timestamp", "id", "body_digest"):
+            place: str | None = getattr(scheme, field)
+            if place is not None and not self._covers(field, place):
+                raise InvalidField(
+                    f"{field} is read from {place}, which is not in what is signed, so anybody "
+                    f"could change it: put {{{place}}} into signed, or leave {field} out",
+                    field=field,
+                )
+        if "form_sorted" in self._template.names and scheme.body_digest is None:
+            raise InvalidField(
+                "signed has {form_sorted}, which says nothing of a body that is no form: name the "
+                "place of its digest in body_digest, such as 'query:bodySHA256'",
+                field="body_digest",
+            )
+
+    def _covers(self, field: str, place: str) -> bool:
+        names = self._template.names
+        kind, _, _ = place.partition(":")
+        if field in names or place in names:
+            return True
+        if kind in ("body", "form"):
+            return bool(names & COVER_BODY)
+        return kind == "query" and bool(names & {"query", "url", "url_decoded"})
+
+
+def tolerance_of(
+    given: float | msgspec.UnsetType | None, default: float | None, *, timed: bool
+) -> float | None:
+    """Return the tolerance of a definition, in seconds.
+
+    Args:
+        given: as written.
+        default: when it is left out.
+        timed: whether the scheme signs a time.
+
+    Raises:
+        InvalidField: it is out of range, or the scheme signs no time.
+    """
+    if given is msgspec.UNSET:
+        return default
+    if given is None:
+        return None
+    if not timed:
+        raise InvalidField(
+            "tolerance needs a timestamp, and this scheme signs none: repeats are told by their "
+            "duplicate key (deduplicate) instead",
+            field="tolerance",
+        )
+    if not 1 <= given <= MAX_TOLERANCE_S:  # also refuses NaN
+        raise InvalidField(
+            f"tolerance is 1 to {MAX_TOLERANCE_S:,.0f} seconds, or null for any age",
+            field="tolerance",
+        )
+    return float(given)
+
+
+def _choice(field: str, given: str, allowed: Sequence[str]) -> None:
+    if given not in allowed:
+        raise InvalidField(f"{field} is one of {', '.join(allowed)}", field=field)
+
+
+def _key_form(scheme: SignatureScheme) -> str:
+    _choice("algorithm", scheme.algorithm, (*SECRET_ALGORITHMS, *PUBLIC_ALGORITHMS))
+    forms = SECRET_FORMS if scheme.algorithm in SECRET_ALGORITHMS else PUBLIC_FORMS
+    form = forms[0] if scheme.key is None else scheme.key
+    _choice("key", form, forms)
+    return form
+
+
+def _signature_places(scheme: SignatureScheme) -> list[Read]:
+    places = [scheme.signature] if isinstance(scheme.signature, str) else scheme.signature
+    if not 1 <= len(places) <= MAX_PLACES:
+        raise InvalidField(
+            f"signature names 1 to {MAX_PLACES} places, such as 'header:X-Signature'",
+            field="signature",
+        )
+    for place in places:
+        if place.startswith("field:"):
+            raise InvalidField(
+                "signature names the header; which of its entries is a signature is entries.name",
+                field="signature",
+            )
+    return [compile_place(place, "signature") for place in places]
+
+
+def _check_entries(entries: EntryList) -> None:
+    for field in ("name", "separator", "assign"):
+        value = getattr(entries, field)
+        if not 1 <= len(value) <= 32 or not value.isascii():
+            raise InvalidField(
+                f"entries.{field} is 1 to 32 ASCII characters", field=f"entries.{field}"
+            )
+    if entries.separator == entries.assign:
+        raise InvalidField(
+            "entries.separator and entries.assign are the same, so entries can't be told apart",
+            field="entries.separator",
+        )
