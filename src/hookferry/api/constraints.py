@@ -35,6 +35,7 @@ from hookferry.engine import (
     tenants,
     verdicts,
 )
+from hookferry.engine.custom_headers import HEADER_NAME
 from hookferry.engine.webhook_secrets import MAX_OVERLAP
 from hookferry.store.ports import JOB_STATES
 from hookferry.transport.guard import Verdict
@@ -136,6 +137,11 @@ def table(limits: definition.DefinitionLimits) -> dict[str, dict[str, Schema]]:
                 "maxItems": d.MAX_CHANNELS,
                 "uniqueItems": True,
                 "items": {"type": "string", "pattern": whole(d.CHANNEL)},
+            },
+            "forward_headers": {
+                "maxItems": limits.headers,
+                "uniqueItems": True,
+                "items": {"type": "string", "pattern": whole(HEADER_NAME)},
             },
             "timeout": _range(d.MIN_TIMEOUT, limits.attempt_timeout),
             "failure_limit": _range(1, d.MAX_FAILURES),

@@ -75,6 +75,8 @@ class Webhook(Confidential, frozen=True, kw_only=True):
     """Requests a minute that the receiver allowed in the handshake; None for any number."""
     headers: dict[str, str] = {}
     """Values that look like credentials are masked."""
+    forward_headers: tuple[str, ...] = ()
+    """Names of headers of a caught request that are sent on; ``*`` for all but credentials."""
     retry: Retry | None = None
     """This and what follows: None is "as the profile says"."""
     timeout: float | None = None

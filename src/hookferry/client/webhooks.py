@@ -84,6 +84,8 @@ class WebhookSettings(TypedDict, total=False):
     handshake: bool
     """Ask the receiver for permission first, under profiles with a handshake."""
     headers: Mapping[str, str]
+    forward_headers: Sequence[str]
+    """Names of headers of a caught request that are sent on; ``*`` for all but credentials."""
     retry: RetrySchedule | Retry | None
     timeout: float | None
     """Seconds."""

@@ -90,6 +90,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     allowed_rate: int | None = None
     """Requests a minute that the receiver allowed in the handshake."""
     headers: dict[str, str] = {}
+    forward_headers: tuple[str, ...] = ()
+    """Names of headers of a caught request that are sent on; ``*`` for all but credentials."""
     retry: Retry | None = None
     timeout: float | None = None
     failure_limit: int | None = None

@@ -22,6 +22,7 @@ from hookferry.ids import IdSource, encode
 from hookferry.match.facts import Facts
 from hookferry.store.ports import Actions as ActionStore
 from hookferry.store.ports import DeliveryFilter, Job, Jobs, Log
+from hookferry.wire.bodies import data_of
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +104,7 @@ class Actions:
         if event is None:
             raise NotFound(f"there is no event {encode('evt', event_id)}")
         if webhook_ids is None:
-            facts = Facts(event.type, event.payload, event.meta)
+            facts = Facts(event.type, data_of(event), event.meta)
             webhooks = list(self._matcher.select(tenant_id, facts).webhooks)
         else:
             webhooks = [self._directory.webhook(tenant_id, w) for w in dict.fromkeys(webhook_ids)]

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from hookferry.domain.webhook import Mode, RateLimit, Retry
 from hookferry.engine.custom_headers import check_headers
+from hookferry.engine.forwarding import check_forwarding
 from hookferry.engine.publication import explain_validation
 from hookferry.errors import InvalidField
 from hookferry.match.conditions import parse_condition
@@ -53,7 +54,7 @@ class DefinitionLimits(msgspec.Struct, frozen=True, kw_only=True):
     attempt_timeout: float = 60.0
     """Seconds: the longest deadline that a webhook may give its attempts."""
     headers: int = 64
-    """Custom headers of one webhook."""
+    """Custom headers of one webhook, and names of headers that it forwards."""
     header_bytes: int = 4096
     """Bytes of one custom header's value."""
 
@@ -89,6 +90,8 @@ class WebhookDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     channels: tuple[str, ...] = ()
     handshake: bool = True
     headers: dict[str, str] = {}
+    forward_headers: tuple[str, ...] = ()
+    """Names of headers of a caught request that are sent on; ``*`` for all but credentials."""
     retry: Retry | None = None
     timeout: float | None = None
     failure_limit: int | None = None
@@ -158,6 +161,9 @@ def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
     check_text("description", d.description, MAX_TEXT)
     check_headers(
         d.headers, count=limits.headers, value_bytes=limits.header_bytes, own=profile.own_headers
+    )
+    check_forwarding(
+        d.forward_headers, count=limits.headers, own=profile.own_headers, written=d.headers
     )
     _check_channels(d.channels)
     if d.condition is not None:

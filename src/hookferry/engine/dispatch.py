@@ -6,17 +6,21 @@ webhook (``Plan``); a request then costs a body, a signature and one concatenati
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import structlog
 
 from hookferry import __version__
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import RateLimit, Webhook
+from hookferry.engine.forwarding import Forwarding
 from hookferry.engine.masking import MASK, is_credential
 from hookferry.engine.retry import Policy
 from hookferry.ids import encode
 from hookferry.tracing import TraceContext
 from hookferry.transport.port import Outcome, Target
+from hookferry.wire.bodies import as_data
 from hookferry.wire.profiles.base import Profile, Rendering
 
 log = structlog.get_logger(__name__)
@@ -27,7 +31,7 @@ USER_AGENT = f"hookferry/{__version__}"
 class Carrier:
     """An event in memory with its rendered body, shared by the lanes it fans out to."""
 
-    __slots__ = ("_body", "_rendered_by", "event", "text_id", "trace")
+    __slots__ = ("_as_data", "_body", "_rendered_by", "event", "text_id", "trace")
 
     def __init__(self, event: Event) -> None:
         self.event = event
@@ -35,15 +39,24 @@ class Carrier:
         trace = trace_of(event)
         self.trace = b"" if trace is None else trace.lines
         """The headers of the trace that the event belongs to."""
+        self._as_data: Event | None = None
         self._rendered_by: Rendering | None = None
         self._body = b""
 
     def body(self, rendering: Rendering) -> bytes:
         """Return the body as a rendering has it; the last one's is kept."""
         if self._rendered_by is not rendering:
-            self._body = rendering.body(self.event, self.text_id)
+            event = self.event if rendering.original else self._data_event()
+            self._body = rendering.body(event, self.text_id)
             self._rendered_by = rendering
         return self._body
+
+    def _data_event(self) -> Event:
+        """Return the event with its data as its payload; a caught body is read once."""
+        found = self._as_data
+        if found is None:
+            found = self._as_data = as_data(self.event)
+        return found
 
 
 def trace_of(event: Event) -> TraceContext | None:
@@ -74,6 +87,7 @@ class Plan:
     """
 
     __slots__ = (
+        "_forwarding",
         "_head",
         "_logged_head",
         "_secrets",
@@ -111,9 +125,18 @@ class Plan:
         self._secrets = secrets
         self._signing: tuple[object, ...] = ()
         self._until_ms = -1
-        self._head, self._logged_head = _static_head(
-            webhook, target, path, profile, rendering, authorization
-        )
+        fixed = _Fixed(webhook, target, path, authorization)
+        defaults = [
+            line
+            for line in (
+                b"User-Agent: " + (profile.user_agent or USER_AGENT).encode(),
+                b"Content-Type: " + rendering.content_type.encode(),
+                b"Accept: */*",
+            )
+            if line.partition(b":")[0].decode().lower() not in fixed.names
+        ]
+        self._head, self._logged_head = fixed.head(defaults)
+        self._forwarding = fixed.forwarding(webhook, profile, rendering, defaults)
 
     def handshake(self, lines: bytes) -> bytes:
         """Return the head of an OPTIONS request to the same target, with further header lines."""
@@ -153,21 +176,27 @@ class Plan:
         """
         rendering = self.rendering
         body = carrier.body(rendering)
+        event = carrier.event
+        lines = carrier.trace if trace is None else trace
+        start, shown = self._head, self._logged_head
+        if event.meta.caught is not None:
+            start, shown = self._forwarding.begin(
+                event.meta.caught, event.meta.hops, traced=bool(lines)
+            )
         rest = b"Content-Length: %d\r\n%b%b\r\n" % (
             len(body),
             rendering.headers(
-                carrier.event,
+                event,
                 carrier.text_id,
                 body,
                 self.signing(now_ms),
                 now_ms // 1000,
                 attempt,
             ),
-            carrier.trace if trace is None else trace,
+            lines,
         )
-        head = self._head + rest
-        logged = head if self._logged_head is self._head else self._logged_head + rest
-        return head, logged, body
+        head = start + rest
+        return head, head if shown is start else shown + rest, body
 
 
 def _rate_limit(webhook: Webhook) -> RateLimit | None:
@@ -204,38 +233,61 @@ def _authority(target: Target) -> str:
     return host
 
 
-def _static_head(
-    webhook: Webhook,
-    target: Target,
-    path: str,
-    profile: Profile,
-    rendering: Rendering,
-    authorization: tuple[str, str] | None,
-) -> tuple[bytes, bytes]:
-    lines = [
-        f"POST {path} HTTP/1.1".encode(),
-        b"Host: " + _authority(target).encode(),
-        b"User-Agent: " + (profile.user_agent or USER_AGENT).encode(),
-        b"Content-Type: " + rendering.content_type.encode(),
-        b"Accept: */*",
-    ]
-    name, value = authorization or ("", "")
-    own = [
-        (own_name.encode(), own_value.encode("latin-1"))
-        for own_name, own_value in webhook.headers.items()
-        if own_name.lower() != name.lower()  # the credential's: receivers refuse two of a name
-    ]
-    replaced = {name.lower().encode(), *(own_name.lower() for own_name, _ in own)}
-    lines = lines[:2] + [
-        line for line in lines[2:] if line.split(b":", 1)[0].lower() not in replaced
-    ]
-    shown = list(lines)
-    if authorization is not None:
-        lines.append(f"{name}: {value}".encode("latin-1"))
-        shown.append(f"{name}: {MASK}".encode("latin-1"))
-    for name_, value_ in own:
-        lines.append(name_ + b": " + value_)
-        shown.append(name_ + b": " + (MASK.encode() if is_credential(name_.decode()) else value_))
-    head = b"\r\n".join([*lines, b""])
-    masked = b"\r\n".join([*shown, b""])
-    return (head, head) if head == masked else (head, masked)
+class _Fixed:
+    """The headers that all requests of a webhook have: its own, and those that say who calls.
+
+    Args:
+        webhook: whose.
+        target: where they go.
+        path: the request path there.
+        authorization: a header that authenticates hookferry to the receiver: name and value.
+    """
+
+    def __init__(
+        self, webhook: Webhook, target: Target, path: str, authorization: tuple[str, str] | None
+    ) -> None:
+        self._first = [
+            f"POST {path} HTTP/1.1".encode(),
+            b"Host: " + _authority(target).encode(),
+        ]
+        self._lines: list[bytes] = []
+        self._shown: list[bytes] = []
+        self.names: set[str] = set()
+        """In lower case."""
+        if authorization is not None:
+            self._add(*authorization, masked=True)
+        for name, value in webhook.headers.items():
+            if name.lower() not in self.names:  # the credential's: receivers refuse two of a name
+                self._add(name, value, masked=is_credential(name))
+
+    def _add(self, name: str, value: str, *, masked: bool) -> None:
+        self.names.add(name.lower())
+        self._lines.append(f"{name}: {value}".encode("latin-1"))
+        self._shown.append(f"{name}: {MASK if masked else value}".encode("latin-1"))
+
+    def head(self, defaults: Sequence[bytes]) -> tuple[bytes, bytes]:
+        """Return the beginning of a head with these lines too, and the same as it may be logged."""
+        first = [*self._first, *defaults]
+        head = b"\r\n".join([*first, *self._lines, b""])
+        masked = b"\r\n".join([*first, *self._shown, b""])
+        return (head, head) if head == masked else (head, masked)
+
+    def forwarding(
+        self, webhook: Webhook, profile: Profile, rendering: Rendering, defaults: Sequence[bytes]
+    ) -> Forwarding:
+        """Return how requests for caught events begin."""
+        head, logged_head = self.head(())
+        return Forwarding(
+            webhook.forward_headers,
+            written={*self.names, "user-agent"} if profile.user_agent else self.names,
+            written_begins=profile.own_headers,
+            original=rendering.original,
+            head=head,
+            logged_head=logged_head,
+            # Where the body is another's, its type is too, also where none was said.
+            defaults=[
+                line
+                for line in defaults
+                if not (rendering.original and line.startswith(b"Content-Type:"))
+            ],
+        )

@@ -17,6 +17,7 @@ from hookferry.domain.delivery import HELD, OWING, WAITED_FOR, Attempt, Delivery
 from hookferry.domain.event import Event
 from hookferry.domain.webhook import Webhook
 from hookferry.engine.directory import Directory
+from hookferry.engine.dispatch import Carrier
 from hookferry.engine.planner import Planner
 from hookferry.errors import HookferryError
 from hookferry.ids import encode
@@ -52,7 +53,8 @@ class SentRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None = None
     truncated: bool = False
     """The body has more than was asked for."""
-    content_type: str = ""
+    content_type: str | None = None
+    """As its header says; None where it has none, as the caught request that it passes on."""
     missing: str | None = None
     """Why there is no body."""
     signature: SentSignature | None = None
@@ -123,15 +125,13 @@ class SentRequests:
         try:
             note = profile_named(webhook.profile).signature
             rendering = self._planner.rendering(webhook)
-            body = rendering.body(event, encode("evt", event.id))
+            body = Carrier(event).body(rendering)
         except HookferryError as error:
             return _Rendered(missing=f"{FAILED}: {error.detail}")
         except Exception:  # a profile may be a plugin, and its bug must not hide the whole log
             log.exception("request_not_shown", webhook=encode("wh", webhook.id))
             return _Rendered(missing=f"{FAILED}: the profile {webhook.profile!r} failed")
-        return _Rendered(
-            body=body[:most], length=len(body), content_type=rendering.content_type, note=note
-        )
+        return _Rendered(body=body[:most], length=len(body), note=note)
 
 
 class _Rendered(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +139,6 @@ class _Rendered(msgspec.Struct, frozen=True, kw_only=True):
 
     body: bytes | None = None
     length: int = 0
-    content_type: str = ""
     missing: str | None = None
     note: SignatureNote | None = None
 
@@ -158,7 +157,7 @@ class _Rendered(msgspec.Struct, frozen=True, kw_only=True):
         return SentRequest(
             body=body,
             truncated=body is not None and len(body) < self.length,
-            content_type=self.content_type,
+            content_type=header_of(head, "Content-Type"),
             missing=missing,
             signature=signature,
         )

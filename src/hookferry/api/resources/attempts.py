@@ -163,7 +163,7 @@ def attempt_router(s: Services) -> Router:
             raise NotFound(f"the body of this attempt can't be shown: {request.missing}")
         return Response(
             request.body,
-            media_type=request.content_type,
+            media_type=request.content_type or "application/octet-stream",
             headers={"content-disposition": "attachment"},
         )
 

@@ -38,6 +38,7 @@ from hookferry.errors import HookferryError, InvalidField, NotFound
 from hookferry.match.patterns import check_event_type
 from hookferry.store.ports import DeliveryFilter, EventFilter
 from hookferry.tracing import read_trace
+from hookferry.wire.bodies import data_of
 
 BATCH_BODY = 16 * 1024 * 1024
 """Bytes of a batch."""
@@ -57,7 +58,8 @@ class EventView(msgspec.Struct, kw_only=True):
     tenant: str
     state: str
     data: Any
-    """The published JSON value; null in lists, where ``data_url`` leads to it."""
+    """The published JSON value, or what a caught body says as one; null in lists, where
+    ``data_url`` leads to it."""
     data_url: str
     received_at: Moment | None
     occurred_at: Moment | None
@@ -112,7 +114,7 @@ def event_view(
         type=event.type,
         tenant=tenant.name,
         state=event.state.name.lower(),
-        data=msgspec.Raw(event.payload) if with_data else None,
+        data=msgspec.Raw(data_of(event)) if with_data else None,
         data_url=f"/api/v1/events/{text}/data",
         received_at=time_text(event.received_at_ms),
         occurred_at=time_text(meta.occurred_at_ms),
@@ -224,12 +226,12 @@ def event_router(s: Services, access: Access) -> Router:
 
     @get(
         "/{event_id:str}/data",
-        summary="Get an event's data, byte for byte as published",
+        summary="Get an event's data, byte for byte as published; of a caught one as JSON",
         opt={"answers": [Answer(200, Any)]},
     )
     async def data(owner: Owner, event_id: FromPath[str]) -> Response[bytes]:
         event = await existing(owner.id, event_id)
-        return Response(event.payload, media_type="application/json")
+        return Response(data_of(event), media_type="application/json")
 
     @get("/{event_id:str}/deliveries", summary="List an event's deliveries")
     async def deliveries(

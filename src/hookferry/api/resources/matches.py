@@ -20,6 +20,7 @@ from hookferry.errors import NotFound
 from hookferry.match.conditions import Check
 from hookferry.match.facts import Facts
 from hookferry.store.ports import DeliveryFilter
+from hookferry.wire.bodies import data_of
 
 
 class MatchedDelivery(msgspec.Struct, kw_only=True):
@@ -77,7 +78,7 @@ def match_router(s: Services) -> Router:
         event = await s.store.event(owner.id, id_in_path("evt", event_id))
         if event is None:
             raise NotFound(f"there is no event {event_id[:80]}")
-        facts = Facts(event.type, event.payload, event.meta)
+        facts = Facts(event.type, data_of(event), event.meta)
         if webhook is not None:
             one = s.directory.webhook(owner.id, id_in("wh", webhook, field="webhook"))
             return Page([await view(event, facts, one)], None)

@@ -62,6 +62,8 @@ class WebhookView(msgspec.Struct, kw_only=True):
     """Requests a minute that the receiver allowed in the handshake; null for as many as come."""
     headers: dict[str, str]
     """Values that look like credentials are masked."""
+    forward_headers: tuple[str, ...]
+    """Names of headers of a caught request that are sent on; ``*`` for all but credentials."""
     retry: Retry | None
     timeout: float | None
     failure_limit: int | None
@@ -154,6 +156,7 @@ def webhook_view(webhook: Webhook, tenant: Tenant, secret: str | None = None) ->
         allowed_rate=webhook.allowed_rate,
         secret=masked_secret(webhook) if secret is None else secret,
         headers={n: MASK if is_credential(n) else v for n, v in webhook.headers.items()},
+        forward_headers=webhook.forward_headers,
         retry=webhook.retry,
         timeout=webhook.timeout,
         failure_limit=webhook.failure_limit,

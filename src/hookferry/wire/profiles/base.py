@@ -49,13 +49,17 @@ class Rendering(ABC):
     a body rendered once is then sent to all of them."""
 
     content_type: str
+    """Of the body; where it is a caught request's own, that has its own."""
+    original: ClassVar[bool] = False
+    """A caught event's body is sent as it came, and not what it says as JSON."""
 
     @abstractmethod
     def body(self, event: Event, event_id: str) -> bytes:
         """Render the request body; the same bytes for every attempt.
 
         Args:
-            event: what happened.
+            event: what happened. Its payload is its data as JSON, also where it was caught; or,
+                under ``original``, the bytes that were caught.
             event_id: its typed id.
         """
 

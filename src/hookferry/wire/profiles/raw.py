@@ -11,6 +11,8 @@ from hookferry.wire.profiles.signing import StandardSigned, StandardSigning
 class _Payload(StandardSigned):
     """The payload and nothing around it."""
 
+    original = True
+
     def body(self, event: Event, event_id: str) -> bytes:
         """Return the payload."""
         return event.payload
@@ -20,7 +22,7 @@ _PAYLOAD = _Payload()
 
 
 class Raw(StandardSigning):
-    """For receivers that want the publisher's own bytes and nothing around them."""
+    """For receivers that want the bytes of the publisher, or of the caught request, alone."""
 
     name = "raw"
 

@@ -1,0 +1,209 @@
+"""What of a caught request travels on beside its body: which of its headers, and its hops.
+
+A webhook names the headers (``forward_headers``); they are sent as they came: values byte for byte,
+in their order, with repeats, in their own case. Never those that belong to one connection or frame
+the message, nor any that hookferry writes itself, so that nothing a stranger sent can pass for
+hookferry's own word. The body is ``hookferry.wire.bodies``' subject.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from hookferry.domain.request import Caught
+from hookferry.engine.custom_headers import check_token
+from hookferry.engine.masking import MASK, is_credential
+from hookferry.errors import InvalidField
+from hookferry.wire.hops import HOPS_HEADER, hops_line
+
+EVERY = "*"
+"""Among ``forward_headers``: every header but credentials, which have to be named."""
+
+_NEVER = frozenset(
+    {
+        # What belongs to one connection or frames a message (RFC 9110 section 7.6.1). A Connection
+        # header names more.
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        # The answer is read by hookferry, which asks for none that is compressed.
+        "accept-encoding",
+        HOPS_HEADER.lower(),
+    }
+)
+_NEVER_BEGINS = "proxy-"
+_TRACE = frozenset({"traceparent", "tracestate"})
+"""Written where the event belongs to a trace, to whose spans the request is added."""
+_WITH_BODY = frozenset({"content-type", "content-encoding"})
+"""What the original body can't be read without."""
+_OF_BODY = re.compile(r"content-.*|(?:repr-)?digest")
+"""What describes the body, and would be wrong beside another one (RFC 9110 section 8, RFC 9530)."""
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BROKEN = re.compile(rb"[\r\n\0]")
+
+
+def check_forwarding(
+    names: Sequence[str], *, count: int, own: Sequence[str], written: Collection[str]
+) -> None:
+    """Raise InvalidField unless headers of these names may be forwarded.
+
+    Args:
+        names: as the webhook's owner wrote them.
+        count: how many there may be.
+        own: lower-case beginnings of names that are the profile's.
+        written: names of the webhook's own headers.
+    """
+    if len(names) > count:
+        raise InvalidField(
+            f"forward_headers has at most {count} names; ['{EVERY}'] stands for every header",
+            field="forward_headers",
+        )
+    taken = {name.lower() for name in written}
+    seen: set[str] = set()
+    for position, name in enumerate(names):
+        field, lowered = f"forward_headers[{position}]", name.lower()
+        if lowered in seen:
+            raise InvalidField(f"{name!r} is named twice (names ignore case)", field=field)
+        seen.add(lowered)
+        if name == EVERY:
+            continue
+        check_token(name, field)
+        if lowered in _NEVER or lowered.startswith(_NEVER_BEGINS):
+            raise InvalidField(
+                f"the header {name!r} is between a caller and hookferry, and is never forwarded; "
+                "leave it out",
+                field=field,
+            )
+        if lowered in _WITH_BODY:
+            raise InvalidField(
+                f"the header {name!r} goes where the body goes as it came (profile 'raw'), without "
+                "being named, and nowhere else; leave it out",
+                field=field,
+            )
+        if lowered.startswith(tuple(own)):
+            raise InvalidField(
+                f"the header {name!r} is written by the webhook's profile, so the caught one can't "
+                "be sent beside it; leave it out",
+                field=field,
+            )
+        if lowered in taken:
+            raise InvalidField(
+                f"the header {name!r} is in headers too; leave it out there or here", field=field
+            )
+
+
+class Forwarding:
+    """How one webhook's requests for caught events begin.
+
+    Args:
+        names: the webhook's ``forward_headers``.
+        written: lower-case names of the headers that its requests have anyway.
+        written_begins: lower-case beginnings of further such names.
+        original: its bodies are those of the caught requests, as they came.
+        head: the request line and the headers that every request has.
+        logged_head: the same as it may be logged.
+        defaults: lines (without CRLF) of headers that a forwarded one of their name replaces.
+    """
+
+    __slots__ = (
+        "_all",
+        "_begins",
+        "_defaults",
+        "_head",
+        "_logged_head",
+        "_named",
+        "_original",
+        "_written",
+    )
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        written: Collection[str],
+        written_begins: Sequence[str],
+        original: bool,
+        head: bytes,
+        logged_head: bytes,
+        defaults: Sequence[bytes],
+    ) -> None:
+        self._all = EVERY in names
+        self._named = frozenset(name.lower() for name in names if name != EVERY)
+        self._written = frozenset(written) | _NEVER
+        self._begins = (_NEVER_BEGINS, *written_begins)
+        self._original = original
+        self._head = head
+        self._logged_head = logged_head
+        self._defaults = tuple(
+            (line.partition(b":")[0].decode().lower(), line + b"\r\n") for line in defaults
+        )
+
+    def begin(self, caught: Caught, hops: int, *, traced: bool) -> tuple[bytes, bytes]:
+        """Return the beginning of a request's head, and the same as it may be logged.
+
+        Args:
+            caught: the request that the event was born from.
+            hops: how many of hookferry's own events led to the event.
+            traced: the request has a trace context of its own.
+        """
+        lines: list[bytes] = []
+        shown: list[bytes] = []
+        present: set[str] = set()
+        if self._original or self._named or self._all:
+            shut = _per_connection(caught.headers)
+            for name, value in caught.headers:
+                lowered = name.decode("latin-1").lower()
+                if (
+                    lowered in shut
+                    or not self._goes(lowered)
+                    or (traced and lowered in _TRACE)
+                    # No server lets these in; but what is sent must not hang on who caught it.
+                    or not _NAME.fullmatch(name)
+                    or _BROKEN.search(value)
+                ):
+                    continue
+                present.add(lowered)
+                lines.append(b"%b: %b\r\n" % (name, value))
+                shown.append(
+                    b"%b: %b\r\n" % (name, MASK.encode()) if is_credential(lowered) else lines[-1]
+                )
+        fixed = [line for name, line in self._defaults if name not in present]
+        fixed.append(hops_line(hops + 1))
+        rest = b"".join(fixed)
+        head = self._head + rest + b"".join(lines)
+        if shown == lines and self._logged_head is self._head:
+            return head, head
+        return head, self._logged_head + rest + b"".join(shown)
+
+    def _goes(self, lowered: str) -> bool:
+        """Tell whether a header of this name is sent."""
+        if lowered in _WITH_BODY:
+            return self._original
+        if lowered in self._named:
+            wanted = True
+        else:
+            wanted = self._all and not is_credential(lowered)
+        return (
+            wanted
+            and lowered not in self._written
+            and not lowered.startswith(self._begins)
+            and (self._original or _OF_BODY.fullmatch(lowered) is None)
+        )
+
+
+def _per_connection(headers: Sequence[tuple[bytes, bytes]]) -> set[str]:
+    """Return the names that Connection headers name: they end here, whatever they are."""
+    return {
+        option.strip().lower()
+        for name, value in headers
+        if name.lower() == b"connection"
+        for option in value.decode("latin-1").split(",")
+    }
