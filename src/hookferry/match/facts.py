@@ -67,7 +67,7 @@ class Facts:
         if data is _UNREAD:
             try:
                 data = self._data = _decoder.decode(self.payload)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise ConditionError(f"the event's data can't be read: {error}") from None
         return data
 
