@@ -5,7 +5,7 @@ Every function checks before it mutates, so each is all or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,8 @@ from hookferry import ids
 from hookferry.domain.credential import Credential
 from hookferry.domain.delivery import HELD, WAITED_FOR, Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event, EventState
+from hookferry.domain.request import CaughtRequest, Verdict
+from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import SHARDS, Health, Webhook, WebhookState
 from hookferry.errors import Conflict, NameTaken, NotFound, VersionMismatch
@@ -25,9 +27,11 @@ from hookferry.store.ports import (
     DedupeKey,
     Job,
     Resolution,
+    Ring,
 )
 
 replace = msgspec.structs.replace
+UNPROVEN = (Verdict.QUARANTINED, Verdict.REJECTED)
 
 
 class Disk:
@@ -44,6 +48,7 @@ class Disk:
             Webhook: {},
             ApiKey: {},
             Credential: {},
+            Source: {},
         }
         self.changed: dict[tuple[type[Any], int], int] = {(Tenant, 1): 1}
         """The configuration version of each record's last save, by its kind and id."""
@@ -51,6 +56,7 @@ class Disk:
         self.versions: dict[tuple[int, int], tuple[int, Webhook]] = {}
         """When a webhook's version was replaced and what it was, by webhook and version."""
         self.events: dict[int, Event] = {}
+        self.requests: dict[int, CaughtRequest] = {}
         self.deliveries: dict[int, Delivery] = {}
         self.attempts: dict[int, Attempt] = {}
         self.owing: dict[int, dict[int, int]] = {}
@@ -99,7 +105,8 @@ def apply_batch(disk: Disk, batch: Batch) -> Committed:
         if disk.owing.get(s.webhook_id, {}).get(s.delivery_id) == WAITED_FOR
     }
     refused |= {s.delivery_id for s in batch.answered if s.delivery_id not in waited}
-    check_new(disk, [a.event for a in accepted], [d for a in accepted for d in a.deliveries])
+    events = [a.event for a in accepted if a.event is not None]
+    check_new(disk, events, [d for a in accepted for d in a.deliveries])
     attempts = [s.attempt for s in (*valid, *batch.answered) if s.attempt is not None]
     valid += [s for s in batch.answered if s.delivery_id in waited]
     _unique([attempt.id for attempt in attempts], disk.attempts, "attempt")
@@ -107,10 +114,17 @@ def apply_batch(disk: Disk, batch: Batch) -> Committed:
     disk.time_ms = max(disk.time_ms, batch.now_ms)
     disk.keys.update(claimed)
     for acceptance in accepted:
-        disk.events[acceptance.event.id] = acceptance.event
-        disk.saw(acceptance.event.id)
+        if acceptance.event is not None:
+            disk.events[acceptance.event.id] = acceptance.event
+            disk.saw(acceptance.event.id)
+        if acceptance.request is not None:
+            disk.requests[acceptance.request.id] = acceptance.request
+            disk.saw(acceptance.request.id)
         for delivery in acceptance.deliveries:
             disk.put(delivery)
+    for acceptance in accepted:
+        if acceptance.request is not None and acceptance.ring is not None:
+            _trim(disk, acceptance.request.source_id, acceptance.ring)
     for attempt in attempts:
         disk.attempts[attempt.id] = attempt
         disk.of_delivery.setdefault(attempt.delivery_id, []).append(attempt.id)
@@ -134,6 +148,18 @@ def apply_batch(disk: Disk, batch: Batch) -> Committed:
         if refused.isdisjoint(resolution.waited):
             _resolve(disk, resolution)
     return Committed(disk.config_version, stale, repeated, refused)
+
+
+def _trim(disk: Disk, source_id: int, ring: Ring) -> None:
+    count = size = 0
+    for number in sorted(disk.requests, reverse=True):
+        request = disk.requests[number]
+        if request.source_id != source_id or (ring.unproven and request.verdict not in UNPROVEN):
+            continue
+        count += 1
+        size += len(request.body)
+        if count > 1 and (count > ring.count or size > ring.size):
+            del disk.requests[number]
 
 
 def _put_health(disk: Disk, batch: Batch) -> None:
@@ -212,7 +238,7 @@ def _taken(
 ) -> DedupeKey | None:
     for key in acceptance.dedupe:
         first = claimed.get(place_of(key)) or stored.get(place_of(key))
-        if first is not None and first.expires_at_ms > acceptance.event.received_at_ms:
+        if first is not None and first.expires_at_ms > acceptance.at_ms:
             return first
     return None
 
@@ -244,6 +270,8 @@ def save_record(disk: Disk, record: Any, *, unique: bool) -> Any:
             for other in records.values()
         ):
             raise NameTaken(f"the name {record.name!r} is taken", field="name")
+    if kind is Source and not record.deleted:
+        _check_guids(records.values(), record)
     if kind is Webhook and record.credential is not None and not record.deleted:
         named = disk.records[Credential].get(record.credential)
         if named is None or named.deleted or named.tenant_id != record.tenant_id:
@@ -262,6 +290,20 @@ def save_record(disk: Disk, record: Any, *, unique: bool) -> Any:
     disk.changed[kind, record.id] = disk.config_version
     disk.saw(record.id)
     return record
+
+
+def _check_guids(sources: Iterable[Source], record: Source) -> None:
+    now_ms = record.updated_at_ms
+    taken: set[str] = set()
+    for other in sources:
+        if other.id != record.id and not other.deleted:
+            taken |= _guids(other, now_ms)
+    if not taken.isdisjoint(_guids(record, now_ms)):
+        raise NameTaken("this guid leads to another source", field="guid")
+
+
+def _guids(source: Source, now_ms: int) -> set[str]:
+    return {source.guid, *(f.guid for f in source.former_guids if f.expires_at_ms > now_ms)}
 
 
 def _live(record: Any) -> bool:
@@ -317,6 +359,23 @@ def forget_versions(disk: Disk, before_ms: int) -> None:
     for place, (replaced_at_ms, _) in list(disk.versions.items()):
         if replaced_at_ms < before_ms:
             del disk.versions[place]
+
+
+def forget_requests(
+    disk: Disk, before_ms: int, limit: int, source_id: int | None, spare: frozenset[int]
+) -> int:
+    def is_past(request: CaughtRequest) -> bool:
+        if source_id is not None and request.source_id != source_id:
+            return False
+        source = disk.records[Source].get(request.source_id)
+        if source_id is None and source is not None and source.deleted:
+            return True
+        return request.id < ids.lowest_at(before_ms) and request.source_id not in spare
+
+    gone = [number for number, request in sorted(disk.requests.items()) if is_past(request)][:limit]
+    for number in gone:
+        del disk.requests[number]
+    return len(gone)
 
 
 def within(number: int, after_ms: int | None, before_ms: int | None, below_id: int | None) -> bool:

@@ -8,6 +8,7 @@ a real engine, so that what a simulation finds is about the engine's rules and n
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -18,6 +19,8 @@ from hookferry import ids
 from hookferry.domain.credential import Credential
 from hookferry.domain.delivery import WAITED_FOR, Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
+from hookferry.domain.request import CaughtRequest, Verdict
+from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Webhook
 from hookferry.errors import StorageDown
@@ -34,7 +37,9 @@ from hookferry.store.ports import (
     EventFilter,
     Job,
     R,
+    RequestFilter,
 )
+from sim.caught import BODIES_BYTES, first_of, is_wanted, requests_of
 from sim.disk import (
     Disk,
     abandon_calls,
@@ -44,6 +49,7 @@ from sim.disk import (
     deliveries_of,
     forget_event,
     forget_jobs,
+    forget_requests,
     forget_versions,
     named,
     place_of,
@@ -198,6 +204,7 @@ class MemoryStore:
                 found[Webhook],
                 found[ApiKey],
                 found[Credential],
+                found[Source],
                 {w.id: disk.health[w.id] for w in found[Webhook] if w.id in disk.health},
             )
 
@@ -346,6 +353,71 @@ class MemoryStore:
                     counts[d.state] = counts.get(d.state, 0) + 1
             return counts
 
+    # ------------------------------------------------------------------ caught requests
+
+    async def request(self, tenant_id: int, request_id: int) -> CaughtRequest | None:
+        """See ``Requests.request``."""
+        async with self._reading() as disk:
+            found = disk.requests.get(request_id)
+            return found if found is not None and found.tenant_id == tenant_id else None
+
+    async def requests(
+        self, where: RequestFilter, *, limit: int, below_id: int | None = None, bodies: bool = False
+    ) -> list[CaughtRequest]:
+        """See ``Requests.requests``."""
+        async with self._reading() as disk:
+            newest_first = sorted(disk.requests.items(), reverse=True)
+            found = [r for _, r in newest_first if is_wanted(r, where, below_id)]
+            if not bodies:
+                return [replace(r, body=b"") for r in found[:limit]]
+            return first_of(found, limit, BODIES_BYTES)
+
+    async def requests_above(
+        self, tenant_id: int, source_id: int, above_id: int, *, limit: int, max_bytes: int
+    ) -> list[CaughtRequest]:
+        """See ``Requests.requests_above``."""
+        async with self._reading() as disk:
+            mine = requests_of(disk, tenant_id, source_id)
+            return first_of([r for r in mine if r.id > above_id], limit, max_bytes)
+
+    async def newest_request(self, tenant_id: int, source_id: int) -> int:
+        """See ``Requests.newest_request``."""
+        async with self._reading() as disk:
+            return max((r.id for r in requests_of(disk, tenant_id, source_id)), default=0)
+
+    async def request_counts(
+        self, tenant_id: int, source_id: int, since_ms: int
+    ) -> dict[Verdict, int]:
+        """See ``Requests.request_counts``."""
+        async with self._reading() as disk:
+            since = ids.lowest_at(since_ms)
+            mine = requests_of(disk, tenant_id, source_id)
+            return dict(Counter(r.verdict for r in mine if r.id >= since))
+
+    async def answer_request(
+        self,
+        tenant_id: int,
+        request_id: int,
+        status: int,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes,
+        answered_by: str,
+    ) -> None:
+        """See ``Requests.answer_request``."""
+
+        def change(disk: Disk) -> None:
+            found = disk.requests.get(request_id)
+            if found is not None and found.tenant_id == tenant_id:
+                disk.requests[request_id] = replace(
+                    found,
+                    status=status,
+                    answer_headers=headers,
+                    answer_body=body,
+                    answered_by=answered_by,
+                )
+
+        await self._transact(change)
+
     # ------------------------------------------------------------------ actions, jobs, answers
 
     async def requeue(
@@ -465,6 +537,19 @@ class MemoryStore:
             return gone
 
         return await self._transact(change)
+
+    async def forget_requests(
+        self,
+        before_ms: int,
+        limit: int,
+        *,
+        source_id: int | None = None,
+        spare: frozenset[int] = frozenset(),
+    ) -> int:
+        """See ``Upkeep.forget_requests``."""
+        return await self._transact(
+            lambda disk: forget_requests(disk, before_ms, limit, source_id, spare)
+        )
 
     async def forget_keys(self, now_ms: int, limit: int) -> int:
         """See ``Upkeep.forget_keys``."""

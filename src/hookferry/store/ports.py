@@ -275,10 +275,10 @@ class ConfigStore(Protocol):
         Returns the record as stored.
 
         Raises:
-            NameTaken: a live tenant, event type, credential, source (its guid too, among all
-                tenants' guids and former guids that still lead somewhere) or (where the caller asks for unique
-                names by ``save_webhook_unique``) webhook has this name; deleted and archived ones
-                are not live.
+            NameTaken: a live tenant, event type, credential, source (its guids too, among those of
+                every tenant that lead somewhere, rotated ones until they expire) or (where the
+                caller asks for unique names by ``save_webhook_unique``) webhook has this name;
+                deleted and archived ones are not live.
             VersionMismatch: the stored record's version is not ``record.version - 1``.
             NotFound: a live webhook names a credential that its tenant does not have (any more).
             Conflict: a credential saved with ``deleted`` is one that a live webhook names.
@@ -576,7 +576,8 @@ class Upkeep(Protocol):
             source_id: only this source's.
             spare: sources whose requests stay (their retention is their own).
 
-        The events that requests became stay, and keep the bodies.
+        The events that requests became stay, and keep the bodies. Without a ``source_id``, those of
+        deleted sources go first, whatever their age.
         """
         ...
 

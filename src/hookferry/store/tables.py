@@ -33,6 +33,9 @@ BIG: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 OWES = "state < 2"
 """Condition of the partial index on owing deliveries; statements repeat it word for word."""
 
+UNPROVEN = "verdict IN (2, 3)"
+"""Condition of the partial index on quarantined and rejected requests; repeated word for word."""
+
 
 def _key() -> Column[int]:
     return Column("id", BIG, primary_key=True, autoincrement=False)
@@ -113,6 +116,33 @@ credentials = Table(
     Index("credentials_changed", "changed"),
 )
 
+sources = Table(
+    "sources",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("live", SmallInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("changed", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("sources_name", "tenant_id", "name", unique=True, sqlite_where=text("live = 1")),
+    Index("sources_changed", "changed"),
+)
+
+source_guids = Table(
+    "source_guids",
+    metadata,
+    Column("guid", Text, primary_key=True),
+    Column("source_id", BIG, nullable=False),
+    Column("expires_at", BIG),
+    # A save replaces its source's rows.
+    Index("source_guids_source", "source_id"),
+    sqlite_with_rowid=False,
+)
+"""Which live source an address leads to, those rotated away included until they expire: what
+keeps one address from leading to two."""
+
 webhook_versions = Table(
     "webhook_versions",
     metadata,
@@ -169,6 +199,38 @@ events = Table(
     ),
 )
 """``payload`` is last: reading the columns before it touches none of its overflow pages."""
+
+requests = Table(
+    "requests",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("source_id", BIG, nullable=False),
+    Column("received_at", BIG, nullable=False),
+    Column("verdict", SmallInteger, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("size", BIG, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("path", LargeBinary, nullable=False),
+    Column("query", LargeBinary, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("reason", Text),
+    Column("key", Text),
+    Column("event_id", BIG),
+    Column("duplicate_of", BIG),
+    Column("document", LargeBinary, nullable=False),
+    Column("body", LargeBinary),
+    # A source's newest requests, what follows one of them, and its retention.
+    Index("requests_source", "source_id"),
+    # A tenant's newest requests.
+    Index("requests_tenant", "tenant_id"),
+    # The ring of what was not shown to be genuine; a request that is genuine is never in it. It
+    # holds the sizes, so that a ring is measured without reading its requests.
+    Index("requests_unproven", "source_id", "id", "size", sqlite_where=text(UNPROVEN)),
+)
+"""What sources caught. ``size`` is the body's, wherever that is: ``body`` is null where the request
+became an event, whose payload it is. What only a whole request needs is in ``document``
+(MessagePack)."""
 
 deliveries = Table(
     "deliveries",

@@ -8,18 +8,28 @@ import msgspec
 
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import NO_META, Event, EventMeta, EventState
+from hookferry.domain.request import CaughtRequest, Verdict
 from hookferry.domain.webhook import Health
 
 EVENT_COLUMNS: Final = "id, tenant_id, type, payload, received_at, state, meta"
 DELIVERY_COLUMNS: Final = (
     "id, event_id, webhook_id, tenant_id, state, due, attempts, last_status, last_error, updated_at"
 )
+REQUEST_COLUMNS: Final = (
+    "id, tenant_id, source_id, received_at, verdict, status, method, path, query, client, reason,"
+    " key, event_id, duplicate_of, document"
+)
+"""Without the body, which may be its event's payload."""
 
-encode_meta = msgspec.json.Encoder().encode
-_decode_meta = msgspec.json.Decoder(EventMeta).decode
+encode_meta = msgspec.msgpack.Encoder().encode
+_decode_meta = msgspec.msgpack.Decoder(EventMeta).decode
+_decode_json_meta = msgspec.json.Decoder(EventMeta).decode
+_JSON: Final = ord("{")
+"""How a meta begins that was written before schema 0003; no map of MessagePack does."""
 _encode_document = msgspec.msgpack.Encoder().encode
 _EVENT_STATES = tuple(EventState)
 _DELIVERY_STATES = tuple(DeliveryState)
+_VERDICTS = tuple(Verdict)
 
 
 class _AttemptDocument(msgspec.Struct, array_like=True, frozen=True):
@@ -74,9 +84,68 @@ def attempt_from(row: tuple[int, int, bytes]) -> Attempt:
     return Attempt(row[0], row[1], *msgspec.structs.astuple(document))
 
 
+class _RequestDocument(msgspec.Struct, array_like=True, frozen=True):
+    """What of a request no statement looks at; new fields go at the end, with defaults."""
+
+    headers: tuple[tuple[bytes, bytes], ...]
+    detail: str | None
+    replay_of: int | None
+    answer_headers: tuple[tuple[str, str], ...]
+    answer_body: bytes
+    answered_by: str | None
+
+
+_decode_request_document = msgspec.msgpack.Decoder(_RequestDocument).decode
+
+
+def request_document(request: CaughtRequest) -> bytes:
+    """Encode what of a request is in no column."""
+    return _encode_document(
+        (
+            request.headers,
+            request.detail,
+            request.replay_of,
+            request.answer_headers,
+            request.answer_body,
+            request.answered_by,
+        )
+    )
+
+
+def request_from(row: tuple[Any, ...]) -> CaughtRequest:
+    """Build a request from REQUEST_COLUMNS and its body."""
+    document = _decode_request_document(row[14])
+    return CaughtRequest(
+        id=row[0],
+        tenant_id=row[1],
+        source_id=row[2],
+        received_at_ms=row[3],
+        verdict=_VERDICTS[row[4]],
+        status=row[5],
+        method=row[6],
+        path=row[7],
+        query=row[8],
+        client=row[9],
+        reason=row[10],
+        key=row[11],
+        event_id=row[12],
+        duplicate_of=row[13],
+        headers=document.headers,
+        detail=document.detail,
+        replay_of=document.replay_of,
+        answer_headers=document.answer_headers,
+        answer_body=document.answer_body,
+        answered_by=document.answered_by,
+        body=row[15],
+    )
+
+
 def event_from(row: tuple[Any, ...]) -> Event:
     """Build an event from EVENT_COLUMNS."""
-    number, tenant_id, type_, payload, received_at, state, meta = row
+    number, tenant_id, type_, payload, received_at, state, document = row
+    meta = NO_META
+    if document is not None:
+        meta = (_decode_json_meta if document[0] == _JSON else _decode_meta)(document)
     return Event(
         number,
         tenant_id,
@@ -84,7 +153,7 @@ def event_from(row: tuple[Any, ...]) -> Event:
         payload,
         received_at,
         _EVENT_STATES[state],
-        NO_META if meta is None else _decode_meta(meta),
+        meta,
     )
 
 

@@ -17,8 +17,10 @@ from hookferry.store.ports import (
     Settlement,
 )
 from hookferry.store.sqlite.calls import no_longer_waited_for, resolve
+from hookferry.store.sqlite.caught import insert_requests
 from hookferry.store.sqlite.codec import attempt_document, encode_meta
 from hookferry.store.sqlite.config import disable_webhooks
+from hookferry.store.sqlite.rings import Opened, Rings
 from hookferry.store.sqlite.statements import MultiRow
 
 BEGIN: Final = "BEGIN IMMEDIATE"
@@ -81,17 +83,25 @@ PUT_HEALTH: Final = MultiRow(
 _NONE_REFUSED: Final[frozenset[int]] = frozenset()
 
 
-def commit(connection: sqlite3.Connection, batch: Batch) -> Committed:
-    """Store a batch; the port's ``Ledger.commit``."""
+def commit(connection: sqlite3.Connection, batch: Batch, rings: Rings | None = None) -> Committed:
+    """Store a batch; the port's ``Ledger.commit``.
+
+    Args:
+        connection: the writer's.
+        batch: what to store.
+        rings: what is known of the sources' rings; without it, they are counted.
+    """
+    rings = rings or Rings()
     execute = connection.execute
     execute(BEGIN)
     version: int = execute(CONFIG_VERSION).fetchone()[0]
     stale = version > batch.config_version
     repeated: dict[int, DedupeKey] = {}
     refused = _NONE_REFUSED
+    opened: Opened | None = None
     if batch.accept and not stale:
         repeated = _claim_keys(connection, batch.accept)
-        _accept(connection, batch.accept, repeated)
+        opened = _accept(connection, batch.accept, repeated, rings)
     if batch.settle or batch.health:
         lost = _lost_shards(connection, batch)
         refused = _settle(connection, batch.settle, lost)
@@ -104,19 +114,29 @@ def commit(connection: sqlite3.Connection, batch: Batch) -> Committed:
         resolve(connection, batch.resolve, refused)
     execute(REMEMBER_TIME, (batch.now_ms,))
     execute("COMMIT")
+    if opened is not None:
+        rings.keep(opened)
     return Committed(version, stale and bool(batch.accept), repeated, refused)
 
 
 def _accept(
-    connection: sqlite3.Connection, accept: Sequence[Acceptance], repeated: dict[int, DedupeKey]
-) -> None:
+    connection: sqlite3.Connection,
+    accept: Sequence[Acceptance],
+    repeated: dict[int, DedupeKey],
+    rings: Rings,
+) -> Opened | None:
     plain: list[Any] = []
     rich: list[Any] = []
+    caught: list[Acceptance] = []
     deliveries: list[Delivery] = []
     for position, acceptance in enumerate(accept):
         if position in repeated:
             continue
+        if acceptance.request is not None:
+            caught.append(acceptance)
         event = acceptance.event
+        if event is None:
+            continue
         # A bytearray binds without the look-up of an adapter that bytes goes through.
         payload = bytearray(event.payload)
         meta = event.meta
@@ -144,6 +164,7 @@ def _accept(
     INSERT_EVENTS.run(connection, plain)
     INSERT_EVENTS_WITH_META.run(connection, rich)
     insert_deliveries(connection, deliveries)
+    return insert_requests(connection, caught, rings) if caught else None
 
 
 def insert_deliveries(connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> None:
@@ -178,7 +199,7 @@ def _claim_keys(
     claimed: list[Any] = []
     repeated: dict[int, DedupeKey] = {}
     for position, acceptance in enumerate(accept):
-        now_ms = acceptance.event.received_at_ms
+        now_ms = acceptance.at_ms
         for key in acceptance.dedupe:
             first = taken.get((key.tenant_id, key.scope, key.key_hash))
             if first is not None and first.expires_at_ms > now_ms:

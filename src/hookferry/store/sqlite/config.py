@@ -1,4 +1,4 @@
-"""Configuration records: tenants, event types, webhooks, API keys, credentials.
+"""Configuration records: tenants, event types, webhooks, API keys, credentials, sources.
 
 The record itself is the ``document``; the other columns repeat what statements look for.
 """
@@ -15,16 +15,19 @@ from sqlalchemy import (
     CompoundSelect,
     Table,
     Text,
+    and_,
     cast,
     delete,
     func,
     insert,
+    or_,
     select,
     union_all,
     update,
 )
 
 from hookferry.domain.credential import Credential
+from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.webhook import Health, Webhook, WebhookState
 from hookferry.errors import Conflict, NameTaken, NotFound, VersionMismatch
@@ -32,8 +35,8 @@ from hookferry.store import tables
 from hookferry.store.ports import VERSIONS_KEPT, ConfigChanges, ConfigRecord, R
 from hookferry.store.sqlite.compiled import rows, run
 
-K = TypeVar("K", Tenant, EventType, Webhook, ApiKey, Credential)
-Versioned = Tenant | EventType | Webhook | Credential
+K = TypeVar("K", Tenant, EventType, Webhook, ApiKey, Credential, Source)
+Versioned = Tenant | EventType | Webhook | Credential | Source
 
 CANCEL_CHUNK: Final = 500
 """Deliveries cancelled in one transaction when a webhook is deleted: a few milliseconds."""
@@ -47,12 +50,14 @@ _TABLES: Final[dict[type[ConfigRecord], Table]] = {
     Webhook: tables.webhooks,
     ApiKey: tables.api_keys,
     Credential: tables.credentials,
+    Source: tables.sources,
 }
 _NOUNS: Final[dict[type[ConfigRecord], str]] = {
     Tenant: "tenant",
     EventType: "event type",
     Webhook: "webhook",
     Credential: "credential",
+    Source: "source",
 }
 _encode = msgspec.json.Encoder().encode
 _decode_webhook = msgspec.json.Decoder(Webhook).decode
@@ -91,6 +96,7 @@ def changes(connection: sqlite3.Connection, since_version: int) -> ConfigChanges
         webhooks=webhooks,
         api_keys=_changed(connection, ApiKey, since_version),
         credentials=_changed(connection, Credential, since_version),
+        sources=_changed(connection, Source, since_version),
         health={row[0]: Health(*row[1:]) for row in rows(connection, health)},
     )
     connection.execute("COMMIT")
@@ -122,6 +128,8 @@ def save(connection: sqlite3.Connection, record: R, unique: bool) -> R:
             _check_name(connection, record)
         if isinstance(record, Webhook | Credential):
             _check_credential(connection, record)
+        if isinstance(record, Source):
+            _claim_guids(connection, record)
     if isinstance(record, Webhook) and stored is None and record.number == 0:
         greatest = select(func.max(table.c.number)).where(table.c.tenant_id == record.tenant_id)
         number = rows(connection, greatest)[0][0]
@@ -190,6 +198,35 @@ def _check_credential(connection: sqlite3.Connection, record: Webhook | Credenti
         using = select(w.id).where(w.tenant_id == record.tenant_id, w.live == 1, named)
         if rows(connection, using.limit(1)):
             raise Conflict("a webhook uses this credential by now: give it another one first")
+
+
+def _claim_guids(connection: sqlite3.Connection, source: Source) -> None:
+    """Have a live source's addresses lead to it alone; those of a deleted one come free.
+
+    An address that another source rotated away is taken until it expires, as of the save's time.
+    """
+    table = tables.source_guids
+    now_ms = source.updated_at_ms
+    claims: dict[str, int | None] = {}
+    if not source.deleted:
+        claims = {f.guid: f.expires_at_ms for f in source.former_guids if f.expires_at_ms > now_ms}
+        claims[source.guid] = None
+    wanted = table.c.guid.in_(claims)
+    run(
+        connection,
+        delete(table).where(
+            or_(table.c.source_id == source.id, and_(wanted, table.c.expires_at <= now_ms))
+        ),
+    )
+    if rows(connection, select(table.c.guid).where(wanted).limit(1)):
+        raise NameTaken(
+            "this guid leads to another source, or did until recently: choose another one, or "
+            "leave it out and have one made",
+            field="guid",
+        )
+    for guid, expires_at_ms in claims.items():
+        values = {"guid": guid, "source_id": source.id, "expires_at": expires_at_ms}
+        run(connection, insert(table).values(values))
 
 
 def _put(connection: sqlite3.Connection, record: ConfigRecord, changed: int, *, new: bool) -> None:

@@ -22,6 +22,7 @@ _HEADER: Final = 100
 
 _LONG: Final = (
     tables.events,
+    tables.requests,
     tables.deliveries,
     tables.attempts,
     tables.dedupe,

@@ -8,14 +8,20 @@ by every call.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import Final, NamedTuple
 
 from hookferry import ids
+from hookferry.store.sqlite.rings import DELETE_REQUESTS, Rings
 
 CHUNK_EVENTS: Final = 256
 CHUNK_DELIVERIES: Final = 2_000
 """Deliveries deleted in one transaction, unless a single event has more."""
+CHUNK_REQUESTS: Final = 256
+CHUNK_BYTES: Final = 16 * 1024 * 1024
+"""Bodies deleted in one transaction, unless a single one is larger: SQLite reads every page that it
+frees."""
 RESWEEP_MS: Final = 3_600_000
 
 # How far a chunk reaches: at least one event, at most CHUNK_DELIVERIES deliveries.
@@ -39,8 +45,33 @@ DELETE_EVENTS: Final = "DELETE FROM events WHERE id IN (SELECT id FROM forgotten
 KEEP_GREATEST: Final = (
     "UPDATE ledger SET value = max(value,"
     " coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT max(id) FROM deliveries), 0),"
-    " coalesce((SELECT max(id) FROM attempts), 0), coalesce((SELECT max(id) FROM jobs), 0))"
+    " coalesce((SELECT max(id) FROM attempts), 0), coalesce((SELECT max(id) FROM jobs), 0),"
+    " coalesce((SELECT max(id) FROM requests), 0))"
     " WHERE name = 'greatest_id'"
+)
+# One seek per source that holds requests, however many those are.
+HOLDING: Final = (
+    "WITH RECURSIVE holding(source_id) AS ("
+    "SELECT min(source_id) FROM requests INDEXED BY requests_source"
+    " UNION ALL"
+    " SELECT (SELECT min(r.source_id) FROM requests AS r INDEXED BY requests_source"
+    " WHERE r.source_id > holding.source_id)"
+    " FROM holding WHERE holding.source_id IS NOT NULL)"
+)
+"""Defines ``holding``; its last row is null."""
+DELETED_SOURCES: Final = (
+    f"{HOLDING} SELECT sources.id FROM holding CROSS JOIN sources"  # noqa: S608
+    " ON sources.id = holding.source_id WHERE sources.live = 0"
+)
+OLD_REQUESTS: Final = "SELECT id, size FROM requests WHERE id < ? ORDER BY id LIMIT ?"
+OLD_REQUESTS_OF_SOURCE: Final = (
+    "SELECT id, size FROM requests INDEXED BY requests_source"
+    " WHERE source_id = ? AND id < ? ORDER BY id LIMIT ?"
+)
+OLD_REQUESTS_OF_OTHERS: Final = (
+    f"{HOLDING} SELECT r.id, r.size FROM holding CROSS JOIN requests AS r"  # noqa: S608
+    " INDEXED BY requests_source ON r.source_id = holding.source_id"
+    " WHERE holding.source_id NOT IN (SELECT value FROM json_each(?)) AND r.id < ? LIMIT ?"
 )
 DELETE_JOBS: Final = (
     "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs"
@@ -110,6 +141,54 @@ def forget_events(
     connection.execute("DELETE FROM forgotten")
     connection.execute("COMMIT")
     return Chunk(forgotten, reached)
+
+
+def deleted_sources(connection: sqlite3.Connection) -> list[int]:
+    """Return the deleted sources that still hold requests."""
+    return [row[0] for row in connection.execute(DELETED_SOURCES)]
+
+
+def forget_requests(
+    connection: sqlite3.Connection,
+    rings: Rings,
+    below: int,
+    limit: int,
+    source_id: int | None,
+    spare: frozenset[int],
+) -> int:
+    """Delete a chunk of the requests with ids below one; return how many, 0 if there are none.
+
+    Args:
+        connection: the writer's.
+        rings: they are to count anew.
+        below: the ids.
+        limit: how many at most.
+        source_id: only this source's.
+        spare: not these sources'; without a ``source_id``.
+    """
+    limit = min(limit, CHUNK_REQUESTS)
+    connection.execute("BEGIN IMMEDIATE")
+    if source_id is not None:
+        found = connection.execute(OLD_REQUESTS_OF_SOURCE, (source_id, below, limit))
+    elif spare:
+        found = connection.execute(
+            OLD_REQUESTS_OF_OTHERS, (json.dumps(sorted(spare)), below, limit)
+        )
+    else:
+        found = connection.execute(OLD_REQUESTS, (below, limit))
+    gone: list[int] = []
+    freed = 0
+    for request_id, size in found.fetchall():
+        gone.append(request_id)
+        freed += size
+        if freed > CHUNK_BYTES:
+            break
+    if gone:
+        connection.execute(KEEP_GREATEST)
+        DELETE_REQUESTS.run(connection, list(gone))
+        rings.forget()
+    connection.execute("COMMIT")
+    return len(gone)
 
 
 def forget_jobs(connection: sqlite3.Connection, before_ms: int) -> None:

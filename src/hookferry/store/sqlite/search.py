@@ -37,9 +37,10 @@ def _of_tenant(tenant_id: int) -> ColumnElement[bool]:
     return deliveries.c.tenant_id + 0 == tenant_id
 
 
-def _between(
+def between(
     key: ColumnElement[int], after_ms: int | None, before_ms: int | None, below_id: int | None
 ) -> Iterator[ColumnElement[bool]]:
+    """Yield what ids of a time (Unix milliseconds) and below an id are."""
     if after_ms is not None:
         yield key >= ids.lowest_at(after_ms)
     below = [] if before_ms is None else [ids.lowest_at(before_ms)]
@@ -62,7 +63,7 @@ def select_events(where: EventFilter, limit: int, below_id: int | None) -> Selec
         select(*_EVENT)
         .where(
             events.c.tenant_id == where.tenant_id,
-            *_between(events.c.id, where.after_ms, where.before_ms, below_id),
+            *between(events.c.id, where.after_ms, where.before_ms, below_id),
         )
         .order_by(events.c.id.desc())
         .limit(limit)
@@ -95,7 +96,7 @@ def select_deliveries(where: DeliveryFilter, limit: int, below_id: int | None) -
     d = deliveries.c
     statement = (
         select(*_DELIVERY)
-        .where(*_between(d.id, where.after_ms, where.before_ms, below_id))
+        .where(*between(d.id, where.after_ms, where.before_ms, below_id))
         .order_by(d.id.desc())
         .limit(limit)
     )
@@ -162,7 +163,7 @@ def select_attempts(
         .where(
             attempts.c.delivery_id == delivery_id,
             exists().where(deliveries.c.id == delivery_id, _of_tenant(tenant_id)),
-            *_between(key, None, None, below_id),
+            *between(key, None, None, below_id),
         )
         .order_by(key.desc() if newest else key)
         .limit(limit)

@@ -12,7 +12,7 @@ import sqlite3
 from typing import Any, Final
 
 CHUNK: Final = 64
-"""Rows of one statement. A row has at most 9 values: far below SQLite's 32,766 parameters."""
+"""Rows of one statement. A row has at most 17 values: far below SQLite's 32,766 parameters."""
 
 
 class MultiRow:

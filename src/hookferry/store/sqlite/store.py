@@ -15,8 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
+from hookferry import ids
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
+from hookferry.domain.request import CaughtRequest, Verdict
 from hookferry.domain.webhook import Webhook
 from hookferry.store.ports import (
     ATTEMPTS_READ,
@@ -31,6 +33,7 @@ from hookferry.store.ports import (
     EventFilter,
     Job,
     R,
+    RequestFilter,
 )
 from hookferry.store.sqlite import (
     actions,
@@ -38,6 +41,7 @@ from hookferry.store.sqlite import (
     commit,
     config,
     due,
+    requests,
     retention,
     schema,
     search,
@@ -54,6 +58,7 @@ from hookferry.store.sqlite.connection import (
 )
 from hookferry.store.sqlite.inspection import inspect_ledger
 from hookferry.store.sqlite.owner import Owner
+from hookferry.store.sqlite.rings import Rings
 from hookferry.store.sqlite.worker import Worker
 
 P = ParamSpec("P")
@@ -68,6 +73,8 @@ _READ_STEPS: Final = 50_000
 """SQLite's instructions between two looks at the clock: some milliseconds."""
 READS_WAITING: Final = 200
 """Calls that may wait for a reader; more are refused with StorageDown."""
+BEYOND_IDS: Final = (1 << 63) - 1
+"""No id is greater."""
 KEYS_FORGOTTEN_AT_ONCE: Final = 500
 """Dedupe keys deleted in one transaction."""
 
@@ -85,6 +92,7 @@ class SqliteStore:
         self._writer = writer
         self._readers = readers
         self._sweep = retention.Sweep()
+        self._rings = Rings()
         self._write = writer.run
         self._read = readers.run
 
@@ -92,7 +100,7 @@ class SqliteStore:
 
     async def commit(self, batch: Batch) -> Committed:
         """See ``Ledger.commit``."""
-        return await self._write(commit.commit, batch)
+        return await self._write(commit.commit, batch, self._rings)
 
     async def read_due(
         self, webhook_id: int, now_ms: int, limit: int, max_bytes: int, skip: frozenset[int]
@@ -212,6 +220,50 @@ class SqliteStore:
         """See ``Log.webhook_counts``."""
         return await self._search(search.webhook_counts, tenant_id, webhook_id, since_ms)
 
+    # ------------------------------------------------------------------ caught requests
+
+    async def request(self, tenant_id: int, request_id: int) -> CaughtRequest | None:
+        """See ``Requests.request``."""
+        return await self._search(requests.request, tenant_id, request_id)
+
+    async def requests(
+        self, where: RequestFilter, *, limit: int, below_id: int | None = None, bodies: bool = False
+    ) -> list[CaughtRequest]:
+        """See ``Requests.requests``."""
+        return await self._search(requests.find_requests, where, limit, below_id, bodies)
+
+    async def requests_above(
+        self, tenant_id: int, source_id: int, above_id: int, *, limit: int, max_bytes: int
+    ) -> list[CaughtRequest]:
+        """See ``Requests.requests_above``."""
+        return await self._search(
+            requests.requests_above, tenant_id, source_id, above_id, limit, max_bytes
+        )
+
+    async def newest_request(self, tenant_id: int, source_id: int) -> int:
+        """See ``Requests.newest_request``."""
+        return await self._search(requests.newest_request, tenant_id, source_id)
+
+    async def request_counts(
+        self, tenant_id: int, source_id: int, since_ms: int
+    ) -> dict[Verdict, int]:
+        """See ``Requests.request_counts``."""
+        return await self._search(requests.request_counts, tenant_id, source_id, since_ms)
+
+    async def answer_request(
+        self,
+        tenant_id: int,
+        request_id: int,
+        status: int,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes,
+        answered_by: str,
+    ) -> None:
+        """See ``Requests.answer_request``."""
+        await self._write(
+            requests.answer_request, tenant_id, request_id, status, headers, body, answered_by
+        )
+
     # ------------------------------------------------------------------ actions, jobs, answers
 
     async def requeue(
@@ -272,6 +324,35 @@ class SqliteStore:
             forgotten += chunk.forgotten
         while await self._write(retention.forget_versions, before_ms):
             pass
+        return forgotten
+
+    async def forget_requests(
+        self,
+        before_ms: int,
+        limit: int,
+        *,
+        source_id: int | None = None,
+        spare: frozenset[int] = frozenset(),
+    ) -> int:
+        """See ``Upkeep.forget_requests``."""
+        below = ids.lowest_at(before_ms)
+        forgotten = 0
+        if source_id is None:
+            for deleted in await self._write(retention.deleted_sources):
+                forgotten += await self._forget_requests(BEYOND_IDS, limit - forgotten, deleted)
+        return forgotten + await self._forget_requests(below, limit - forgotten, source_id, spare)
+
+    async def _forget_requests(
+        self, below: int, limit: int, source_id: int | None, spare: frozenset[int] = frozenset()
+    ) -> int:
+        forgotten = 0
+        while forgotten < limit:
+            chunk = await self._write(
+                retention.forget_requests, self._rings, below, limit - forgotten, source_id, spare
+            )
+            if not chunk:
+                break
+            forgotten += chunk
         return forgotten
 
     async def forget_keys(self, now_ms: int, limit: int) -> int:

@@ -13,7 +13,8 @@ GREATEST_ID: Final = (
     " UNION ALL SELECT max(id) FROM webhooks UNION ALL SELECT max(id) FROM api_keys"
     " UNION ALL SELECT max(id) FROM credentials UNION ALL SELECT max(id) FROM jobs"
     " UNION ALL SELECT max(id) FROM events UNION ALL SELECT max(id) FROM deliveries"
-    " UNION ALL SELECT max(id) FROM attempts)"
+    " UNION ALL SELECT max(id) FROM attempts UNION ALL SELECT max(id) FROM sources"
+    " UNION ALL SELECT max(id) FROM requests)"
 )
 
 

@@ -1,0 +1,178 @@
+"""Rings: how much of a source's requests is kept, counted once and then along with each commit.
+
+Counting a full ring again with every request would cost more than storing it. What is counted
+here belongs to the writer, and only what was committed is remembered: a commit takes out what it
+changes and puts it back once it is done (``commit``); whatever else deletes requests forgets it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from hookferry.domain.request import CaughtRequest, Verdict
+from hookferry.store.ports import Acceptance, Ring
+from hookferry.store.sqlite.statements import MultiRow
+from hookferry.store.tables import UNPROVEN
+
+TRIM_BESIDE: Final = 64
+"""Requests that a commit trims beside as many as it puts in: how fast a ring that was made smaller
+empties, without holding up a commit."""
+TRIM_BYTES: Final = 16 * 1024 * 1024
+"""Bodies that it trims beside those; SQLite reads every page that it frees."""
+SOURCES_COUNTED: Final = 4_096
+"""Sources remembered."""
+_UNPROVEN: Final = frozenset({Verdict.QUARANTINED, Verdict.REJECTED})
+
+NEWEST: Final = "SELECT coalesce(max(id), 0) FROM requests WHERE source_id = ?"
+COUNT: Final = (
+    "SELECT count(*), coalesce(sum(size), 0) FROM requests INDEXED BY requests_source"
+    " WHERE source_id = ?"
+)
+COUNT_UNPROVEN: Final = (
+    "SELECT count(*), coalesce(sum(size), 0) FROM requests"  # noqa: S608
+    f" INDEXED BY requests_unproven WHERE source_id = ? AND {UNPROVEN}"
+)
+OLDEST: Final = (
+    "SELECT id, size, verdict FROM requests INDEXED BY requests_source"
+    " WHERE source_id = ? ORDER BY id LIMIT ?"
+)
+OLDEST_UNPROVEN: Final = (
+    "SELECT id, size, verdict FROM requests INDEXED BY requests_unproven"  # noqa: S608
+    f" WHERE source_id = ? AND {UNPROVEN} ORDER BY id LIMIT ?"
+)
+IN_PLACE: Final = "SELECT size, verdict FROM requests WHERE id = ?"
+DELETE_REQUESTS: Final = MultiRow("DELETE FROM requests WHERE id IN (VALUES {rows})", 1)
+
+
+class _Total(msgspec.Struct):
+    count: int
+    size: int
+
+    def add(self, size: int, sign: int = 1) -> None:
+        self.count += sign
+        self.size += sign * size
+
+
+class Held(msgspec.Struct):
+    """What one source holds."""
+
+    source_id: int
+    newest: int
+    """No request of the source has a greater id."""
+    everything: _Total | None = None
+    unproven: _Total | None = None
+    """Each counted only where a ring asks for it."""
+
+    def count(self, connection: sqlite3.Connection, ring: Ring) -> None:
+        """See that what a ring is about is counted."""
+        if ring.unproven and self.unproven is None:
+            row = connection.execute(COUNT_UNPROVEN, (self.source_id,)).fetchone()
+            self.unproven = _Total(*row)
+        elif not ring.unproven and self.everything is None:
+            row = connection.execute(COUNT, (self.source_id,)).fetchone()
+            self.everything = _Total(*row)
+
+    def add(self, size: int, verdict: int, sign: int = 1) -> None:
+        """Count a request that comes (or with -1 goes)."""
+        if self.everything is not None:
+            self.everything.add(size, sign)
+        if self.unproven is not None and verdict in _UNPROVEN:
+            self.unproven.add(size, sign)
+
+    def trim(self, connection: sqlite3.Connection, ring: Ring, added: int) -> None:
+        """Delete the oldest requests of a ring that is too full, ``added`` and a few at once."""
+        total = self.unproven if ring.unproven else self.everything
+        if total is None or (total.count <= ring.count and total.size <= ring.size):
+            return
+        text = OLDEST_UNPROVEN if ring.unproven else OLDEST
+        found = connection.execute(text, (self.source_id, added + TRIM_BESIDE)).fetchall()
+        gone: list[Any] = []
+        freed = 0
+        for number, size, verdict in found:
+            # The newest stays, whatever its size.
+            if total.count <= max(ring.count, 1) and (total.size <= ring.size or total.count == 1):
+                break
+            if freed > TRIM_BYTES and len(gone) >= added:
+                break
+            gone.append(number)
+            freed += size
+            self.add(size, verdict, -1)
+        DELETE_REQUESTS.run(connection, gone)
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What one commit changes: taken out of ``Rings`` until it is done."""
+
+    held: Mapping[int, Held]
+    rings: Mapping[tuple[int, bool], Ring]
+    """By source and ``Ring.unproven``; of several in one batch the last, which is the newest."""
+
+    def trim(self, connection: sqlite3.Connection, added: int) -> None:
+        """Trim every ring, once the requests are in; ``added`` is how many these were."""
+        for (source_id, _), ring in self.rings.items():
+            self.held[source_id].trim(connection, ring, added)
+
+
+class Rings:
+    """What sources with rings hold, as far as it was counted. For the writer's thread alone."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, Held] = {}
+
+    def open(self, connection: sqlite3.Connection, accept: Sequence[Acceptance]) -> Opened | None:
+        """Count what acceptances put in, before they do; None where no ring has to do with them.
+
+        Args:
+            connection: the writer's, in the transaction of the commit.
+            accept: acceptances, each with a request.
+        """
+        rings: dict[tuple[int, bool], Ring] = {}
+        coming: list[CaughtRequest] = []
+        for acceptance in accept:
+            request, ring = acceptance.request, acceptance.ring
+            assert request is not None
+            if ring is not None:
+                rings[request.source_id, ring.unproven] = ring
+            coming.append(request)
+        if not rings and not self._held:
+            return None
+        held: dict[int, Held] = {}
+        for (source_id, _), ring in rings.items():
+            if source_id not in held:
+                held[source_id] = self._take(connection, source_id)
+            held[source_id].count(connection, ring)
+        for request in coming:
+            source_id = request.source_id
+            if source_id not in held:
+                if source_id not in self._held:
+                    continue
+                held[source_id] = self._take(connection, source_id)
+            one = held[source_id]
+            if request.id > one.newest:
+                one.newest = request.id
+            else:
+                # Perhaps one that was released and takes the place of what was quarantined.
+                for size, verdict in connection.execute(IN_PLACE, (request.id,)):
+                    one.add(size, verdict, -1)
+            one.add(len(request.body), request.verdict)
+        return Opened(held, rings)
+
+    def _take(self, connection: sqlite3.Connection, source_id: int) -> Held:
+        held = self._held.pop(source_id, None)
+        if held is None:
+            held = Held(source_id, connection.execute(NEWEST, (source_id,)).fetchone()[0])
+        return held
+
+    def keep(self, opened: Opened) -> None:
+        """Remember what a commit changed, now that it is done."""
+        if len(self._held) + len(opened.held) > SOURCES_COUNTED:
+            self._held.clear()
+        self._held.update(opened.held)
+
+    def forget(self) -> None:
+        """Count anew: requests are deleted otherwise."""
+        self._held.clear()
