@@ -20,6 +20,8 @@ from hookferry.api.connections import WireLimits
 from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
 from hookferry.api.wire import PageSizes
+from hookferry.catch.definition import SourceLimits
+from hookferry.catch.sources import Sources
 from hookferry.clock import SystemClock
 from hookferry.engine.credentials import Credentials
 from hookferry.engine.definition import DefinitionLimits
@@ -162,6 +164,20 @@ class App:
                 ),
                 pings=pings,
                 credentials=Credentials(store, directory, sealer, engine.ids, clock),
+                sources=Sources(
+                    store,
+                    directory,
+                    sealer,
+                    engine.ids,
+                    clock,
+                    lambda: self.url or self._origin,
+                    limits=SourceLimits(
+                        caught_limit=settings.caught_limit,
+                        retention_days=settings.retention_days,
+                        request_retention_days=settings.request_retention_days,
+                    ),
+                    rotation_overlap=settings.rotation_overlap_hours * 3600,
+                ),
                 requests=SentRequests(store, directory, engine.planner),
                 sealer=sealer,
                 render_metrics=self.metrics.render,

@@ -16,6 +16,7 @@ from hookferry.api.app import build_api
 from hookferry.api.connections import WireLimits
 from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
+from hookferry.catch.sources import Sources
 from hookferry.clock import SystemClock
 from hookferry.domain.event import Event
 from hookferry.domain.tenant import DEFAULT_TENANT
@@ -226,6 +227,7 @@ async def running_house(
         ),
         pings=pings,
         credentials=Credentials(store, directory, sealer, ids, clock),
+        sources=Sources(store, directory, sealer, ids, clock, lambda: "https://hooks.example"),
         requests=SentRequests(store, directory, engine.planner),
         sealer=sealer,
         render_metrics=metrics.render,

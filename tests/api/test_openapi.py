@@ -15,6 +15,7 @@ from hookferry.api import constraints, parameters
 from hookferry.api.access import Access
 from hookferry.api.app import _application
 from hookferry.api.wire import PageSizes
+from hookferry.catch.definition import SourceLimits
 from hookferry.engine.definition import DefinitionLimits
 
 from .kit import EVENT, House, running_house
@@ -169,7 +170,7 @@ async def test_the_page_lists_every_address(house: House, document: dict[str, An
 
 async def test_rules_name_only_what_is_served(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    for name, fields in constraints.table(DefinitionLimits()).items():
+    for name, fields in constraints.table(DefinitionLimits(), SourceLimits()).items():
         assert set(fields) <= set(schemas[name]["properties"]), name
     used = {
         (operation["tags"][0], parameter["name"])

@@ -41,6 +41,7 @@ from hookferry.api.resources.exports import export_router
 from hookferry.api.resources.jobs import job_router
 from hookferry.api.resources.matches import match_router
 from hookferry.api.resources.probes import probe_router
+from hookferry.api.resources.sources import preset_router, source_router
 from hookferry.api.resources.webhooks import webhook_router
 from hookferry.api.services import Services
 
@@ -54,7 +55,9 @@ def build_api(services: Services) -> tuple[AsgiApp, Sequence[HotRoute]]:
 
     @functools.cache
     def describe() -> dict[str, Any]:
-        return openapi.describe(doors, services.pages, services.webhooks.limits)
+        return openapi.describe(
+            doors, services.pages, services.webhooks.limits, services.sources.limits
+        )
 
     doors = _application(services, access, describe)
     app = cast("AsgiApp", doors)
@@ -81,6 +84,8 @@ def _application(s: Services, access: Access, describe: Callable[[], dict[str, A
             attempt_router(s),
             webhook_router(s),
             credential_router(s),
+            source_router(s),
+            preset_router(),
             job_router(s),
             event_type_router(s),
             catalogue_router(s),

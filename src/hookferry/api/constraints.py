@@ -11,6 +11,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from hookferry.api import source_constraints
 from hookferry.api.parameters import (
     DELIVERY_STATES,
     EVENT_PATTERN,
@@ -25,6 +26,7 @@ from hookferry.api.parameters import (
 from hookferry.api.resources.deliveries import MAX_IDS
 from hookferry.api.resources.deliveries import MAX_TEXT as MAX_SEARCH
 from hookferry.api.resources.events import MAX_REPLAY
+from hookferry.catch.definition import SourceLimits
 from hookferry.domain.webhook import Mode, WebhookState
 from hookferry.engine import (
     credentials,
@@ -102,11 +104,14 @@ SHOWN: dict[str, dict[str, Schema]] = {
 """What is known of the fields of answers."""
 
 
-def table(limits: definition.DefinitionLimits) -> dict[str, dict[str, Schema]]:
+def table(
+    limits: definition.DefinitionLimits, source_limits: SourceLimits
+) -> dict[str, dict[str, Schema]]:
     """Return what is added to the fields of each struct's schema, by its name and theirs.
 
     Args:
-        limits: what the operator set.
+        limits: what the operator set of the rules for webhooks.
+        source_limits: and of those for sources.
     """
     d = definition
     return {
@@ -193,6 +198,7 @@ def table(limits: definition.DefinitionLimits) -> dict[str, dict[str, Schema]]:
             "text": _text(MAX_SEARCH, 1),
         },
         **SHOWN,
+        **source_constraints.table(source_limits),
     }
 
 
@@ -234,13 +240,21 @@ EXAMPLES: dict[str, list[Any]] = {
             "State": "Active",
         }
     ],
+    **source_constraints.EXAMPLES,
 }
 """Bodies for each struct that is taken."""
-NULL_IS_DEFAULT = ("WebhookDefinition", "Retry", "RateLimit", "CredentialDefinition")
+NULL_IS_DEFAULT = (
+    "WebhookDefinition",
+    "Retry",
+    "RateLimit",
+    "CredentialDefinition",
+    *source_constraints.NULL_IS_DEFAULT,
+)
 """Structs that are read like a merge patch of nothing (RFC 7396) also when they are created."""
 PATCH_EXAMPLES: dict[str, Any] = {
     "WebhookDefinition": {"title": "The CRM", "timeout": None},
     "CredentialDefinition": {"description": "Of the service account."},
+    **source_constraints.PATCH_EXAMPLES,
 }
 
 

@@ -36,6 +36,7 @@ from hookferry.api.problems import CONTENT_TYPE, Problem, catalogue
 from hookferry.api.publish import PATH, VerdictView
 from hookferry.api.resources.events import ReceiptView
 from hookferry.api.wire import PageSizes
+from hookferry.catch.definition import SourceLimits
 from hookferry.engine.definition import DefinitionLimits
 from hookferry.engine.publication import Publication
 from hookferry.engine.verdicts import CallOutcome
@@ -74,18 +75,21 @@ class _Operation:
     problems: tuple[int, ...]
 
 
-def describe(app: Litestar, pages: PageSizes, limits: DefinitionLimits) -> Schema:
+def describe(
+    app: Litestar, pages: PageSizes, limits: DefinitionLimits, source_limits: SourceLimits
+) -> Schema:
     """Return the OpenAPI document of an application as plain values.
 
     Args:
         app: what is served.
         pages: how many items a page of a list has.
         limits: what the operator set of the rules for webhooks.
+        source_limits: and of those for sources.
     """
     known = parameters.table(pages)
     operations = [*_operations(app, known), _publish(known)]
     operations.sort(key=lambda o: (o.path, o.method))
-    shapes = _Shapes(operations, limits)
+    shapes = _Shapes(operations, limits, source_limits)
     paths: dict[str, Schema] = {}
     for operation in operations:
         item = paths.setdefault(operation.path, {})
@@ -273,16 +277,22 @@ class _Shapes:
     Args:
         operations: where they are served.
         limits: what the operator set of the rules for webhooks.
+        source_limits: and of those for sources.
     """
 
-    def __init__(self, operations: list[_Operation], limits: DefinitionLimits) -> None:
+    def __init__(
+        self,
+        operations: list[_Operation],
+        limits: DefinitionLimits,
+        source_limits: SourceLimits,
+    ) -> None:
         kinds: list[Any] = [Problem, CallOutcome]
         for operation in operations:
             for kind in (*operation.bodies.values(), *(a.kind for a in operation.answers)):
                 kinds += _parts(kind)
         kinds = [kind for kind in dict.fromkeys(kinds) if kind not in (None, str)]
         shapes, self.components = msgspec.json.schema_components(kinds, ref_template=_SCHEMA_REF)
-        constraints.apply(self.components, constraints.table(limits))
+        constraints.apply(self.components, constraints.table(limits, source_limits))
         self._of = dict(zip(kinds, shapes, strict=True))
         used = {status for operation in operations for status in operation.problems}
         codes = _codes()

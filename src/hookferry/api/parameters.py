@@ -16,6 +16,7 @@ from hookferry.api.publish import IDEMPOTENCY_KEY
 from hookferry.api.resources.deliveries import MAX_TEXT
 from hookferry.api.resources.webhooks import MAX_STATS_HOURS
 from hookferry.api.wire import PageSizes
+from hookferry.catch.shares import SHARE_ID
 from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.event import EventState
 from hookferry.engine import tenants
@@ -124,6 +125,8 @@ def table(pages: PageSizes) -> dict[str, Schema]:
         "key_id": id_schema("key"),
         "job_id": id_schema("job"),
         "credential_id": id_schema("cred"),
+        "source_id": id_schema("src"),
+        "share_id": {"type": "string", "pattern": whole(SHARE_ID), "examples": ["0" * 16]},
         "tenants.name": TENANT,
         "event_types.name": EVENT_TYPE,
         "If-Match": ETAG,

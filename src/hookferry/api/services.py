@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hookferry.api.wire import PageSizes
+from hookferry.catch.sources import Sources
 from hookferry.clock import Clock
 from hookferry.engine.actions import Actions
 from hookferry.engine.credentials import Credentials
@@ -19,10 +20,10 @@ from hookferry.engine.sealing import Sealer
 from hookferry.engine.tenants import Tenants
 from hookferry.engine.webhooks import Webhooks
 from hookferry.ids import IdSource
-from hookferry.store.ports import Answers, ConfigStore, Log
+from hookferry.store.ports import Answers, ConfigStore, Log, Requests
 
 
-class ApiStore(Log, Answers, ConfigStore, Protocol):
+class ApiStore(Log, Requests, Answers, ConfigStore, Protocol):
     """What the doors ask the ledger themselves: searches, and repeated answers."""
 
     async def ping(self) -> None:
@@ -44,6 +45,7 @@ class Services:
     tenants: Tenants
     webhooks: Webhooks
     credentials: Credentials
+    sources: Sources
     requests: SentRequests
     pings: Pings
     sealer: Sealer
