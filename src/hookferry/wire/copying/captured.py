@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator
+from urllib.parse import quote_from_bytes
 
 import msgspec
 
@@ -21,6 +22,9 @@ INLINE_BODY = 256 * 1024
 BODY_FILE = "body.bin"
 MAX_ARGUMENT = 96 * 1024
 """Bytes of body given as one argument: Linux takes 128 KB (``MAX_ARG_STRLEN``)."""
+
+ASCII = bytes(range(0x21, 0x7F)).decode()
+"""What needs no percent-encoding to stand in a request line as it is."""
 
 _OF_ONE_CONNECTION = frozenset(
     (
@@ -141,6 +145,12 @@ def plain_text(data: bytes) -> str | None:
 def base64_lines(data: bytes) -> str:
     """Return bytes in base64, in lines of 76 characters (RFC 2045 section 6.8)."""
     return base64.encodebytes(data).decode().rstrip("\n")
+
+
+def url_text(path: bytes, query: bytes) -> str:
+    """Return path and query as text; what is not ASCII is percent-encoded (RFC 3986)."""
+    raw = path + b"?" + query if query else path
+    return quote_from_bytes(raw, safe=ASCII)
 
 
 def comments(lines: Iterable[str]) -> str:

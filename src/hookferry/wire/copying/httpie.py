@@ -34,9 +34,9 @@ def httpie(request: Captured) -> str:
         options = ""
     elif body:
         options += f" --raw={shell.word(body)}"
-    url = request.origin.encode() + _ascii(request.target)
+    url = request.origin + captured.url_text(request.target, b"")
     start = " ".join(filter(None, ("http --path-as-is", options)))
-    words = [start, f"{shell.word(request.method.encode())} {shell.word(url)}", *given]
+    words = [start, f"{shell.word(request.method.encode())} {shell.word(url.encode())}", *given]
     command = shell.lines([*words, feed] if feed else words)
     if request.inline and body and text is None:
         command = shell.fed(command, body)
@@ -61,10 +61,6 @@ def _item(pair: Header) -> str:
         return shell.word(name + b";")
     # Name:@value would read a file, and Name:=value is JSON.
     return shell.word(name + b":" + (b"\\" if value[:1] in (b"@", b"=") else b"") + value)
-
-
-def _ascii(target: bytes) -> bytes:
-    return b"".join(b"%%%02X" % byte if byte > 0x7E else bytes((byte,)) for byte in target)
 
 
 def _notes(request: Captured, exact: list[Header]) -> list[str]:

@@ -6,18 +6,14 @@ refuses: they are percent-encoded.
 
 from __future__ import annotations
 
-from urllib.parse import quote_from_bytes
-
 from hookferry.wire.copying import captured
 from hookferry.wire.copying.captured import BODY_FILE, Captured, base64_lines, plain_text
-
-_ASCII = bytes(range(0x21, 0x7F)).decode()
 
 
 def python(request: Captured) -> str:
     """Return the program that sends a request again and prints its answer."""
     said = captured.notes(request)
-    target = quote_from_bytes(request.target, safe=_ASCII)
+    target = captured.url_text(request.target, b"")
     if target.encode() != request.target:
         said.append("Bytes beyond ASCII in the path or query are percent-encoded here.")
     scheme, _, authority = request.origin.partition("://")
