@@ -27,6 +27,8 @@
     │   ├── StorageFull              storage_full
     │   ├── StorageDown              storage_down
     │   ├── CallEnded                call_ended              a synchronous call was ended
+    │   ├── RateLimited              rate_limited            more than is allowed here
+    │   ├── UnderMaintenance         under_maintenance       switched so by a person
     │   └── Draining                 draining                the server is shutting down
     ├── ConditionError               condition_error         it can't be evaluated, so no match
     └── StartupError                 hookferry can't start
@@ -235,6 +237,18 @@ class CallEnded(Unavailable):
     """The wait for a synchronous webhook was ended; the event is stored, and no verdict."""
 
     code = "call_ended"
+
+
+class RateLimited(Unavailable):
+    """More requests than are allowed here."""
+
+    code = "rate_limited"
+
+
+class UnderMaintenance(Unavailable):
+    """A person asks callers to come back later."""
+
+    code = "under_maintenance"
 
 
 class Draining(Unavailable):

@@ -3,7 +3,7 @@
 Here live the table of every metric and the counters behind it; reading and rendering them costs
 at scrape time, counting on the hot path is an integer addition. Nothing here knows an engine, a
 store or a web framework, and no label ever carries a tenant, a webhook or a URL: their number
-is not bounded. Log records are in ``hookferry.logs``.
+is not bounded. Sources have a label, and a bound. Log records are in ``hookferry.logs``.
 """
 
 from __future__ import annotations
@@ -73,6 +73,12 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Webhooks moved to too_many_errors by their failures or a 410.",
         (),
     ),
+    "hookferry_requests_caught_total": (
+        "Caught requests by source, verdict (accepted, duplicate, quarantined, rejected, sample, "
+        "handshake, filtered, inspected) and the reason of those that are not taken, kept or only "
+        "counted; beyond 500 sources the label says other.",
+        ("source", "verdict", "reason"),
+    ),
     "hookferry_commit_failures_total": (
         "Commits the ledger could not make, by the code of the error.",
         ("code",),
@@ -140,6 +146,10 @@ class Histogram:
         return rows
 
 
+MAX_SOURCES = 500
+"""Sources with a label of their own."""
+
+
 class Metrics(Collector):
     """The process's counters, counted from the event loop's thread only.
 
@@ -147,13 +157,21 @@ class Metrics(Collector):
     and 1.7 us with prometheus-client's own classes, which take a lock per increment.
     """
 
-    __slots__ = ("_attempt_seconds", "_commit_batch", "_commit_seconds", "_counts", "_gauges")
+    __slots__ = (
+        "_attempt_seconds",
+        "_commit_batch",
+        "_commit_seconds",
+        "_counts",
+        "_gauges",
+        "_sources",
+    )
 
     def __init__(self) -> None:
         self._counts: dict[str, dict[tuple[str, ...], int]] = {
             name: ({} if labels else {(): 0}) for name, (_, labels) in COUNTERS.items()
         }
         self._gauges: dict[str, Callable[[], float]] = {}
+        self._sources: set[str] = set()
         self._attempt_seconds = Histogram(HISTOGRAMS["hookferry_attempt_seconds"][1])
         self._commit_seconds = Histogram(HISTOGRAMS["hookferry_commit_seconds"][1])
         self._commit_batch = Histogram(HISTOGRAMS["hookferry_commit_batch"][1])
@@ -216,6 +234,21 @@ class Metrics(Collector):
     def settles_refused(self, count: int) -> None:
         """Count settlements refused for a stale epoch."""
         self._counts["hookferry_settles_refused_total"][()] += count
+
+    def caught(self, source: str, verdict: str, reason: str | None) -> None:
+        """Count a caught request.
+
+        Args:
+            source: its source's typed id.
+            verdict: what the pipeline said of it.
+            reason: a stable name, where there is one.
+        """
+        if source not in self._sources:
+            if len(self._sources) >= MAX_SOURCES:
+                source = "other"
+            else:
+                self._sources.add(source)
+        self._add("hookferry_requests_caught_total", (source, verdict, reason or ""), 1)
 
     def rematched(self) -> None:
         """Count an accept batch that had to be matched again."""

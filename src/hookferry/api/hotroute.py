@@ -99,7 +99,7 @@ class HotHandler(Protocol):
     max_body: int
     """Bytes of body taken; enforced while reading."""
 
-    def admit(self, headers: Sequence[tuple[bytes, bytes]]) -> HookferryError | None:
+    def admit(self, request: HotRequest) -> HookferryError | None:
         """Return why a request is refused by its headers alone, before any of its body is held."""
         ...
 
@@ -242,7 +242,7 @@ class HotAsgi:
             scope[NAMES],
             client[0] if client else "",
         )
-        body = handler.admit(request.headers) or await _read(
+        body = handler.admit(request) or await _read(
             request, handler.max_body, receive, self._bodies
         )
         if body is None:

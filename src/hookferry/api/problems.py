@@ -29,6 +29,7 @@ _STATUS: dict[type[HookferryError], int] = {
     errors.VersionMismatch: 412,
     errors.SynchronousWebhookFailed: 424,
     errors.Unavailable: 503,
+    errors.RateLimited: 429,
 }
 _encoder = msgspec.json.Encoder()
 

@@ -244,7 +244,7 @@ class HookferryProtocol(HttpToolsProtocol):
             handler.max_body,
             keep_alive,
         )
-        cycle.refusal = handler.admit(self.headers)
+        cycle.refusal = handler.admit(cycle)
         for name, value in self.headers:
             if name == b"content-length":
                 if int(value) > handler.max_body and cycle.refusal is None:

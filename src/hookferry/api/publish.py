@@ -7,7 +7,6 @@ Per-event code: no coroutine, no framework, prebuilt bytes. The rules are the en
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -131,10 +130,10 @@ class PublishRoute:
             return self
         return None
 
-    def admit(self, headers: Sequence[tuple[bytes, bytes]]) -> HookferryError | None:
+    def admit(self, request: HotRequest) -> HookferryError | None:
         """Refuse a stranger before any of the body is held."""
         authorization = None
-        for name, value in headers:
+        for name, value in request.headers:
             if name == b"authorization":
                 authorization = value
         try:

@@ -42,6 +42,7 @@ from hookferry.match.patterns import check_event_type
 from hookferry.store.ports import Acceptance, DedupeKey
 from hookferry.telemetry import Metrics
 from hookferry.tracing import AcceptSpan, TraceContext, Tracing
+from hookferry.wire.bodies import data_of
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +109,7 @@ class _Entry:
         "_request",
         "_room",
         "_size",
+        "_stored",
         "_waits",
         "dedupe",
         "done",
@@ -130,8 +132,10 @@ class _Entry:
         waits: bool,
         span: AcceptSpan | None,
         request: CaughtRequest | None = None,
+        stored: Callable[[], None] | None = None,
     ) -> None:
         self._intake = intake
+        self._stored = stored
         self._waits = waits
         self._request = request
         """The caught request that this event is born from; stored with it."""
@@ -154,7 +158,7 @@ class _Entry:
         intake = self._intake
         directory = intake.directory
         tenant = directory.tenant_by_id(self.tenant.id)
-        facts = Facts(self.type, self.payload, self.meta)
+        facts = Facts(self.type, data_of(self), self.meta)
         # What hookferry itself causes is in no catalogue.
         schema_error = None if self.meta.hops else intake.matcher.admit(tenant, facts)
         matched: tuple[Webhook, ...] = ()
@@ -214,9 +218,7 @@ class _Entry:
             request_id = 0 if request is None else request.id
             kept = _First(event.id, len(deliveries), request_id=request_id)
             if waiting is not None:
-                kept = _First(
-                    event.id, len(deliveries), waiting.asked, waiting.before, request_id
-                )
+                kept = _First(event.id, len(deliveries), waiting.asked, waiting.before, request_id)
             answer = _encoder.encode(kept)
             dedupe = tuple(msgspec.structs.replace(key, answer=answer) for key in dedupe)
         return Acceptance(event, deliveries, dedupe, request)
@@ -228,11 +230,11 @@ class _Entry:
         assert event is not None  # as built above
         intake.metrics.accepted(1, 0 if acceptance.deliveries else 1)
         if self.span is not None:
-            self.span.accepted(
-                encode("evt", event.id), len(acceptance.deliveries), duplicate=False
-            )
+            self.span.accepted(encode("evt", event.id), len(acceptance.deliveries), duplicate=False)
         waiting = self._plan
         if waiting is not None:
+            if self._stored is not None:
+                self._stored()
             self._begin(event, acceptance.deliveries, waiting)
             return
         self.done(Receipt(event.id, len(acceptance.deliveries)))
@@ -292,7 +294,7 @@ class _Entry:
         kept = _first.decode(first.answer)
         if self.span is not None:
             self.span.accepted(encode("evt", kept.event_id), kept.deliveries, duplicate=True)
-        if kept.asked and self._waits:
+        if kept.asked and self._waits and self._request is None:
             self._intake.calls.repeat(
                 self.tenant.id, kept.event_id, kept.deliveries, kept.before, kept.asked, self.done
             )
@@ -403,10 +405,7 @@ class Intake:
         """Raise Draining or Overloaded unless ``size`` more bytes may wait for their commit."""
         if self._draining:
             raise Draining("the server is shutting down; send again in a moment", retry_after=5)
-        if (
-            self.waiting >= self._max_waiting
-            or self.waiting_bytes + size > self._max_waiting_bytes
-        ):
+        if self.waiting >= self._max_waiting or self.waiting_bytes + size > self._max_waiting_bytes:
             raise Overloaded("too many events wait to be stored; send again in a moment")
 
     def release(self, size: int) -> None:
@@ -469,12 +468,14 @@ class Intake:
         done: Done,
         *,
         waits: bool,
+        stored: Callable[[], None] | None = None,
         trace: TraceContext | None = None,
     ) -> None:
         """Queue a caught request and the event that it becomes for the next commit.
 
-        ``done`` is told as by ``publish``; where it is given an error, neither is stored. What was
-        caught is a fact: a type that asks does not make its publisher wait.
+        ``done`` is told as by ``publish``; where it is given an error that is no verdict, neither
+        is stored. A repeat is told the first's receipt, whatever its webhooks said. What was caught
+        is a fact: a type that asks does not make its publisher wait.
 
         Args:
             tenant: whose source caught it.
@@ -484,6 +485,7 @@ class Intake:
             dedupe: its duplicate key, and what else is claimed in the same commit.
             done: told what came of it.
             waits: its caller waits for synchronous webhooks.
+            stored: called after the commit, where ``done`` is called only later.
             trace: the caller's trace, passed on with each attempt.
 
         Raises:
@@ -498,7 +500,9 @@ class Intake:
             meta = msgspec.structs.replace(
                 meta, traceparent=trace.traceparent, tracestate=trace.tracestate
             )
-        entry = _Entry(self, tenant, type, request.body, meta, dedupe, done, waits, span, request)
+        entry = _Entry(
+            self, tenant, type, request.body, meta, dedupe, done, waits, span, request, stored
+        )
         self.waiting += 1
         self.waiting_bytes += len(request.body)
         self._committer.accept(entry)

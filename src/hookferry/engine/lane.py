@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from hookferry.domain.webhook import RateLimit, Webhook, WebhookState
+from hookferry.domain.webhook import Webhook, WebhookState
+from hookferry.engine.buckets import Bucket
 from hookferry.engine.dispatch import Carrier, Plan
 from hookferry.engine.retry import BREAKER_FAILURES, probe_wait
 from hookferry.tracing import AttemptSpan
@@ -57,27 +58,6 @@ class Job:
             self.carrier, now_ms, self.spent + 1, None if self.span is None else self.span.lines
         )
         return head, body
-
-
-class Bucket:
-    """A token bucket on the monotonic clock."""
-
-    __slots__ = ("_at", "_burst", "_rate", "_tokens")
-
-    def __init__(self, limit: RateLimit, now: float) -> None:
-        self._rate = limit.per_second
-        self._burst = float(limit.burst)
-        self._tokens = self._burst
-        self._at = now
-
-    def take(self, now: float) -> float:
-        """Take a token; return 0, or the seconds until there is one."""
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens >= 1.0 - 1e-9:
-            self._tokens -= 1.0
-            return 0.0
-        return (1.0 - self._tokens) / self._rate
 
 
 class Lane:

@@ -1,0 +1,167 @@
+"""The hot route ``/webhooks/<guid>[/path]``: what sources catch.
+
+Per-request code: no coroutine, no framework. What happens to a request is
+``hookferry.catch.pipeline``; this finds the gate, hands the request over and writes the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hookferry.api.hotroute import HotHandler, HotRequest, Respond, header_block
+from hookferry.api.problems import status_of
+from hookferry.catch.arrival import PATH, Arrival, Outcome
+from hookferry.catch.gate import Gate
+from hookferry.catch.pipeline import Pipeline, unavailable
+from hookferry.catch.reception import OutOfOrder, Reception
+from hookferry.catch.replies import ANSWER_HEADERS, Answer
+from hookferry.clock import Clock
+from hookferry.domain.source import GUID_DIGITS
+from hookferry.errors import HookferryError, NotFound, StorageDown, Unavailable
+from hookferry.wire.client_address import Proxies
+
+_BASE = header_block((*ANSWER_HEADERS, (b"cache-control", b"no-store")))
+_STRANGER_BODY = 64 * 1024
+"""Bytes taken of a request that leads nowhere, before it is told so."""
+
+
+class _Door:
+    """One source's gate, as a hot handler."""
+
+    __slots__ = ("_catching", "_gate", "max_body")
+
+    def __init__(self, catching: CatchRoute, gate: Gate) -> None:
+        self._catching = catching
+        self._gate = gate
+        self.max_body = gate.max_body
+
+    def admit(self, request: HotRequest) -> HookferryError | None:
+        """Refuse by method, address and rate, before any of the body is held."""
+        catching = self._catching
+        preflight = self._gate.source.cors != () and request.method == b"OPTIONS"
+        return self._gate.refuses(
+            request.method.decode("latin-1"),
+            catching.caller(request),
+            catching.monotonic(),
+            preflight,
+        )
+
+    def refused(self, request: HotRequest, error: HookferryError) -> None:
+        """Keep a refused request where an operator sees it."""
+        self._catching.refused(self._gate, request, error)
+
+    def __call__(self, request: HotRequest, respond: Respond) -> None:
+        """Take the request; answer when the pipeline says so."""
+        self._catching.take(self._gate, request, respond)
+
+
+class _Nothing:
+    """What stands at an address that leads nowhere: unknown and disabled look alike."""
+
+    max_body = _STRANGER_BODY
+
+    def admit(self, request: HotRequest) -> HookferryError | None:
+        """Refuse everything."""
+        return NotFound("there is nothing at this address")
+
+    def refused(self, request: HotRequest, error: HookferryError) -> None:
+        """Do nothing: it is nobody's request."""
+
+    def __call__(self, request: HotRequest, respond: Respond) -> None:
+        """Never called: nothing is admitted."""
+        raise AssertionError("nothing is admitted here")
+
+
+class _OutOfOrder(_Nothing):
+    """What stands where a source can't be opened: its callers are asked to come back."""
+
+    def admit(self, request: HotRequest) -> HookferryError | None:
+        """Refuse everything for now."""
+        return StorageDown("this address is out of order; send again later", retry_after=60)
+
+
+_NOTHING = _Nothing()
+_OUT_OF_ORDER = _OutOfOrder()
+
+
+class CatchRoute:
+    """The hot route of all sources (a ``HotRoute``).
+
+    Args:
+        reception: finds gates.
+        pipeline: takes requests.
+        proxies: finds the caller's address.
+        clock: when requests come.
+    """
+
+    def __init__(
+        self, reception: Reception, pipeline: Pipeline, proxies: Proxies, clock: Clock
+    ) -> None:
+        self._reception = reception
+        self._pipeline = pipeline
+        self._proxies = proxies
+        self._clock = clock
+        self.monotonic: Callable[[], float] = clock.monotonic
+        self._doors: dict[int, tuple[Gate, _Door]] = {}
+
+    def match(self, method: bytes, path: bytes) -> HotHandler | None:
+        """Return what stands at an address, whatever the method."""
+        if not path.startswith(PATH):
+            return None
+        end = len(PATH) + GUID_DIGITS
+        if len(path) > end and path[end] != 0x2F:
+            return _NOTHING
+        gate = self._reception.find(path[len(PATH) : end])
+        if gate is None:
+            return _NOTHING
+        if isinstance(gate, OutOfOrder):
+            return _OUT_OF_ORDER
+        known = self._doors.get(gate.source.id)
+        if known is None or known[0] is not gate:
+            known = self._doors[gate.source.id] = (gate, _Door(self, gate))
+        return known[1]
+
+    def caller(self, request: HotRequest) -> str:
+        """Return the address of whoever sent a request."""
+        return self._proxies.caller(request.client, request.headers)
+
+    def take(self, gate: Gate, request: HotRequest, respond: Respond) -> None:
+        """Hand a request over to the pipeline."""
+        arrival = self._arrival(request, lambda outcome: _answer(outcome, respond))
+        try:
+            self._pipeline.take(gate, arrival)
+        except Unavailable as error:
+            _answer(unavailable(error), respond)
+
+    def refused(self, gate: Gate, request: HotRequest, error: HookferryError) -> None:
+        """Hand over a request that was refused while it was read."""
+        self._pipeline.refused(
+            gate, self._arrival(request, _nobody), error.code, error.detail, status_of(error)
+        )
+
+    def _arrival(self, request: HotRequest, told: Callable[[Outcome], None]) -> Arrival:
+        return Arrival(
+            method=request.method.decode("latin-1"),
+            path=request.path,
+            query=request.query,
+            headers=request.headers,
+            names=request.names,
+            body=request.body,
+            client=self.caller(request),
+            told=told,
+            at_ms=self._clock.wall_ms(),
+        )
+
+
+def _nobody(_: Outcome) -> None:
+    """The caller was answered already."""
+
+
+def _answer(outcome: Outcome, respond: Respond) -> None:
+    answer: Answer = outcome.answer
+    head = _BASE
+    if answer.headers:
+        head += header_block(
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers
+        )
+    respond(answer.status, head, answer.body)

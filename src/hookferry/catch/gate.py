@@ -1,0 +1,195 @@
+"""A source, ready to receive: everything compiled and unsealed once per version of it.
+
+What happens to a request, step by step, is ``hookferry.catch.pipeline``; which gate an address
+leads to is ``hookferry.catch.reception``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from hookferry.catch.addresses import network_of
+from hookferry.catch.replies import Cors, PreparedReply
+from hookferry.domain.source import Source, Verification
+from hookferry.domain.webhook import RateLimit
+from hookferry.engine.buckets import Bucket
+from hookferry.engine.planner import Unseal
+from hookferry.engine.sealing import SOURCE_SECRET_FIELD
+from hookferry.errors import (
+    Forbidden,
+    HookferryError,
+    MethodNotAllowed,
+    RateLimited,
+    UnderMaintenance,
+)
+from hookferry.ids import encode
+from hookferry.match.conditions import Condition, parse_condition
+from hookferry.match.readings import DuplicateKey, EventTypeRule
+from hookferry.store.ports import Ring
+from hookferry.wire.client_address import AllowList
+from hookferry.wire.inbound.definition import compile_verification
+from hookferry.wire.inbound.presets import Preset, preset_named
+from hookferry.wire.inbound.received import Verifier
+
+WINDOW_SECONDS = 72 * 3600.0
+"""How long a duplicate key is kept, where the source does not say (SEMANTICS section 5)."""
+BIN_REQUESTS = 500
+BIN_BYTES = 50 * 1024 * 1024
+MAINTENANCE_SECONDS = 60
+"""``Retry-After`` while a source is under maintenance."""
+
+
+class GateLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of every source (SEMANTICS section 11)."""
+
+    max_body: int = 5 * 1024 * 1024
+    unproven: Ring = Ring(True, 500, 50 * 1024 * 1024)
+    """What is kept of refused requests."""
+    unproven_rate: RateLimit = RateLimit(per_second=20, burst=200)
+    """And how many of them a second."""
+
+
+class Gate:
+    """One version of a source.
+
+    Args:
+        source: as stored.
+        unseal: opens its secrets.
+        limits: bounds.
+        now: seconds on the monotonic clock.
+        now_ms: wall-clock Unix milliseconds.
+        before: the gate of the version before, whose rates go on.
+
+    Raises:
+        HookferryError: something of it can't be opened or compiled (any more).
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        unseal: Unseal,
+        limits: GateLimits,
+        now: float,
+        now_ms: int,
+        before: Gate | None = None,
+    ) -> None:
+        self.source = source
+        self.label = encode("src", source.id)
+        self.max_body = source.max_body or limits.max_body
+        self._methods = frozenset(source.methods)
+        self._allow = AllowList([network_of(text, field="allow_ips") for text in source.allow_ips])
+        self._bucket: Bucket | None = None
+        if source.rate_limit is not None:
+            kept = before is not None and before.source.rate_limit == source.rate_limit
+            self._bucket = before._bucket if kept and before else Bucket(source.rate_limit, now)
+        self._unproven: Bucket = (
+            Bucket(limits.unproven_rate, now) if before is None else before._unproven
+        )
+        self.unproven_ring = limits.unproven
+        self.ring = ring_of(source)
+        self.preset = preset_of(source)
+        self._verify = source.verify
+        self._unseal = unseal
+        self._until_ms = -1
+        self.secrets: tuple[str, ...] = ()
+        """What verifies now, newest first."""
+        self._verifier: Verifier | None = None
+        self.verifier(now_ms)
+        preset = self.preset
+        self.handshakes: Sequence[str] = (
+            source.handshakes
+            if source.handshakes is not None
+            else preset.handshakes
+            if preset is not None
+            else ()
+        )
+        self.event_type = EventTypeRule(
+            source.event_type
+            if source.event_type is not None or preset is None
+            else preset.event_type
+        )
+        key = source.deduplicate
+        if key is None and preset is not None:
+            key = preset.deduplicate
+        self.duplicate_key = DuplicateKey(key) if key else None
+        self.window_ms = int((source.window or WINDOW_SECONDS) * 1000)
+        self.condition: Condition | None = (
+            None if source.condition is None else parse_condition(source.condition)
+        )
+        self.reply = PreparedReply(source.respond)
+        self.late = PreparedReply(source.respond.late)
+        self.cors = Cors(source.cors) if source.cors else None
+
+    @property
+    def waits(self) -> bool:
+        """Its callers wait for a webhook's answer."""
+        return self.source.respond.webhook is not None
+
+    def verifier(self, now_ms: int) -> Verifier | None:
+        """Return what tells genuine requests now; None where nothing does."""
+        if now_ms >= self._until_ms and self._verify is not None:
+            self._verifier = self._compile(self._verify, now_ms)
+        return self._verifier
+
+    def _compile(self, verify: Verification, now_ms: int) -> Verifier:
+        live = [s for s in verify.secrets if s.expires_at_ms is None or s.expires_at_ms > now_ms]
+        ends = [s.expires_at_ms for s in live if s.expires_at_ms is not None]
+        self.secrets = tuple(
+            self._unseal(s.sealed, row=self.source.id, field=SOURCE_SECRET_FIELD).decode()
+            for s in live
+        )
+        self._until_ms = min(ends, default=2**62)
+        return compile_verification(verify.scheme, self.secrets)
+
+    def refuses(
+        self, method: str, caller: str, now: float, preflight: bool
+    ) -> HookferryError | None:
+        """Return why a request is refused by what is known before its body; None to go on.
+
+        Args:
+            method: the request's.
+            caller: the address of whoever calls.
+            now: seconds on the monotonic clock.
+            preflight: it is a browser's question whether it may call.
+        """
+        if self.source.maintenance:
+            return UnderMaintenance(
+                "this address is under maintenance; send again later",
+                retry_after=MAINTENANCE_SECONDS,
+            )
+        if self._methods and method not in self._methods and not preflight:
+            return MethodNotAllowed(
+                "this address does not take that method; 'allow' lists those it takes",
+                allow=", ".join(self.source.methods),
+            )
+        if self.source.allow_ips and not self._allow.allows(caller):
+            return Forbidden("this address can't be called from yours")
+        if self._bucket is not None:
+            wait = self._bucket.take(now)
+            if wait:
+                return RateLimited(
+                    "too many requests; send again later", retry_after=math.ceil(wait)
+                )
+        return None
+
+    def keeps_unproven(self, now: float) -> bool:
+        """Tell whether one more refused request is kept now, or only counted."""
+        return self._unproven.take(now) == 0.0
+
+
+def preset_of(source: Source) -> Preset | None:
+    """Return the preset that a source's verification names, if it names one."""
+    if source.verify is None:
+        return None
+    name = source.verify.scheme.get("preset")
+    return None if name is None else preset_named(name)
+
+
+def ring_of(source: Source) -> Ring | None:
+    """Return the bound on what a source keeps, beside its retention."""
+    if source.keep is not None:
+        return Ring(False, source.keep, BIN_BYTES)
+    return Ring(False, BIN_REQUESTS, BIN_BYTES) if source.bin else None

@@ -1,0 +1,513 @@
+"""What happens to a request between its arrival and its answer, in this order:
+
+handshake, signature and timestamp, what it says (parse, condition, event type, duplicate key),
+durable write, answer, run. Route, method, address and rate come before, as soon as the headers are
+there: ``Gate.refuses``. Nothing is answered as taken before the commit, and nothing that is not
+shown to be genuine claims a duplicate key. How answers that are waited for come about is
+``hookferry.catch.waiting``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import structlog
+
+from hookferry.catch.arrival import Arrival, Outcome
+from hookferry.catch.gate import Gate
+from hookferry.catch.replies import Answer
+from hookferry.catch.waiting import Waiting
+from hookferry.clock import Clock
+from hookferry.domain.event import EventMeta
+from hookferry.domain.request import Verdict
+from hookferry.engine import synchronous
+from hookferry.engine.directory import Directory
+from hookferry.engine.intake import Intake, Receipt
+from hookferry.errors import (
+    ConditionError,
+    HookferryError,
+    SynchronousWebhookFailed,
+    Unavailable,
+)
+from hookferry.ids import IdSource
+from hookferry.match.conditions import Condition
+from hookferry.match.facts import Facts
+from hookferry.store.ports import Acceptance, DedupeKey, Ring
+from hookferry.telemetry import Metrics
+from hookferry.tracing import TRACEPARENT, read_trace
+from hookferry.wire.bodies import read, unparseable
+from hookferry.wire.greetings import Greeting, greet
+from hookferry.wire.hops import hops_in
+from hookferry.wire.inbound.received import KeyNeeded, Received
+from hookferry.wire.verification import VerificationFailed
+
+log = structlog.get_logger(__name__)
+
+REFUSED = 401
+"""What a request is answered that is not shown to be genuine; it learns nothing more."""
+_CHALLENGE = (("www-authenticate", 'Webhook realm="hookferry"'),)
+# RFC 9110 section 11.6.1: a 401 names a scheme; this one says nothing about the source's own.
+SCOPE_RELEASE = "release"
+RELEASE_MS = 366 * 86_400_000
+"""How long it is known that a quarantined request was released: longer than requests are kept."""
+
+
+class Keys(Protocol):
+    """Fetches what verification needs beside the request (signing certificates)."""
+
+    @property
+    def known(self) -> Mapping[str, bytes]:
+        """What was fetched, by address."""
+        ...
+
+    def fetch(self, url: str, then: Callable[[bool], None]) -> None:
+        """Fetch what is at an address; call ``then`` with whether it is known now."""
+        ...
+
+
+class Confirming(Protocol):
+    """Calls an address that a handshake asks to be called."""
+
+    def confirm(self, source_id: int, url: str) -> None:
+        """Call it, once, without waiting for the outcome."""
+        ...
+
+
+class Adopting(Protocol):
+    """Takes over a secret that a provider hands out in its handshake."""
+
+    def adopt(self, source_id: int, secret: str, then: Callable[[bool], None]) -> None:
+        """Make it the source's secret, if it has none; call ``then`` with whether it is."""
+        ...
+
+
+class Audience(Protocol):
+    """Who watches sources live."""
+
+    def caught(self, source_id: int) -> None:
+        """Hear that a request of this source is durable."""
+        ...
+
+
+class Pipeline:
+    """Takes requests.
+
+    Args:
+        directory: tenants.
+        intake: makes requests and events durable.
+        waiting: answers that are waited for.
+        keys: what verification needs.
+        confirming: handshakes' calls.
+        adopting: handshakes' secrets.
+        audience: told of every request that is durable.
+        origin: the address under which this server is known, without a trailing slash.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        intake: Intake,
+        waiting: Waiting,
+        keys: Keys,
+        confirming: Confirming,
+        adopting: Adopting,
+        audience: Audience,
+        clock: Clock,
+        ids: IdSource,
+        metrics: Metrics,
+        origin: str,
+    ) -> None:
+        self._directory = directory
+        self._intake = intake
+        self._waiting = waiting
+        self._keys = keys
+        self._confirming = confirming
+        self._adopting = adopting
+        self._audience = audience
+        self._clock = clock
+        self._ids = ids
+        self._metrics = metrics
+        self._origin = origin
+
+    # ------------------------------------------------------------------ the steps
+
+    def take(self, gate: Gate, arrival: Arrival) -> None:
+        """Take a request through all steps; what became of it is told to the arrival.
+
+        Raises:
+            Unavailable: it can't be taken now; nothing of it is stored.
+        """
+        source = gate.source
+        if gate.cors is not None:
+            preflight = gate.cors.preflight(arrival.method, arrival.headers, source.methods)
+            if preflight is not None:
+                arrival.told(Outcome(answer=preflight, verdict=Verdict.HANDSHAKE))
+                return
+        self._intake.check_room(len(arrival.body))
+        received = arrival.received(source, self._origin)
+        try:
+            if (
+                gate.handshakes
+                and arrival.replay_of is None
+                and self._greets(gate, arrival, received)
+            ):
+                return
+            self._verify(gate, arrival, received)
+        except KeyNeeded as needed:
+            self._keys.fetch(needed.url, lambda there: self._fetched(gate, arrival, there))
+        except VerificationFailed as failed:
+            self._quarantine(gate, arrival, failed.reason, failed.detail)
+        else:
+            self._genuine(gate, arrival)
+
+    def _verify(self, gate: Gate, arrival: Arrival, received: Received) -> None:
+        verifier = gate.verifier(self._clock.wall_ms())
+        if verifier is not None and arrival.releases is None:
+            # Against the time it came: what is verified again later is not older for that.
+            verifier.verify(received, arrival.at_ms / 1000, self._keys.known)
+
+    def _fetched(self, gate: Gate, arrival: Arrival, there: bool) -> None:
+        """Go on with a request whose certificate was fetched, or could not be."""
+        try:
+            if there:
+                self.take(gate, arrival)
+            else:
+                detail = "what it is signed with could not be fetched; verify it again later"
+                self._quarantine(gate, arrival, "key_unavailable", detail)
+        except Unavailable as error:
+            arrival.told(unavailable(error))
+
+    def _greets(self, gate: Gate, arrival: Arrival, received: Received) -> bool:
+        """Answer a handshake; tell whether the request was one."""
+        if arrival.replay_of is not None:
+            return False  # who asked then is not there any more
+
+        def genuine() -> bool:
+            try:
+                self._verify(gate, arrival, received)
+            except VerificationFailed:
+                return False
+            return True
+
+        greeting = greet(
+            gate.handshakes,
+            received,
+            secrets=gate.secrets,
+            genuine=genuine,
+            token=gate.source.verify_token,
+        )
+        if greeting is None:
+            return False
+        if greeting.adopt_secret is not None:
+            self._adopting.adopt(
+                gate.source.id,
+                greeting.adopt_secret,
+                lambda adopted: self._greeted(
+                    gate, arrival, greeting if adopted else _not_again(greeting)
+                ),
+            )
+        else:
+            self._greeted(gate, arrival, greeting)
+        return True
+
+    def _greeted(self, gate: Gate, arrival: Arrival, greeting: Greeting) -> None:
+        if greeting.confirm is not None:
+            self._confirming.confirm(gate.source.id, greeting.confirm)
+        refused = greeting.reason is not None
+        self._keep(
+            gate,
+            arrival,
+            Verdict.REJECTED if refused else Verdict.HANDSHAKE,
+            Answer(greeting.status, greeting.headers, greeting.body),
+            reason=greeting.reason or greeting.name,
+            ring=gate.unproven_ring,
+        )
+
+    # ------------------------------------------------------------------ genuine requests
+
+    def _genuine(self, gate: Gate, arrival: Arrival) -> None:
+        source = gate.source
+        if source.parse == "require":
+            wrong = unparseable(
+                arrival.header(b"content-type"), arrival.body, arrival.header(b"content-encoding")
+            )
+            if wrong is not None:
+                answer = Answer(400)
+                self._filter(gate, arrival, answer, "unparseable", wrong)
+                return
+        facts = self._read(gate, arrival)
+        if source.draft or source.bin:
+            verdict = Verdict.SAMPLE if source.draft else Verdict.INSPECTED
+            self._keep(gate, arrival, verdict, gate.reply.answer(facts), facts=facts)
+        elif gate.condition is None or self._holds(gate, arrival, gate.condition, facts):
+            self._publish(gate, arrival, facts)
+
+    def _read(self, gate: Gate, arrival: Arrival) -> Facts:
+        """Return what a request says, under the id that it is kept with (its event: the next)."""
+        caught = arrival.caught(self._ids.block(2), gate.source.id)
+        data = read(caught.form, arrival.header(b"content-type"), arrival.body)
+        facts = Facts("", data, EventMeta(caught=caught, hops=hops_in(arrival.headers)))
+        facts.type = gate.event_type.of(facts)
+        return facts
+
+    def _publish(self, gate: Gate, arrival: Arrival, facts: Facts) -> None:
+        """Make a request and its event durable, then answer."""
+        source = gate.source
+        key = None if gate.duplicate_key is None else gate.duplicate_key.of(facts, arrival.body)
+        waits = self._waiting.wanted(gate)
+        answer: Answer | None = None
+        if not waits:
+            answer = self._with_cors(gate, arrival, gate.reply.answer(facts))
+        request_id = _id_in(facts)
+        request = arrival.record(
+            request_id,
+            source,
+            Verdict.ACCEPTED,
+            event_id=request_id + 1,
+            key=key,
+            answer=answer,
+        )
+        wait = self._waiting.begin(gate, arrival, request, facts) if waits else None
+
+        def done(told: Receipt | synchronous.Verdict | HookferryError) -> None:
+            if isinstance(told, Receipt) and told.duplicate:
+                if wait is not None:
+                    wait.give_up()
+                self._duplicate(gate, arrival, told, key, answer)
+            elif isinstance(told, Receipt | synchronous.Verdict | SynchronousWebhookFailed):
+                self._taken(gate)
+                if answer is not None:
+                    arrival.told(arrival.outcome(request, answer))
+                elif wait is not None:
+                    self._waiting.heard(wait, gate, told)
+            else:  # nothing is stored
+                if wait is not None:
+                    wait.give_up()
+                if isinstance(told, Unavailable):
+                    arrival.told(unavailable(told))
+                else:
+                    self._filter(gate, arrival, Answer(422), told.code, told.detail)
+
+        trace = None
+        if any(name == TRACEPARENT for name, _ in arrival.headers):
+            trace = read_trace(arrival.headers)
+        try:
+            self._intake.catch(
+                self._directory.tenant_by_id(source.tenant_id),
+                facts.type,
+                facts.meta,
+                request,
+                self._claims(gate, arrival, key),
+                done,
+                waits=gate.waits,
+                stored=None if wait is None else wait.stored,
+                trace=trace,
+            )
+        except HookferryError:
+            if wait is not None:
+                wait.give_up()
+            raise
+
+    def _holds(self, gate: Gate, arrival: Arrival, condition: Condition, facts: Facts) -> bool:
+        detail = None
+        try:
+            if condition.holds(facts):
+                return True
+        except ConditionError as error:  # it can't be evaluated: fail closed
+            detail = error.detail
+        # SEMANTICS section 10; an asynchronous caller is not told what a source is interested in.
+        answer = Answer(422) if gate.waits else gate.reply.answer(facts)
+        self._keep(
+            gate,
+            arrival,
+            Verdict.FILTERED,
+            answer,
+            reason="condition",
+            detail=detail,
+            facts=facts,
+        )
+        return False
+
+    def _claims(self, gate: Gate, arrival: Arrival, key: str | None) -> tuple[DedupeKey, ...]:
+        """Return what is claimed in the commit: the duplicate key, and a release."""
+        claims: list[DedupeKey] = []
+        tenant_id = gate.source.tenant_id
+        if arrival.replay_of is None and key is not None:  # a replay is meant
+            claims.append(
+                DedupeKey(
+                    tenant_id,
+                    gate.label,
+                    hashlib.blake2b(key.encode(), digest_size=16).digest(),
+                    hashlib.blake2b(arrival.body, digest_size=16).digest(),
+                    b"",
+                    arrival.at_ms + gate.window_ms,
+                )
+            )
+        if arrival.releases is not None:  # once, whoever clicks twice
+            claims.append(
+                DedupeKey(
+                    tenant_id,
+                    SCOPE_RELEASE,
+                    arrival.releases.to_bytes(8, "big"),
+                    b"",
+                    b"",
+                    arrival.at_ms + RELEASE_MS,
+                )
+            )
+        return tuple(claims)
+
+    # ------------------------------------------------------------------ records and answers
+
+    def _taken(self, gate: Gate) -> None:
+        """Count an accepted request, and show it to those who watch."""
+        self._metrics.caught(gate.label, Verdict.ACCEPTED.label, None)
+        self._audience.caught(gate.source.id)
+
+    def _duplicate(
+        self,
+        gate: Gate,
+        arrival: Arrival,
+        first: Receipt,
+        key: str | None,
+        answer: Answer | None,
+    ) -> None:
+        """Answer a repeat as the first was answered, and keep it beside the first."""
+
+        def answered(answer: Answer) -> None:
+            self._keep(
+                gate,
+                arrival,
+                Verdict.DUPLICATE,
+                answer,
+                duplicate_of=first.request_id,
+                event_id=first.event_id,
+                key=key,
+            )
+
+        if answer is not None:
+            answered(answer)
+        else:
+            self._waiting.repeat(gate, first.request_id, first.event_id, answered)
+
+    def _filter(
+        self, gate: Gate, arrival: Arrival, answer: Answer, reason: str, detail: str | None
+    ) -> None:
+        """Keep a genuine request that is not run."""
+        self._keep(gate, arrival, Verdict.FILTERED, answer, reason=reason, detail=detail)
+
+    def _quarantine(self, gate: Gate, arrival: Arrival, reason: str, detail: str) -> None:
+        status = gate.source.refuse_status or REFUSED
+        answer = Answer(status, _CHALLENGE if status == REFUSED else ())
+        if gate.source.draft or gate.keeps_unproven(self._clock.monotonic()):
+            self._keep(
+                gate,
+                arrival,
+                Verdict.QUARANTINED,
+                answer,
+                reason=reason,
+                detail=detail,
+                ring=gate.unproven_ring,
+            )
+        else:
+            self._count(gate, arrival, Verdict.QUARANTINED, reason, answer)
+
+    def refused(self, gate: Gate, arrival: Arrival, reason: str, detail: str, status: int) -> None:
+        """Keep a request that was refused before its body was there, if there is room for it."""
+        self._metrics.caught(gate.label, Verdict.REJECTED.label, reason)
+        if not gate.keeps_unproven(self._clock.monotonic()):
+            return
+        request = arrival.record(
+            self._ids.next(),
+            gate.source,
+            Verdict.REJECTED,
+            reason=reason,
+            detail=detail,
+            answer=Answer(status),
+        )
+
+        def done(error: HookferryError | None) -> None:
+            if error is None:
+                self._audience.caught(gate.source.id)
+
+        try:
+            self._intake.keep(Acceptance(None, request=request, ring=gate.unproven_ring), done)
+        except Unavailable:
+            return  # it was counted, and its caller is answered anyway
+
+    def _keep(
+        self,
+        gate: Gate,
+        arrival: Arrival,
+        verdict: Verdict,
+        answer: Answer,
+        *,
+        reason: str | None = None,
+        detail: str | None = None,
+        duplicate_of: int | None = None,
+        event_id: int | None = None,
+        key: str | None = None,
+        ring: Ring | None = None,
+        facts: Facts | None = None,
+    ) -> None:
+        """Make a request durable that becomes no event, then answer it."""
+        answer = self._with_cors(gate, arrival, answer)
+        request = arrival.record(
+            self._ids.next() if facts is None else _id_in(facts),
+            gate.source,
+            verdict,
+            reason=reason,
+            detail=detail,
+            event_id=event_id,
+            duplicate_of=duplicate_of,
+            key=key,
+            answer=answer,
+        )
+
+        def done(error: HookferryError | None) -> None:
+            if error is not None:
+                arrival.told(unavailable(error))
+                return
+            self._metrics.caught(gate.label, verdict.label, reason)
+            self._audience.caught(gate.source.id)
+            arrival.told(arrival.outcome(request, answer))
+
+        try:
+            self._intake.keep(Acceptance(None, request=request, ring=ring or gate.ring), done)
+        except Unavailable as error:
+            done(error)
+
+    def _count(
+        self, gate: Gate, arrival: Arrival, verdict: Verdict, reason: str, answer: Answer
+    ) -> None:
+        self._metrics.caught(gate.label, verdict.label, reason)
+        arrival.told(Outcome(answer=answer, verdict=verdict, reason=reason))
+
+    def _with_cors(self, gate: Gate, arrival: Arrival, answer: Answer) -> Answer:
+        if gate.cors is None:
+            return answer
+        return Answer(
+            answer.status, (*answer.headers, *gate.cors.headers(arrival.headers)), answer.body
+        )
+
+
+def unavailable(error: HookferryError) -> Outcome:
+    """Return the outcome of a request that could not be stored: nothing is acknowledged."""
+    wait = error.retry_after if isinstance(error, Unavailable) else 1
+    return Outcome(
+        answer=Answer(503, (("retry-after", str(wait)),)),
+        verdict=Verdict.REJECTED,
+        reason=error.code,
+    )
+
+
+def _id_in(facts: Facts) -> int:
+    caught = facts.meta.caught
+    assert caught is not None  # as _read made it
+    return caught.request_id
+
+
+def _not_again(greeting: Greeting) -> Greeting:
+    return Greeting(name=greeting.name, status=403, reason="secret_already_known")

@@ -1,0 +1,362 @@
+"""Answers that a caller waits for: a webhook's, or a listener's (SEMANTICS section 10).
+
+The request is durable before anything is called. A caller is never held beyond its source's
+deadline: then it gets the late answer, and what runs goes on. A repeat gets what the first got.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from hookferry.catch.arrival import Arrival
+from hookferry.catch.gate import Gate
+from hookferry.catch.replies import ANSWER_HEADERS, Answer
+from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
+from hookferry.domain.request import CaughtRequest
+from hookferry.engine import synchronous
+from hookferry.engine.directory import Directory
+from hookferry.engine.intake import Receipt
+from hookferry.engine.verdicts import CALLER_GONE, CallOutcome
+from hookferry.errors import HookferryError, Unavailable
+from hookferry.ids import decode, encode
+from hookferry.match.facts import Facts
+from hookferry.store.ports import DeliveryFilter
+
+log = structlog.get_logger(__name__)
+
+REPEAT_SECONDS = 5.0
+"""How long a repeat waits for the first to be answered (SEMANTICS section 5)."""
+LISTENER_SECONDS = 10.0
+"""How long a caller waits for a listener where its source names no deadline of its own."""
+LISTENER = "listener"
+_PASSED_ON = frozenset(
+    ("content-type", "content-language", "content-encoding", "content-disposition", "retry-after")
+)
+"""Headers of a receiver's answer that its caller gets; others are the receiver's own business."""
+_NOTHING = Answer(204)
+_CALL_FAILED = Answer(502)
+_RUNNING = Answer(409)
+
+Said = Receipt | synchronous.Verdict | HookferryError
+
+
+class AnswerLog(Protocol):
+    """What is read and written of requests, deliveries and attempts."""
+
+    async def request(self, tenant_id: int, request_id: int) -> CaughtRequest | None:
+        """Return one request."""
+        ...
+
+    async def answer_request(
+        self,
+        tenant_id: int,
+        request_id: int,
+        status: int,
+        headers: tuple[tuple[str, str], ...],
+        body: bytes,
+        answered_by: str,
+    ) -> None:
+        """Keep what a caller was answered."""
+        ...
+
+    async def attempts(
+        self, tenant_id: int, delivery_id: int, *, limit: int = ..., newest: bool = ...
+    ) -> list[Attempt]:
+        """Return a delivery's attempts."""
+        ...
+
+    async def deliveries(self, where: DeliveryFilter, *, limit: int) -> list[Delivery]:
+        """Return deliveries."""
+        ...
+
+
+class Resending(Protocol):
+    """Queues deliveries again."""
+
+    async def resend(self, tenant_id: int, delivery_ids: list[int]) -> list[int]:
+        """Make settled deliveries due again."""
+        ...
+
+
+class Listeners:
+    """Programs that listen to sources and answer for them."""
+
+    def __init__(self) -> None:
+        self._answering: dict[int, int] = {}
+        self._expected: dict[int, Callable[[Answer], None]] = {}
+
+    def join(self, source_id: int) -> None:
+        """Begin to answer for a source."""
+        self._answering[source_id] = self._answering.get(source_id, 0) + 1
+
+    def leave(self, source_id: int) -> None:
+        """Cease to."""
+        left = self._answering[source_id] - 1
+        if left:
+            self._answering[source_id] = left
+        else:
+            del self._answering[source_id]
+
+    def answering(self, source_id: int) -> bool:
+        """Tell whether somebody answers for a source now."""
+        return source_id in self._answering
+
+    def expect(self, request_id: int, told: Callable[[Answer], None]) -> None:
+        """Pass on the answer to a request, should it come."""
+        self._expected[request_id] = told
+
+    def forget(self, request_id: int) -> None:
+        """Expect no answer any more."""
+        self._expected.pop(request_id, None)
+
+    def answer(self, request_id: int, answer: Answer) -> bool:
+        """Give an answer; tell whether anybody was still waiting for it."""
+        told = self._expected.pop(request_id, None)
+        if told is None:
+            return False
+        told(answer)
+        return True
+
+
+class Wait:
+    """One caller's wait.
+
+    Args:
+        waiting: what it belongs to.
+        gate: its source.
+        arrival: its request.
+        request: the record of it.
+        facts: what is known of it.
+        listening: a listener answers, not a webhook.
+    """
+
+    def __init__(
+        self,
+        waiting: Waiting,
+        gate: Gate,
+        arrival: Arrival,
+        request: CaughtRequest,
+        facts: Facts,
+        listening: bool,
+    ) -> None:
+        self._waiting = waiting
+        self._gate = gate
+        self._arrival = arrival
+        self._facts = facts
+        self._listening = listening
+        self.request = request
+        self.repeats: list[Callable[[Answer], None]] = []
+        """Callers that sent the same meanwhile."""
+        self._stored = False
+        self._over = False
+        self._told = False
+        respond = gate.source.respond
+        seconds = respond.deadline if respond.webhook is not None else LISTENER_SECONDS
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._deadline)
+
+    def stored(self) -> None:
+        """The request is durable."""
+        self._stored = True
+        if self._listening:
+            self._waiting.listeners.expect(self.request.id, self._listened)
+        if self._over:
+            self._late()
+
+    def _deadline(self) -> None:
+        self._over = True
+        if self._stored:  # before that, nothing may be acknowledged
+            self._late()
+
+    def _late(self) -> None:
+        self.tell(self._gate.late.answer(self._facts), "deadline")
+
+    def _listened(self, answer: Answer) -> None:
+        self.tell(answer, LISTENER)
+
+    def tell(self, answer: Answer, by: str) -> None:
+        """Answer the caller, once."""
+        if self._told:
+            return
+        self._told = True
+        self._timer.cancel()
+        self._waiting.close(self, answer, by)
+
+    def give_up(self) -> None:
+        """Nothing was stored: there is nobody to wait for."""
+        self._told = True
+        self._timer.cancel()
+        self._waiting.drop(self)
+
+    def finish(self, answer: Answer) -> None:
+        """Tell the caller."""
+        self._arrival.told(self._arrival.outcome(self.request, answer))
+
+
+class Waiting:
+    """The callers who wait.
+
+    Args:
+        store: requests and attempts.
+        resending: runs what a crash left unrun.
+        directory: webhooks by id and name.
+        listeners: who answers for which source.
+    """
+
+    def __init__(
+        self, store: AnswerLog, resending: Resending, directory: Directory, listeners: Listeners
+    ) -> None:
+        self._store = store
+        self._resending = resending
+        self._directory = directory
+        self.listeners = listeners
+        self._open: dict[int, Wait] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def wanted(self, gate: Gate) -> bool:
+        """Tell whether the callers of a source wait."""
+        return gate.waits or self.listeners.answering(gate.source.id)
+
+    def begin(self, gate: Gate, arrival: Arrival, request: CaughtRequest, facts: Facts) -> Wait:
+        """Begin to wait, before the request is stored."""
+        listening = self.listeners.answering(gate.source.id)
+        wait = self._open[request.id] = Wait(self, gate, arrival, request, facts, listening)
+        return wait
+
+    def heard(self, wait: Wait, gate: Gate, told: Said) -> None:
+        """Take what the engine says of a stored request that a caller waits for."""
+        wait.stored()
+        if self.listeners.answering(gate.source.id):
+            return  # it is the listener's to answer
+        if isinstance(told, Receipt):
+            wait.tell(_NOTHING, "nobody")  # no synchronous webhook took it (S-CR-08)
+            return
+        self._spawn(self._webhook_said(wait, gate, outcomes_of(told)))
+
+    async def _webhook_said(self, wait: Wait, gate: Gate, outcomes: Sequence[CallOutcome]) -> None:
+        wanted = gate.source.respond.webhook
+        for outcome in outcomes:
+            if wanted in (outcome.webhook, outcome.name):
+                answer = await self._answer_of(gate, outcome)
+                wait.tell(answer, outcome.webhook)
+                return
+        wait.tell(_NOTHING, "nobody")
+
+    async def _answer_of(self, gate: Gate, outcome: CallOutcome) -> Answer:
+        """Return what a webhook's receiver answered, as its caller gets it."""
+        delivery_id = decode("dlv", outcome.delivery)
+        try:
+            attempts = await self._store.attempts(
+                gate.source.tenant_id, delivery_id, limit=1, newest=True
+            )
+        except Unavailable as error:
+            log.warning("answer_unreadable", error=error.code)
+            return _CALL_FAILED
+        if not attempts or attempts[0].status is None or attempts[0].response_truncated:
+            return _CALL_FAILED
+        attempt = attempts[0]
+        assert attempt.status is not None
+        return Answer(attempt.status, _passed_on(attempt.response_head), attempt.response_body)
+
+    # ------------------------------------------------------------------ repeats
+
+    def repeat(
+        self, gate: Gate, first_id: int, event_id: int, then: Callable[[Answer], None]
+    ) -> None:
+        """Find what a repeated request is answered: what the first was, once that is known."""
+        running = self._open.get(first_id)
+        if running is None:
+            self._spawn(self._recall(gate, first_id, event_id, then))
+            return
+
+        def late() -> None:
+            running.repeats.remove(answered)
+            then(_RUNNING)
+
+        def answered(answer: Answer) -> None:
+            timer.cancel()
+            then(answer)
+
+        timer = asyncio.get_running_loop().call_later(REPEAT_SECONDS, late)
+        running.repeats.append(answered)
+
+    async def _recall(
+        self, gate: Gate, first_id: int, event_id: int, then: Callable[[Answer], None]
+    ) -> None:
+        tenant_id = gate.source.tenant_id
+        try:
+            first = await self._store.request(tenant_id, first_id)
+            if first is not None and first.status:
+                then(Answer(first.status, first.answer_headers, first.answer_body))
+                return
+            await self._run_again(tenant_id, event_id)
+        except Unavailable as error:
+            then(Answer(503, (("retry-after", str(error.retry_after)),)))
+            return
+        # Its caller was never told, because the server died meanwhile: the repeat is not swallowed.
+        then(Answer(gate.source.respond.late.status))
+
+    async def _run_again(self, tenant_id: int, event_id: int) -> None:
+        where = DeliveryFilter(
+            tenant_id=tenant_id, event_id=event_id, states=(DeliveryState.FAILED,)
+        )
+        unrun = [
+            delivery.id
+            for delivery in await self._store.deliveries(where, limit=250)
+            if delivery.last_error == CALLER_GONE
+        ]
+        if unrun:
+            await self._resending.resend(tenant_id, unrun)
+
+    # ------------------------------------------------------------------ the end of a wait
+
+    def drop(self, wait: Wait) -> None:
+        """Forget a wait for what was not stored."""
+        self._open.pop(wait.request.id, None)
+        self.listeners.forget(wait.request.id)
+
+    def close(self, wait: Wait, answer: Answer, by: str) -> None:
+        """Keep an answer, then give it."""
+        self.listeners.forget(wait.request.id)
+        self._spawn(self._keep(wait, answer, by))
+
+    async def _keep(self, wait: Wait, answer: Answer, by: str) -> None:
+        request = wait.request
+        try:
+            await self._store.answer_request(
+                request.tenant_id, request.id, answer.status, answer.headers, answer.body, by
+            )
+        except Unavailable as error:  # the event is stored; only what was answered is forgotten
+            log.warning("answer_not_kept", request=encode("req", request.id), error=error.code)
+        self._open.pop(request.id, None)
+        wait.finish(answer)
+        for repeat in wait.repeats:
+            repeat(answer)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def outcomes_of(told: synchronous.Verdict | HookferryError) -> Sequence[CallOutcome]:
+    """Return what each synchronous webhook came to."""
+    if isinstance(told, synchronous.Verdict):
+        return told.outcomes
+    outcomes: Any = told.extra.get("outcomes", ())
+    return tuple(outcomes)
+
+
+def _passed_on(head: bytes) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a receiver's answer that its caller gets."""
+    own = {name for name, _ in ANSWER_HEADERS}
+    passed = []
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        known = name.strip().lower()
+        if known.decode("latin-1") in _PASSED_ON and known not in own:
+            passed.append((known.decode("latin-1"), value.strip(b" \t").decode("latin-1")))
+    return tuple(passed)
