@@ -43,7 +43,6 @@ from hookferry.store.ports import Acceptance, DedupeKey
 from hookferry.telemetry import Metrics
 from hookferry.tracing import AcceptSpan, TraceContext, Tracing
 from hookferry.wire.bodies import data_of
-from hookferry.wire.bodies import data_of
 
 log = structlog.get_logger(__name__)
 
