@@ -20,9 +20,12 @@ from hookferry.api.connections import WireLimits
 from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
 from hookferry.api.wire import PageSizes
+from hookferry.catch.catching import Catching
 from hookferry.catch.definition import SourceLimits
+from hookferry.catch.gate import GateLimits
 from hookferry.catch.sources import Sources
 from hookferry.clock import SystemClock
+from hookferry.domain.webhook import RateLimit
 from hookferry.engine.credentials import Credentials
 from hookferry.engine.definition import DefinitionLimits
 from hookferry.engine.directory import Directory
@@ -37,7 +40,7 @@ from hookferry.engine.webhooks import Webhooks
 from hookferry.errors import BadSettings
 from hookferry.settings import Settings
 from hookferry.store.null import NullLedger
-from hookferry.store.ports import Store
+from hookferry.store.ports import Ring, Store
 from hookferry.store.sqlite.store import SqliteStore
 from hookferry.telemetry import Metrics
 from hookferry.tracing import Tracing, tracing_of
@@ -46,6 +49,7 @@ from hookferry.transport.client import HttpTransport
 from hookferry.transport.dns import Resolver
 from hookferry.transport.guard import Guard
 from hookferry.transport.limits import Limits
+from hookferry.wire.client_address import Proxies
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +99,10 @@ class App:
         settings = self.settings
         return settings.public_url or f"http://{settings.host}:{settings.port}"
 
+    def _shown_origin(self) -> str:
+        """Return the address that links and sources' addresses begin with."""
+        return self.url or self._origin
+
     def stop(self) -> None:
         """Begin to shut down: take no new connections, let requests finish, drain the engine."""
         self._draining = True
@@ -137,6 +145,38 @@ class App:
             await self._first_key(keys, directory)
             check = TargetChecker(guard, resolver, clock, limits)
             pings = Pings(transport, engine.planner, engine.ids, clock, origin=self._origin)
+            fields = SourceLimits(
+                caught_limit=settings.caught_limit,
+                retention_days=settings.retention_days,
+                request_retention_days=settings.request_retention_days,
+            )
+            sources = Sources(
+                store,
+                directory,
+                sealer,
+                engine.ids,
+                clock,
+                self._shown_origin,
+                limits=fields,
+                rotation_overlap=settings.rotation_overlap_hours * 3600,
+            )
+            catching = Catching(
+                engine,
+                store=store,
+                sources=sources,
+                transport=transport,
+                unseal=sealer.unseal,
+                metrics=self.metrics,
+                limits=GateLimits(
+                    fields=fields,
+                    unproven=Ring(True, settings.quarantine_requests, settings.quarantine_bytes),
+                    unproven_rate=RateLimit(
+                        per_second=settings.quarantine_rate,
+                        burst=max(1, int(10 * settings.quarantine_rate)),
+                    ),
+                ),
+                origin=self._shown_origin,
+            )
             services = Services(
                 store=store,
                 clock=clock,
@@ -164,20 +204,9 @@ class App:
                 ),
                 pings=pings,
                 credentials=Credentials(store, directory, sealer, engine.ids, clock),
-                sources=Sources(
-                    store,
-                    directory,
-                    sealer,
-                    engine.ids,
-                    clock,
-                    lambda: self.url or self._origin,
-                    limits=SourceLimits(
-                        caught_limit=settings.caught_limit,
-                        retention_days=settings.retention_days,
-                        request_retention_days=settings.request_retention_days,
-                    ),
-                    rotation_overlap=settings.rotation_overlap_hours * 3600,
-                ),
+                sources=sources,
+                catching=catching,
+                proxies=Proxies(settings.trusted_proxies),
                 requests=SentRequests(store, directory, engine.planner),
                 sealer=sealer,
                 render_metrics=self.metrics.render,

@@ -16,6 +16,8 @@ from hookferry.api.app import build_api
 from hookferry.api.connections import WireLimits
 from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
+from hookferry.catch.catching import Catching
+from hookferry.catch.gate import GateLimits
 from hookferry.catch.sources import Sources
 from hookferry.clock import SystemClock
 from hookferry.domain.event import Event
@@ -33,6 +35,7 @@ from hookferry.store.ports import Batch, Committed, EventFilter
 from hookferry.store.sqlite.store import SqliteStore
 from hookferry.telemetry import Metrics
 from hookferry.transport.port import Outcome, Request
+from hookferry.wire.client_address import Proxies
 
 ADMIN = "hf_test_administrator_key_0123456789"
 TARGET = "https://receiver.example/hook"
@@ -213,6 +216,17 @@ async def running_house(
     directory, ids = engine.directory, engine.ids
     targets = TargetCheck()
     pings = Pings(transport, engine.planner, ids, clock)
+    sources = Sources(store, directory, sealer, ids, clock, lambda: "https://hooks.example")
+    catching = Catching(
+        engine,
+        store=store,
+        sources=sources,
+        transport=transport,
+        unseal=sealer.unseal,
+        metrics=metrics,
+        limits=GateLimits(),
+        origin=lambda: "https://hooks.example",
+    )
     services = Services(
         store=store,
         clock=clock,
@@ -227,7 +241,9 @@ async def running_house(
         ),
         pings=pings,
         credentials=Credentials(store, directory, sealer, ids, clock),
-        sources=Sources(store, directory, sealer, ids, clock, lambda: "https://hooks.example"),
+        sources=sources,
+        catching=catching,
+        proxies=Proxies(),
         requests=SentRequests(store, directory, engine.planner),
         sealer=sealer,
         render_metrics=metrics.render,

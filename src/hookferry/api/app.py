@@ -11,6 +11,7 @@ from litestar import Litestar, Router
 
 from hookferry.api import openapi
 from hookferry.api.access import Access
+from hookferry.api.catching import CatchRoute
 from hookferry.api.dialects.superoffice import superoffice_routers
 from hookferry.api.framework import (
     administrator,
@@ -70,7 +71,11 @@ def build_api(services: Services) -> tuple[AsgiApp, Sequence[HotRoute]]:
         lambda path: BATCH_BODY if path == "/api/v1/events/batch" else MANAGEMENT_BODY,
         services.idempotency_s,
     )
-    return EveryAnswer(app), [PublishRoute(access, services.intake)]
+    catching = services.catching
+    return EveryAnswer(app), [
+        PublishRoute(access, services.intake),
+        CatchRoute(catching.reception, catching.pipeline, services.proxies, services.clock),
+    ]
 
 
 def _application(s: Services, access: Access, describe: Callable[[], dict[str, Any]]) -> Litestar:

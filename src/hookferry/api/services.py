@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hookferry.api.wire import PageSizes
+from hookferry.catch.catching import Catching
 from hookferry.catch.sources import Sources
 from hookferry.clock import Clock
 from hookferry.engine.actions import Actions
@@ -21,6 +22,7 @@ from hookferry.engine.tenants import Tenants
 from hookferry.engine.webhooks import Webhooks
 from hookferry.ids import IdSource
 from hookferry.store.ports import Answers, ConfigStore, Log, Requests
+from hookferry.wire.client_address import Proxies
 
 
 class ApiStore(Log, Requests, Answers, ConfigStore, Protocol):
@@ -46,6 +48,9 @@ class Services:
     webhooks: Webhooks
     credentials: Credentials
     sources: Sources
+    catching: Catching
+    proxies: Proxies
+    """Finds callers' addresses."""
     requests: SentRequests
     pings: Pings
     sealer: Sealer

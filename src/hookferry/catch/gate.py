@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import msgspec
 
 from hookferry.catch.addresses import network_of
+from hookferry.catch.defaults import in_force
+from hookferry.catch.definition import SourceLimits
 from hookferry.catch.replies import Cors, PreparedReply
 from hookferry.domain.source import Source, Verification
 from hookferry.domain.webhook import RateLimit
@@ -31,13 +33,10 @@ from hookferry.match.readings import DuplicateKey, EventTypeRule
 from hookferry.store.ports import Ring
 from hookferry.wire.client_address import AllowList
 from hookferry.wire.inbound.definition import compile_verification
-from hookferry.wire.inbound.presets import Preset, preset_named
 from hookferry.wire.inbound.received import Verifier
 
-WINDOW_SECONDS = 72 * 3600.0
-"""How long a duplicate key is kept, where the source does not say (SEMANTICS section 5)."""
-BIN_REQUESTS = 500
 BIN_BYTES = 50 * 1024 * 1024
+"""Bytes of bodies that a source keeps whose number of requests is bounded."""
 MAINTENANCE_SECONDS = 60
 """``Retry-After`` while a source is under maintenance."""
 
@@ -45,7 +44,7 @@ MAINTENANCE_SECONDS = 60
 class GateLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of every source (SEMANTICS section 11)."""
 
-    max_body: int = 5 * 1024 * 1024
+    fields: SourceLimits = SourceLimits()
     unproven: Ring = Ring(True, 500, 50 * 1024 * 1024)
     """What is kept of refused requests."""
     unproven_rate: RateLimit = RateLimit(per_second=20, burst=200)
@@ -78,7 +77,9 @@ class Gate:
     ) -> None:
         self.source = source
         self.label = encode("src", source.id)
-        self.max_body = source.max_body or limits.max_body
+        force = in_force(source, limits.fields)
+        self.max_body = force.max_body
+        self.refuse_status = force.refuse_status
         self._methods = frozenset(source.methods)
         self._allow = AllowList([network_of(text, field="allow_ips") for text in source.allow_ips])
         self._bucket: Bucket | None = None
@@ -89,8 +90,7 @@ class Gate:
             Bucket(limits.unproven_rate, now) if before is None else before._unproven
         )
         self.unproven_ring = limits.unproven
-        self.ring = ring_of(source)
-        self.preset = preset_of(source)
+        self.ring = None if force.keep is None else Ring(False, force.keep, BIN_BYTES)
         self._verify = source.verify
         self._unseal = unseal
         self._until_ms = -1
@@ -98,24 +98,10 @@ class Gate:
         """What verifies now, newest first."""
         self._verifier: Verifier | None = None
         self.verifier(now_ms)
-        preset = self.preset
-        self.handshakes: Sequence[str] = (
-            source.handshakes
-            if source.handshakes is not None
-            else preset.handshakes
-            if preset is not None
-            else ()
-        )
-        self.event_type = EventTypeRule(
-            source.event_type
-            if source.event_type is not None or preset is None
-            else preset.event_type
-        )
-        key = source.deduplicate
-        if key is None and preset is not None:
-            key = preset.deduplicate
-        self.duplicate_key = DuplicateKey(key) if key else None
-        self.window_ms = int((source.window or WINDOW_SECONDS) * 1000)
+        self.handshakes: Sequence[str] = force.handshakes
+        self.event_type = EventTypeRule(force.event_type)
+        self.duplicate_key = DuplicateKey(force.deduplicate) if force.deduplicate else None
+        self.window_ms = int(force.window * 1000)
         self.condition: Condition | None = (
             None if source.condition is None else parse_condition(source.condition)
         )
@@ -178,18 +164,3 @@ class Gate:
     def keeps_unproven(self, now: float) -> bool:
         """Tell whether one more refused request is kept now, or only counted."""
         return self._unproven.take(now) == 0.0
-
-
-def preset_of(source: Source) -> Preset | None:
-    """Return the preset that a source's verification names, if it names one."""
-    if source.verify is None:
-        return None
-    name = source.verify.scheme.get("preset")
-    return None if name is None else preset_named(name)
-
-
-def ring_of(source: Source) -> Ring | None:
-    """Return the bound on what a source keeps, beside its retention."""
-    if source.keep is not None:
-        return Ring(False, source.keep, BIN_BYTES)
-    return Ring(False, BIN_REQUESTS, BIN_BYTES) if source.bin else None

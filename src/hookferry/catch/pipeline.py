@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from hookferry.catch.arrival import Arrival, Outcome
+from hookferry.catch.defaults import REFUSE_STATUS
 from hookferry.catch.gate import Gate
 from hookferry.catch.replies import Answer
 from hookferry.catch.waiting import Waiting
@@ -45,8 +46,6 @@ from hookferry.wire.verification import VerificationFailed
 
 log = structlog.get_logger(__name__)
 
-REFUSED = 401
-"""What a request is answered that is not shown to be genuine; it learns nothing more."""
 _CHALLENGE = (("www-authenticate", 'Webhook realm="hookferry"'),)
 # RFC 9110 section 11.6.1: a 401 names a scheme; this one says nothing about the source's own.
 SCOPE_RELEASE = "release"
@@ -83,14 +82,6 @@ class Adopting(Protocol):
         ...
 
 
-class Audience(Protocol):
-    """Who watches sources live."""
-
-    def caught(self, source_id: int) -> None:
-        """Hear that a request of this source is durable."""
-        ...
-
-
 class Pipeline:
     """Takes requests.
 
@@ -101,8 +92,8 @@ class Pipeline:
         keys: what verification needs.
         confirming: handshakes' calls.
         adopting: handshakes' secrets.
-        audience: told of every request that is durable.
-        origin: the address under which this server is known, without a trailing slash.
+        caught: told the source of every request that is durable.
+        origin: tells the address under which this server is known, without a trailing slash.
     """
 
     def __init__(
@@ -114,11 +105,11 @@ class Pipeline:
         keys: Keys,
         confirming: Confirming,
         adopting: Adopting,
-        audience: Audience,
+        caught: Callable[[int], None],
         clock: Clock,
         ids: IdSource,
         metrics: Metrics,
-        origin: str,
+        origin: Callable[[], str],
     ) -> None:
         self._directory = directory
         self._intake = intake
@@ -126,7 +117,7 @@ class Pipeline:
         self._keys = keys
         self._confirming = confirming
         self._adopting = adopting
-        self._audience = audience
+        self._caught = caught
         self._clock = clock
         self._ids = ids
         self._metrics = metrics
@@ -147,7 +138,7 @@ class Pipeline:
                 arrival.told(Outcome(answer=preflight, verdict=Verdict.HANDSHAKE))
                 return
         self._intake.check_room(len(arrival.body))
-        received = arrival.received(source, self._origin)
+        received = arrival.received(source, self._origin())
         try:
             if (
                 gate.handshakes
@@ -364,7 +355,7 @@ class Pipeline:
     def _taken(self, gate: Gate) -> None:
         """Count an accepted request, and show it to those who watch."""
         self._metrics.caught(gate.label, Verdict.ACCEPTED.label, None)
-        self._audience.caught(gate.source.id)
+        self._caught(gate.source.id)
 
     def _duplicate(
         self,
@@ -399,8 +390,8 @@ class Pipeline:
         self._keep(gate, arrival, Verdict.FILTERED, answer, reason=reason, detail=detail)
 
     def _quarantine(self, gate: Gate, arrival: Arrival, reason: str, detail: str) -> None:
-        status = gate.source.refuse_status or REFUSED
-        answer = Answer(status, _CHALLENGE if status == REFUSED else ())
+        status = gate.refuse_status
+        answer = Answer(status, _CHALLENGE if status == REFUSE_STATUS else ())
         if gate.source.draft or gate.keeps_unproven(self._clock.monotonic()):
             self._keep(
                 gate,
@@ -430,7 +421,7 @@ class Pipeline:
 
         def done(error: HookferryError | None) -> None:
             if error is None:
-                self._audience.caught(gate.source.id)
+                self._caught(gate.source.id)
 
         try:
             self._intake.keep(Acceptance(None, request=request, ring=gate.unproven_ring), done)
@@ -471,7 +462,7 @@ class Pipeline:
                 arrival.told(unavailable(error))
                 return
             self._metrics.caught(gate.label, verdict.label, reason)
-            self._audience.caught(gate.source.id)
+            self._caught(gate.source.id)
             arrival.told(arrival.outcome(request, answer))
 
         try:

@@ -18,7 +18,6 @@ from hookferry.catch.replies import ANSWER_HEADERS, Answer
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.request import CaughtRequest
 from hookferry.engine import synchronous
-from hookferry.engine.directory import Directory
 from hookferry.engine.intake import Receipt
 from hookferry.engine.verdicts import CALLER_GONE, CallOutcome
 from hookferry.errors import HookferryError, Unavailable
@@ -202,16 +201,12 @@ class Waiting:
     Args:
         store: requests and attempts.
         resending: runs what a crash left unrun.
-        directory: webhooks by id and name.
         listeners: who answers for which source.
     """
 
-    def __init__(
-        self, store: AnswerLog, resending: Resending, directory: Directory, listeners: Listeners
-    ) -> None:
+    def __init__(self, store: AnswerLog, resending: Resending, listeners: Listeners) -> None:
         self._store = store
         self._resending = resending
-        self._directory = directory
         self.listeners = listeners
         self._open: dict[int, Wait] = {}
         self._tasks: set[asyncio.Task[None]] = set()

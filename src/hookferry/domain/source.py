@@ -92,7 +92,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     handshakes: tuple[str, ...] | None = None
     """Names of ``hookferry.wire.greetings`` that are answered."""
     verify_token: str | None = None
-    """What a subscriber's GET must name (``hub.verify_token``), under handshakes that ask for it."""
+    """What a subscription must name (``hub.verify_token``), under handshakes that ask for it."""
     deduplicate: dict[str, Any] | None = None
     """``{"header"}``, ``{"json_path"}``, ``{"template"}``, ``{"body_hash": true}``; or ``{}`` for
     no duplicates at all."""

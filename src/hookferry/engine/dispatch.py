@@ -223,10 +223,11 @@ def policy_of(webhook: Webhook, profile: Profile) -> Policy:
 
 def shown_url(target: Target, path: str) -> str:
     """Return where requests go, without the query, which may hold a secret."""
-    return f"{target.scheme}://{_authority(target)}{path.partition('?')[0]}"
+    return f"{target.scheme}://{authority(target)}{path.partition('?')[0]}"
 
 
-def _authority(target: Target) -> str:
+def authority(target: Target) -> str:
+    """Return a target as a Host header names it (RFC 9110 section 7.2)."""
     host = f"[{target.host}]" if ":" in target.host else target.host
     if target.port != (443 if target.scheme == "https" else 80):
         host = f"{host}:{target.port}"
@@ -248,7 +249,7 @@ class _Fixed:
     ) -> None:
         self._first = [
             f"POST {path} HTTP/1.1".encode(),
-            b"Host: " + _authority(target).encode(),
+            b"Host: " + authority(target).encode(),
         ]
         self._lines: list[bytes] = []
         self._shown: list[bytes] = []
