@@ -28,7 +28,7 @@ class Checking(ABC):
     def verify(self, request: Received, now: float, keys: Mapping[str, bytes]) -> Verified:
         """Check a request; see ``Verifier``."""
 
-    def trials(self, request: Received, keys: Mapping[str, bytes]) -> tuple[Trial, ...]:
+    def trials(self, request: Received, now: float, keys: Mapping[str, bytes]) -> tuple[Trial, ...]:
         """Return what is tried on a request, whatever its age.
 
         Raises:
@@ -62,7 +62,7 @@ class Checking(ABC):
             detail = ". ".join(filter(None, (failed.detail, self.hint(request, now, failed))))
         try:
             timestamp = self.claimed(request)
-            trials = self.trials(request, keys)
+            trials = self.trials(request, now, keys)
         except VerificationFailed:
             pass  # as verify said
         return Explanation(

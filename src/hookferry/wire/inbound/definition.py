@@ -14,9 +14,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from hookferry.errors import InvalidField, UnknownField
+from hookferry.wire.inbound.adyen import AdyenScheme, AdyenVerifier
+from hookferry.wire.inbound.http_signatures import HttpSignatureScheme, HttpSignatureVerifier
+from hookferry.wire.inbound.jwt import JwtScheme, JwtVerifier
+from hookferry.wire.inbound.paypal import PaypalScheme, PaypalVerifier
 from hookferry.wire.inbound.presets import preset_named
 from hookferry.wire.inbound.received import Verifier
 from hookferry.wire.inbound.signature import SignatureScheme, SignatureVerifier
+from hookferry.wire.inbound.sns import SnsScheme, SnsVerifier
 from hookferry.wire.inbound.standard import StandardScheme, StandardVerifier
 from hookferry.wire.inbound.tokens import BasicScheme, BearerScheme, TokenScheme, TokenVerifier
 
@@ -37,6 +42,11 @@ KINDS: dict[str, Kind] = {
     "basic": Kind(BasicScheme, TokenVerifier),
     "bearer": Kind(BearerScheme, TokenVerifier),
     "token": Kind(TokenScheme, TokenVerifier),
+    "jwt": Kind(JwtScheme, JwtVerifier),
+    "http_signature": Kind(HttpSignatureScheme, HttpSignatureVerifier),
+    "adyen": Kind(AdyenScheme, AdyenVerifier),
+    "sns": Kind(SnsScheme, SnsVerifier),
+    "paypal": Kind(PaypalScheme, PaypalVerifier),
 }
 
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")

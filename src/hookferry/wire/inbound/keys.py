@@ -30,7 +30,12 @@ MIN_RSA_BITS = 1_024
 """What a provider's old keys may have; below it a key can be factored."""
 MAX_RSA_BITS = 8_192
 
-_MACS = {"hmac-sha1": "sha1", "hmac-sha256": "sha256", "hmac-sha512": "sha512"}
+_MACS = {
+    "hmac-sha1": "sha1",
+    "hmac-sha256": "sha256",
+    "hmac-sha384": "sha384",
+    "hmac-sha512": "sha512",
+}
 
 
 class Key(Protocol):
@@ -171,6 +176,8 @@ _PUBLIC: dict[str, tuple[str, Callable[[PublicKeyTypes], Key | None]]] = {
     "ecdsa-p256-sha256-fixed": ("a P-256", _ecdsa(fixed=True)),
     "rsa-sha1": ("an RSA", _rsa(hashes.SHA1())),  # noqa: S303  what old providers sign with
     "rsa-sha256": ("an RSA", _rsa(hashes.SHA256())),
+    "rsa-sha384": ("an RSA", _rsa(hashes.SHA384())),
+    "rsa-sha512": ("an RSA", _rsa(hashes.SHA512())),
     "rsa-pss-sha512": ("an RSA", _rsa(hashes.SHA512(), pss=True)),
 }
 

@@ -28,10 +28,11 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     title: str
     evidence: Evidence
     scheme: dict[str, Any]
-    """What ``definition.compile_verification`` compiles; fields that only the owner knows, such as
-    PayPal's ``webhook_id``, are missing."""
+    """What ``definition.compile_verification`` compiles, together with ``needs``."""
+    needs: tuple[str, ...] = ()
+    """Fields of the scheme that only the source's owner knows, such as PayPal's ``webhook_id``."""
     secret: str
-    """What the provider calls the secret or key that the source is given."""
+    """What the provider calls the secret or key that the source is given; empty for none."""
     deduplicate: dict[str, Any]
     """As ``Source.deduplicate``."""
     event_type: str | dict[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -68,9 +68,36 @@ def one_header(request: Received, name: bytes) -> bytes:
     return value
 
 
-def url_bytes(request: Received) -> bytes:
-    """Return the whole address as the sender knows it."""
-    return request.url.encode("utf-8", "surrogatepass")
+class Url(NamedTuple):
+    """The parts of an address that schemes take apart; all of them as written."""
+
+    scheme: str
+    user: str
+    """With its ``@``."""
+    host: str
+    """An IPv6 address in its brackets."""
+    port: str
+    """Empty where it is left out or the scheme's own."""
+    rest: str
+    """Path and query."""
+
+
+def split_url(url: str) -> Url:
+    """Take an address apart.
+
+    Raises:
+        VerificationFailed: it is no absolute http or https URL.
+    """
+    found = _URL.fullmatch(url)
+    if found is None:
+        raise VerificationFailed(
+            Reason.MALFORMED,
+            "the scheme signs the address, and the source's public_url is no absolute URL",
+        )
+    scheme, user, host, port, rest = found.groups("")
+    if port == _DEFAULT_PORTS[scheme]:
+        port = ""
+    return Url(scheme, user, host, port, rest)
 
 
 def url_variants(url: str) -> list[tuple[str, str]]:

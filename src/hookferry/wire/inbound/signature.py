@@ -158,7 +158,7 @@ class SignatureVerifier(Checking):
             timestamp = int(moment)
         return Verified(id=self._id_in(reading), timestamp=timestamp)
 
-    def trials(self, request: Received, keys: Mapping[str, bytes]) -> tuple[Trial, ...]:
+    def trials(self, request: Received, now: float, keys: Mapping[str, bytes]) -> tuple[Trial, ...]:
         """Return each signed content that is tried."""
         reading = Reading(request)
         claim = self._claim(reading)

@@ -64,7 +64,7 @@ class StandardVerifier(Checking):
             self._keys, self._headers(request), request.body, now=now, tolerance=self._tolerance
         )
 
-    def trials(self, request: Received, keys: Mapping[str, bytes]) -> tuple[Trial, ...]:
+    def trials(self, request: Received, now: float, keys: Mapping[str, bytes]) -> tuple[Trial, ...]:
         """Return the one content that is signed."""
         headers = dict(self._headers(request))
         content = b"%b.%b.%b" % (
