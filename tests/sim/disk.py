@@ -341,7 +341,10 @@ def forget_event(disk: Disk, event_id: int) -> int:
             del disk.attempts[number]
         del disk.deliveries[d.id]
     disk.of_event.pop(event_id, None)
-    del disk.events[event_id]
+    payload = disk.events.pop(event_id).payload
+    for number, request in disk.requests.items():
+        if request.event_id == event_id and request.body == payload:
+            disk.requests[number] = replace(request, body=b"")
     return 1
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+from typing import Any
 
 from hookferry import ids
 from hookferry.domain.credential import Credential, CredentialKind
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import NO_META, Event, EventMeta, EventState
+from hookferry.domain.request import Caught, CaughtRequest, Verdict
+from hookferry.domain.source import Source
 from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import Health, Webhook
 from hookferry.store.ports import (
@@ -17,6 +20,7 @@ from hookferry.store.ports import (
     Committed,
     DedupeKey,
     HealthChange,
+    Ring,
     Settlement,
     Store,
 )
@@ -24,6 +28,9 @@ from hookferry.store.ports import (
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
 DAY = 24 * HOUR
+SOURCE = 77
+"""The id of a source that requests come to where no test looks at the source itself."""
+HEADERS = ((b"Host", b"example.com"), (b"X-Tag", b"\xff one"), (b"x-tag", b"two"))
 
 
 class Maker:
@@ -92,6 +99,78 @@ class Maker:
             updated_at_ms=NOW,
         )
 
+    def source(
+        self,
+        name: str = "shop",
+        *,
+        tenant: int = 1,
+        guid: str | None = None,
+        at: int = NOW,
+    ) -> Source:
+        number = self.id()
+        return Source(
+            id=number,
+            tenant_id=tenant,
+            name=name,
+            guid=f"{number:040x}" if guid is None else guid,
+            created_at_ms=at,
+            updated_at_ms=at,
+        )
+
+    def request(
+        self,
+        verdict: Verdict = Verdict.QUARANTINED,
+        *,
+        tenant: int = 1,
+        source: int = SOURCE,
+        at: int = NOW,
+        body: bytes = b"\x00body\xff",
+        **rest: Any,
+    ) -> CaughtRequest:
+        """Make a request that became no event."""
+        return CaughtRequest(
+            **{
+                "id": self.id(at),
+                "tenant_id": tenant,
+                "source_id": source,
+                "received_at_ms": at,
+                "verdict": verdict,
+                "method": "POST",
+                "path": b"/webhooks/\xc3\xa4/a%20b",
+                "query": b"x=1&x=2",
+                "headers": HEADERS,
+                "body": body,
+                "client": "203.0.113.9",
+                **rest,
+            }
+        )
+
+    def caught(
+        self,
+        *,
+        tenant: int = 1,
+        source: int = SOURCE,
+        at: int = NOW,
+        body: bytes = b"{}",
+        key: DedupeKey | None = None,
+        **rest: Any,
+    ) -> Acceptance:
+        """Make a request that became an event, and that event."""
+        number = self.id(at)
+        meta = EventMeta(
+            caught=Caught(request_id=number, source_id=source, form="json", headers=HEADERS)
+        )
+        event = self.event(tenant=tenant, payload=body, at=at, meta=meta)
+        request = self.request(
+            Verdict.ACCEPTED,
+            tenant=tenant,
+            source=source,
+            at=at,
+            body=body,
+            **{"id": number, "event_id": event.id, "status": 204, **rest},
+        )
+        return Acceptance(event, (), () if key is None else (key,), request)
+
     def tenant(self, name: str) -> Tenant:
         return Tenant(id=self.id(), name=name, created_at_ms=NOW, updated_at_ms=NOW)
 
@@ -142,6 +221,10 @@ class Books:
 
     async def accept(self, *acceptances: Acceptance) -> Committed:
         return await self.store.commit(Batch(await self.version(), accept=acceptances))
+
+    async def catch(self, *requests: CaughtRequest, ring: Ring | None = None) -> Committed:
+        """Store requests that became no events."""
+        return await self.accept(*(Acceptance(None, (), (), r, ring) for r in requests))
 
     async def owed(
         self, webhook: Webhook, *, payload: bytes = b"{}", due: int | None = None, at: int = NOW
