@@ -221,6 +221,9 @@ def test_a_failed_verification_is_a_hookferry_error_with_a_stable_code() -> None
         "mismatch",
         "stale",
         "future",
+        "malformed",
+        "digest_mismatch",
+        "key_unavailable",
     }
 
 

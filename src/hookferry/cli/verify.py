@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 from cyclopts import Parameter
 
-from hookferry import verify as check
 from hookferry.cli.reading import read_bytes, read_text
 from hookferry.cli.terminal import CommandError, Exit, out, safe
-from hookferry.errors import InvalidField
+from hookferry.errors import InvalidInput
 from hookferry.ids import encode
-from hookferry.wire.schemes import DEFAULT_TOLERANCE_S, SCHEMES
+from hookferry.wire import schemes
+from hookferry.wire.inbound.presets import PRESETS
+from hookferry.wire.inbound.received import Explanation, KeyNeeded
 from hookferry.wire.uuids import event_in
-from hookferry.wire.verification import VerificationFailed, Verified
+from hookferry.wire.verification import Reason, VerificationFailed, Verified
+
+SHOWN = 4_000
+"""Characters of signed content that are shown."""
 
 
 def verify(
@@ -23,9 +28,10 @@ def verify(
     secret: Annotated[
         str,
         Parameter(
-            help="The signing secret (under hornbill user:password); @FILE reads it from a file."
+            help="The signing secret or public key (under hornbill user:password); @FILE reads it "
+            "from a file."
         ),
-    ],
+    ] = "",
     body: Annotated[
         str,
         Parameter(
@@ -41,10 +47,30 @@ def verify(
     headers: Annotated[
         Path | None, Parameter(help="File of headers, one 'name: value' a line.")
     ] = None,
-    scheme: Annotated[str, Parameter(help=f"One of: {', '.join(SCHEMES)}.")] = "standard",
+    scheme: Annotated[
+        str,
+        Parameter(
+            help=f"One of: {', '.join(schemes.SCHEMES)}; or a provider, such as github or stripe "
+            "(docs/verification.md); or a scheme as JSON, or @FILE with one."
+        ),
+    ] = "standard",
     tolerance: Annotated[
-        float, Parameter(help="Seconds the signature may be old or ahead; negative for any.")
-    ] = float(DEFAULT_TOLERANCE_S),
+        float | None,
+        Parameter(
+            help="Seconds the signature may be old or ahead; negative for any. The scheme's own "
+            "when left out."
+        ),
+    ] = None,
+    url: Annotated[
+        str, Parameter(help="The address as the sender knows it, where it is signed.")
+    ] = "",
+    method: Annotated[str, Parameter(help="The method, where it is signed.")] = "POST",
+    certificate: Annotated[
+        Path | None, Parameter(help="File of the signing certificate (PEM), where there is one.")
+    ] = None,
+    explain: Annotated[
+        bool, Parameter(negative=(), help="Show what is taken as signed, and the likely mistake.")
+    ] = False,
 ) -> None:
     """Check the signature of a request.
 
@@ -53,23 +79,75 @@ def verify(
     lines = list(header or ())
     if headers is not None:
         lines += read_bytes(f"@{headers}", "--headers").decode("latin-1").splitlines()
-    pairs = [_pair(line) for line in lines if line.strip()]
+    chosen = _scheme(scheme)
+    given: dict[str, Any] = {
+        "secret": read_text(secret, "--secret"),
+        "headers": [_pair(line) for line in lines if line.strip()],
+        "body": read_bytes(body, "--body"),
+        "method": method,
+        "url": url,
+        "keys": {},
+    }
+    if tolerance is not None:
+        given["tolerance"] = None if tolerance < 0 else tolerance
     try:
-        found = check(
-            scheme,
-            read_text(secret, "--secret"),
-            pairs,
-            read_bytes(body, "--body"),
-            tolerance=None if tolerance < 0 else tolerance,
-        )
-    except VerificationFailed as error:
-        raise CommandError(f"not genuine ({error.reason}): {error.detail}") from None
-    except InvalidField as error:
+        try:
+            _check(chosen, given, explain)
+        except KeyNeeded as needed:
+            if certificate is None:
+                raise CommandError(
+                    f"the request was signed with the certificate at {safe(needed.url, 500)}: "
+                    "fetch it and give its file as --certificate",
+                    Exit.USAGE,
+                ) from None
+            given["keys"] = {needed.url: read_bytes(f"@{certificate}", "--certificate")}
+            _check(chosen, given, explain)
+    except InvalidInput as error:
         raise CommandError(error.detail, Exit.USAGE) from None
+    except VerificationFailed as error:
+        code = Exit.USAGE if error.reason is Reason.NO_SECRET else Exit.FAILED
+        raise CommandError(f"not genuine ({error.reason}): {error.detail}", code) from None
+
+
+def _check(scheme: str | dict[str, Any], given: dict[str, Any], explain: bool) -> None:
+    if explain:
+        explanation = schemes.explain(scheme, **given)
+        _show(explanation)
+        if not explanation.genuine:
+            raise CommandError(f"not genuine ({explanation.reason}): {explanation.detail}")
+    found = schemes.verify(scheme, **given)
     out.print("genuine: " + ", ".join(_said(scheme, found)), markup=False)
 
 
-def _said(scheme: str, found: Verified) -> list[str]:
+def _show(explanation: Explanation) -> None:
+    """Print what verification took as signed."""
+    out.print(f"algorithm: {explanation.algorithm}", markup=False)
+    if explanation.timestamp is not None:
+        out.print(f"signed at: {_moment(explanation.timestamp)}", markup=False)
+    for trial in explanation.trials:
+        note = f" ({trial.note})" if trial.note else ""
+        for given in trial.given:
+            out.print(f"signature: {safe(given, SHOWN)}", markup=False)
+        # As Python writes bytes: what can't be seen, such as a line end, is what differs most.
+        content = safe(repr(trial.signed)[2:-1], SHOWN)
+        out.print(f"signed{note}, {len(trial.signed):,} bytes: {content}", markup=False)
+        out.print("matches" if trial.matches else "does not match", markup=False)
+
+
+def _scheme(text: str) -> str | dict[str, Any]:
+    """Return a scheme's name, or the scheme that is written out."""
+    if not text.startswith(("{", "@")):
+        if text not in schemes.SCHEMES and text not in PRESETS:
+            names = ", ".join((*schemes.SCHEMES, *PRESETS))
+            raise CommandError(f"there is no scheme {safe(text, 40)!r}: {names}", Exit.USAGE)
+        return text
+    try:
+        return msgspec.json.decode(read_bytes(text, "--scheme"), type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise CommandError(f"--scheme is no JSON object: {error}", Exit.USAGE) from None
+
+
+def _said(scheme: str | dict[str, Any], found: Verified) -> list[str]:
     """Return what a genuine request says of itself, in words."""
     if scheme == "hornbill":
         return ["user name and password are right; nothing vouches for the body"]
@@ -78,9 +156,12 @@ def _said(scheme: str, found: Verified) -> list[str]:
     if event is not None:
         said.append(f"event {encode('evt', event)}")
     if found.timestamp is not None:
-        signed = dt.datetime.fromtimestamp(found.timestamp, dt.UTC)
-        said.append(f"signed {signed:%Y-%m-%d %H:%M:%S} UTC")
+        said.append(f"signed {_moment(found.timestamp)}")
     return said
+
+
+def _moment(seconds: int) -> str:
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _pair(line: str) -> tuple[str, str]:

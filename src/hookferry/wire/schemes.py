@@ -1,17 +1,30 @@
-"""Every signing scheme by name, and the two calls that users make: ``sign`` and ``verify``.
+"""Every signing scheme by name, and the calls that users make: ``sign``, ``verify``, ``explain``.
 
-A scheme is one module of this package plus one line in ``SCHEMES``.
+A scheme that hookferry signs with is one module of this package plus one line in ``SCHEMES``. What
+other senders sign with is ``hookferry.wire.inbound``: its presets are names here too.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from msgspec import UNSET, UnsetType
 
 from hookferry.errors import InvalidField
 from hookferry.wire import body_schemes, standard_webhooks
-from hookferry.wire.verification import Headers, Reason, VerificationFailed, Verified
+from hookferry.wire.inbound.definition import compile_verification, signs_url
+from hookferry.wire.inbound.presets import PRESETS
+from hookferry.wire.inbound.received import Explanation, Received
+from hookferry.wire.verification import (
+    HasItems,
+    Headers,
+    Reason,
+    VerificationFailed,
+    Verified,
+)
 
 DEFAULT_TOLERANCE_S = standard_webhooks.TOLERANCE_S
 
@@ -82,6 +95,21 @@ SCHEMES: dict[str, Scheme] = {
 }
 """By name; each profile's name is that of the scheme by which its receivers verify."""
 
+DEFINITIONS: dict[str, dict[str, Any]] = {
+    "standard": {"preset": "standard_webhooks"},
+    "raw": {"preset": "standard_webhooks"},
+    "cloudevents": {"preset": "standard_webhooks"},
+    "superoffice": {"preset": "superoffice"},
+    "happyfox": {
+        "algorithm": "hmac-sha1",
+        "signature": "header:X-Webhook-Signature",
+        "prefix": "sha1=",
+        "id": "body:uuid",
+    },
+    "hornbill": {"type": "basic"},
+}
+"""The same schemes as sources write them, for those that catch what hookferry sends."""
+
 
 def sign(
     scheme: str,
@@ -122,24 +150,31 @@ def sign(
 
 
 def verify(
-    scheme: str,
+    scheme: str | Mapping[str, Any],
     secret: str | Sequence[str],
     headers: Headers,
     body: bytes,
     *,
     now: float | None = None,
-    tolerance: float | None = DEFAULT_TOLERANCE_S,
+    tolerance: float | UnsetType | None = UNSET,
+    method: str = "POST",
+    url: str = "",
+    keys: Mapping[str, bytes] | None = None,
 ) -> Verified:
     """Check that a request was signed with a secret, lately. Compares in constant time.
 
     Args:
-        scheme: a name of ``SCHEMES``, as for ``sign``.
+        scheme: a name of ``SCHEMES``, as for ``sign``; or of a provider (``github``, ``stripe``:
+            docs/verification.md has them all); or a scheme written out, as a source has it.
         secret: the secret or public key; or several, any of which may have signed.
         headers: the request's headers, as a mapping or as pairs; names in any case.
         body: the request's body, byte for byte as received: verify first, parse afterwards.
         now: Unix seconds; the machine's clock, when left out.
-        tolerance: seconds a timestamp may be off, either way; None accepts any age, and so do
-            schemes that sign no time.
+        tolerance: seconds a timestamp may be off, either way; the scheme's own when left out (300
+            for those of ``SCHEMES``). None accepts any age, and so do schemes that sign no time.
+        method: the request's, for schemes that sign it.
+        url: the address as the sender knows it, for schemes that sign it.
+        keys: certificates, in PEM, by address, for the two providers that sign with one.
 
     Returns:
         What the genuine request says of itself: its id, which is the same on every retry, and when
@@ -148,18 +183,102 @@ def verify(
     Raises:
         VerificationFailed: the request is not genuine; ``reason`` (``hookferry.Reason``) says why.
         InvalidField: there is no such scheme, or ``secret`` is not one of its secrets.
+        KeyNeeded: ``keys`` lacks the certificate at its ``url``.
     """
     secrets = _secrets(secret)
+    moment = time.time() if now is None else now
+    named = SCHEMES.get(scheme) if isinstance(scheme, str) else None
+    if named is None:
+        definition = _definition(scheme, tolerance, url)
+        request = _received(headers, _bytes(body), method, url)
+        return compile_verification(definition, secrets).verify(request, moment, keys or {})
     if not secrets:
         raise VerificationFailed(
             Reason.NO_SECRET, "there is no secret to verify with, so nothing can be genuine"
         )
-    return _scheme(scheme).verify(
+    return named.verify(
         secrets,
         headers,
         _bytes(body),
-        now=time.time() if now is None else now,
-        tolerance=tolerance,
+        now=moment,
+        tolerance=DEFAULT_TOLERANCE_S if tolerance is UNSET else tolerance,
+    )
+
+
+def explain(
+    scheme: str | Mapping[str, Any],
+    secret: str | Sequence[str],
+    headers: Headers,
+    body: bytes,
+    *,
+    now: float | None = None,
+    tolerance: float | UnsetType | None = UNSET,
+    method: str = "POST",
+    url: str = "",
+    keys: Mapping[str, bytes] | None = None,
+) -> Explanation:
+    """Tell what ``verify`` does with a request: what it takes as signed, and why it fails.
+
+    For who knows the secret, never for the caller. Parameters as of ``verify``.
+
+    Raises:
+        InvalidField: there is no such scheme, or ``secret`` is not one of its secrets.
+        KeyNeeded: ``keys`` lacks the certificate at its ``url``.
+    """
+    request = _received(headers, _bytes(body), method, url)
+    verifier = compile_verification(_definition(scheme, tolerance, url), _secrets(secret))
+    return verifier.explain(request, time.time() if now is None else now, keys or {})
+
+
+def _definition(
+    scheme: str | Mapping[str, Any], tolerance: float | UnsetType | None, url: str
+) -> dict[str, Any]:
+    """Return a scheme as a source writes it."""
+    if not isinstance(scheme, str):
+        definition = dict(scheme)
+    elif scheme in DEFINITIONS:
+        definition = dict(DEFINITIONS[scheme])
+    elif scheme in PRESETS:
+        definition = {"preset": scheme}
+    else:
+        raise _no_scheme(scheme, (*SCHEMES, *PRESETS))
+    if tolerance is not UNSET:
+        definition["tolerance"] = tolerance
+    if not url and signs_url(definition):
+        raise InvalidField(
+            "this scheme signs the address: give it as url, as the sender knows it", field="url"
+        )
+    return definition
+
+
+def _received(headers: Headers, body: bytes, method: str, url: str) -> Received:
+    pairs = headers.items() if isinstance(headers, HasItems) else headers
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InvalidField("url is no address", field="url") from None
+    return Received(
+        method=method,
+        url=url,
+        path=_raw(parts.path),
+        query=_raw(parts.query),
+        headers=[(_raw(name.lower()), _raw(value)) for name, value in pairs],
+        body=body,
+    )
+
+
+def _raw(text: str) -> bytes:
+    """Return the bytes of a header as frameworks decode them, or of text that is none of theirs."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _no_scheme(name: str, known: Iterable[str]) -> InvalidField:
+    return InvalidField(
+        f"there is no scheme {name[:40]!r}; choose one of {', '.join(sorted(set(known)))}",
+        field="scheme",
     )
 
 
@@ -167,10 +286,7 @@ def _scheme(name: str) -> Scheme:
     try:
         return SCHEMES[name]
     except KeyError:
-        raise InvalidField(
-            f"there is no scheme {name[:40]!r}; choose one of {', '.join(sorted(SCHEMES))}",
-            field="scheme",
-        ) from None
+        raise _no_scheme(name, SCHEMES) from None
 
 
 def _secrets(secret: str | Sequence[str]) -> list[str]:

@@ -100,6 +100,17 @@ def whole_scheme(scheme: Mapping[str, Any]) -> dict[str, Any]:
     return {**preset.scheme, **whole}
 
 
+def signs_url(scheme: Mapping[str, Any]) -> bool:
+    """Tell whether the address is part of what is signed, so that it has to be the sender's.
+
+    Under ``http_signature`` it may be, as each request says.
+
+    Raises:
+        InvalidField: as ``whole_scheme``.
+    """
+    return "{url" in str(whole_scheme(scheme).get("signed", ""))
+
+
 def _parse(scheme: Mapping[str, Any]) -> tuple[Kind, msgspec.Struct]:
     whole = whole_scheme(scheme)
     named = whole.get("type", "signature")

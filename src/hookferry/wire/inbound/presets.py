@@ -48,11 +48,6 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Whether nobody has checked the preset against the provider yet."""
         return self.evidence == "M"
 
-    @property
-    def signs_url(self) -> bool:
-        """Whether the source's public URL has to be what the provider was given."""
-        return "{url" in str(self.scheme.get("signed", ""))
-
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -73,7 +68,7 @@ def preset_named(name: str) -> Preset:
         close = difflib.get_close_matches(name[:60], PRESETS, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(PRESETS)}"
         raise InvalidField(
-            f"there is no preset {name[:60]!r}; {hint} A provider without one is described by a "
+            f"there is no preset {name[:60]!r}; {hint}. A provider without one is described by a "
             "whole scheme",
             field="preset",
         )

@@ -33,7 +33,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the endpoint's signing secret, `whsec_` included",
         "deduplicate": {"json_path": "id"},
-        "event_type": {"path": "data.type", "prefix": "stripe."},
+        "event_type": {"path": "data.data.type", "prefix": "stripe."},
         "notes": "The vector is a third party's.",
     },
     "standard_webhooks": {
@@ -42,7 +42,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"type": "standard_webhooks"},
         "secret": "`whsec_` and base64, or the sender's public key `whpk_`",
         "deduplicate": {"header": "webhook-id"},
-        "event_type": {"path": "data.type"},
+        "event_type": {"path": "data.data.type"},
         "notes": "Also what hookferry itself sends.",
     },
     "svix": {
@@ -51,7 +51,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"type": "standard_webhooks", "prefix": "svix-"},
         "secret": "the endpoint's signing secret, `whsec_` included",
         "deduplicate": {"header": "svix-id"},
-        "event_type": {"path": "data.type"},
+        "event_type": {"path": "data.data.type"},
     },
     "slack": {
         "title": "Slack",
@@ -65,7 +65,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the app's signing secret",
         "deduplicate": {"json_path": "event_id"},
-        "event_type": {"path": "data.event.type", "prefix": "slack."},
+        "event_type": {"path": "data.data.event.type", "prefix": "slack."},
         "handshakes": ["slack"],
         "deadline": 3.0,
         "notes": "Retries have X-Slack-Retry-Num and the same event_id.",
@@ -122,7 +122,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the subscription's signature key",
         "deduplicate": {"json_path": "event_id"},
-        "event_type": {"path": "data.type", "prefix": "square."},
+        "event_type": {"path": "data.data.type", "prefix": "square."},
         "notes": "The source's public_url has to be the notification URL that Square was given.",
     },
     "paypal": {
@@ -132,7 +132,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "needs": ["webhook_id"],
         "secret": "",
         "deduplicate": {"json_path": "id"},
-        "event_type": {"path": "event_type", "prefix": "paypal."},
+        "event_type": {"path": "data.event_type", "prefix": "paypal."},
         "notes": "Its certificate is fetched. Of the body only the CRC-32 is signed.",
     },
     "sns": {
@@ -153,7 +153,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "needs": ["algorithm"],
         "secret": "the sender's public key, or the shared secret",
         "deduplicate": _BODY,
-        "event_type": {"path": "type"},
+        "event_type": {"path": "data.type"},
         "notes": "The signature has to cover content-digest, which is computed again.",
     },
     "mailgun": {
@@ -167,7 +167,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the HTTP webhook signing key",
         "deduplicate": {"json_path": "signature.token"},
-        "event_type": {"path": "data.event-data.event", "prefix": "mailgun."},
+        "event_type": {"path": "data.data.event-data.event", "prefix": "mailgun."},
         "notes": "The rest of the body is not signed: whoever has seen one request can put another "
         "body to its signature until the tolerance has passed or its token was used.",
     },
@@ -198,7 +198,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the application's public key",
         "deduplicate": {"json_path": "id"},
-        "event_type": {"path": "data.event.type", "prefix": "discord."},
+        "event_type": {"path": "data.data.event.type", "prefix": "discord."},
         "handshakes": ["discord"],
         "deadline": 3.0,
         "notes": "Discord probes with bad signatures and wants 401, so refuse_status stays unset.",
@@ -215,7 +215,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the app's secret token",
         "deduplicate": _BODY,
-        "event_type": {"path": "data.event", "prefix": "zoom."},
+        "event_type": {"path": "data.data.event", "prefix": "zoom."},
         "handshakes": ["zoom"],
         "deadline": 3.0,
     },
@@ -285,7 +285,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the app's client secret",
         "deduplicate": {"json_path": "id"},
-        "event_type": {"path": "data.topic", "prefix": "intercom."},
+        "event_type": {"path": "data.data.topic", "prefix": "intercom."},
     },
     "adyen": {
         "title": "Adyen (standard webhooks)",
@@ -297,7 +297,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
             "{{ data.notificationItems[0].NotificationRequestItem.eventCode }}"
         },
         "event_type": {
-            "path": "notificationItems.0.NotificationRequestItem.eventCode",
+            "path": "data.notificationItems.0.NotificationRequestItem.eventCode",
             "prefix": "adyen.",
         },
         "notes": "Every item of the body is verified. Only eight of its members are signed.",
@@ -312,7 +312,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the HMAC key, hexadecimal",
         "deduplicate": _BODY,
-        "event_type": {"path": "data.type", "prefix": "adyen."},
+        "event_type": {"path": "data.data.type", "prefix": "adyen."},
         "notes": "The header's name is from memory.",
     },
     "meta": {
@@ -321,7 +321,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"signature": "header:X-Hub-Signature-256", "prefix": "sha256="},
         "secret": "the app secret",
         "deduplicate": _BODY,
-        "event_type": {"path": "data.object", "prefix": "meta."},
+        "event_type": {"path": "data.data.object", "prefix": "meta."},
         "handshakes": ["meta"],
         "notes": "The source's verify_token is what the subscription names.",
     },
@@ -357,7 +357,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": _HEX_256_IN_X_HUB,
         "secret": "the webhook's secret",
         "deduplicate": {"header": "X-Atlassian-Webhook-Identifier"},
-        "event_type": {"path": "data.webhookEvent", "prefix": "jira."},
+        "event_type": {"path": "data.data.webhookEvent", "prefix": "jira."},
     },
     "zendesk": {
         "title": "Zendesk",
@@ -372,7 +372,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the webhook's signing secret, as text",
         "deduplicate": {"header": "X-Zendesk-Webhook-Invocation-Id"},
-        "event_type": {"path": "data.type", "prefix": "zendesk."},
+        "event_type": {"path": "data.data.type", "prefix": "zendesk."},
     },
     "superoffice": {
         "title": "SuperOffice",
@@ -384,7 +384,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the webhook's secret",
         "deduplicate": {"header": "X-SuperOffice-EventId"},
-        "event_type": {"path": "data.Event", "prefix": "superoffice."},
+        "event_type": {"path": "data.data.Event", "prefix": "superoffice."},
         "notes": "Test events have X-Hook-Test: true. Seven failures in a row stop the webhook.",
     },
     "typeform": {
@@ -397,7 +397,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the webhook's secret",
         "deduplicate": {"json_path": "event_id"},
-        "event_type": {"path": "data.event_type", "prefix": "typeform."},
+        "event_type": {"path": "data.data.event_type", "prefix": "typeform."},
         "notes": "Partly from memory.",
     },
     "paddle": {
@@ -412,7 +412,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the notification destination's secret key",
         "deduplicate": {"json_path": "event_id"},
-        "event_type": {"path": "data.event_type", "prefix": "paddle."},
+        "event_type": {"path": "data.data.event_type", "prefix": "paddle."},
         "notes": "Paddle's libraries allow five seconds; set tolerance when clocks differ.",
     },
     "razorpay": {
@@ -421,7 +421,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"signature": "header:X-Razorpay-Signature"},
         "secret": "the webhook's secret",
         "deduplicate": {"header": "X-Razorpay-Event-Id"},
-        "event_type": {"path": "data.event", "prefix": "razorpay."},
+        "event_type": {"path": "data.data.event", "prefix": "razorpay."},
     },
     "trello": {
         "title": "Trello",
@@ -434,7 +434,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the application's secret",
         "deduplicate": {"json_path": "action.id"},
-        "event_type": {"path": "data.action.type", "prefix": "trello."},
+        "event_type": {"path": "data.data.action.type", "prefix": "trello."},
         "handshakes": ["trello"],
         "notes": "The source's public_url has to be the callbackURL. An answer of 410 deletes the "
         "webhook.",
@@ -456,7 +456,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"type": "token", "place": "header:Authorization"},
         "secret": "the value of the Authorization header that Okta was given",
         "deduplicate": {"json_path": "eventId"},
-        "event_type": {"path": "data.eventType", "prefix": "okta."},
+        "event_type": {"path": "data.data.eventType", "prefix": "okta."},
         "handshakes": ["okta"],
         "deadline": 3.0,
         "notes": "Nothing vouches for the body.",
@@ -487,7 +487,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the primary or secondary signature key, or both",
         "deduplicate": {"header": "BOX-DELIVERY-ID"},
-        "event_type": {"path": "trigger", "prefix": "box."},
+        "event_type": {"path": "data.trigger", "prefix": "box."},
     },
     "calcom": {
         "title": "Cal.com",
@@ -495,7 +495,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"signature": "header:X-Cal-Signature-256"},
         "secret": "the webhook's secret",
         "deduplicate": _BODY,
-        "event_type": {"path": "triggerEvent", "prefix": "calcom."},
+        "event_type": {"path": "data.triggerEvent", "prefix": "calcom."},
     },
     "calendly": {
         "title": "Calendly",
@@ -509,7 +509,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the webhook's signing key",
         "deduplicate": _BODY,
-        "event_type": {"path": "event", "prefix": "calendly."},
+        "event_type": {"path": "data.event", "prefix": "calendly."},
     },
     "clickup": {
         "title": "ClickUp",
@@ -517,7 +517,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"signature": "header:X-Signature"},
         "secret": "the webhook's secret",
         "deduplicate": _BODY,
-        "event_type": {"path": "event", "prefix": "clickup."},
+        "event_type": {"path": "data.event", "prefix": "clickup."},
     },
     "customerio": {
         "title": "Customer.io",
@@ -530,7 +530,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the reporting webhook's signing key",
         "deduplicate": {"json_path": "event_id"},
-        "event_type": {"path": "metric", "prefix": "customerio."},
+        "event_type": {"path": "data.metric", "prefix": "customerio."},
     },
     "docusign": {
         "title": "DocuSign Connect",
@@ -541,7 +541,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "a Connect HMAC key",
         "deduplicate": _BODY,
-        "event_type": {"path": "event", "prefix": "docusign."},
+        "event_type": {"path": "data.event", "prefix": "docusign."},
     },
     "lob": {
         "title": "Lob",
@@ -554,7 +554,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the webhook's secret",
         "deduplicate": {"json_path": "id"},
-        "event_type": {"path": "event_type.id", "prefix": "lob."},
+        "event_type": {"path": "data.event_type.id", "prefix": "lob."},
     },
     "mux": {
         "title": "Mux",
@@ -568,7 +568,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the webhook's signing secret",
         "deduplicate": {"json_path": "id"},
-        "event_type": {"path": "type", "prefix": "mux."},
+        "event_type": {"path": "data.type", "prefix": "mux."},
     },
     "nylas": {
         "title": "Nylas",
@@ -576,7 +576,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"signature": "header:X-Nylas-Signature"},
         "secret": "the webhook's secret",
         "deduplicate": {"json_path": "id"},
-        "event_type": {"path": "type", "prefix": "nylas."},
+        "event_type": {"path": "data.type", "prefix": "nylas."},
         "handshakes": ["nylas"],
     },
     "onfleet": {
@@ -607,7 +607,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"signature": "header:X-PagerDuty-Signature", "entries": {"name": "v1"}},
         "secret": "the webhook subscription's secret",
         "deduplicate": {"json_path": "event.id"},
-        "event_type": {"path": "event.event_type", "prefix": "pagerduty."},
+        "event_type": {"path": "data.event.event_type", "prefix": "pagerduty."},
     },
     "sentry": {
         "title": "Sentry",
