@@ -381,6 +381,13 @@ def forget_requests(
     return len(gone)
 
 
+def forget_sources(disk: Disk, before_ms: int) -> None:
+    holding = {request.source_id for request in disk.requests.values()}
+    for number, source in list(disk.records[Source].items()):
+        if source.deleted and source.updated_at_ms < before_ms and number not in holding:
+            del disk.records[Source][number]
+
+
 def within(number: int, after_ms: int | None, before_ms: int | None, below_id: int | None) -> bool:
     return (
         (after_ms is None or number >= ids.lowest_at(after_ms))

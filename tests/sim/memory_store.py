@@ -50,6 +50,7 @@ from sim.disk import (
     forget_event,
     forget_jobs,
     forget_requests,
+    forget_sources,
     forget_versions,
     named,
     place_of,
@@ -534,6 +535,7 @@ class MemoryStore:
                 self._swept = event_id
                 gone += forget_event(disk, event_id)
             forget_versions(disk, before_ms)
+            forget_sources(disk, before_ms)
             return gone
 
         return await self._transact(change)

@@ -1,12 +1,15 @@
-"""Housekeeping: retention in chunks, always on; expired idempotency keys; the ledger's clock."""
+"""Housekeeping: retention in chunks, always on; expired bins and idempotency keys; the ledger's
+clock."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
 from hookferry.clock import Clock, Timeline
+from hookferry.domain.source import Source
 from hookferry.errors import Unavailable
 from hookferry.store.ports import Upkeep
 from hookferry.telemetry import Metrics
@@ -21,12 +24,24 @@ TIME_SECONDS = 10.0
 _DAY_MS = 86_400_000
 
 
+def _no_sources() -> Sequence[Source]:
+    return ()
+
+
+async def _leave(source: Source) -> None:
+    """Leave an expired source as it is."""
+
+
 class Janitor:
     """Forgets what is past retention; one chunk is one short transaction.
 
     Args:
         retention_days: days after which an event that owes nothing goes, with its deliveries and
             attempts.
+        request_retention_days: days after which a caught request goes, unless its source says
+            otherwise. None is kept longer than events, which hold the bodies.
+        sources: the live sources of every tenant.
+        expire: deletes a source whose time is over (a bin); what it caught goes by itself.
     """
 
     def __init__(
@@ -37,12 +52,18 @@ class Janitor:
         timeline: Timeline,
         metrics: Metrics,
         retention_days: float,
+        request_retention_days: float = 7,
+        sources: Callable[[], Sequence[Source]] = _no_sources,
+        expire: Callable[[Source], Awaitable[None]] = _leave,
     ) -> None:
         self._upkeep = upkeep
         self._clock = clock
         self._timeline = timeline
         self._metrics = metrics
-        self._retention_ms = int(retention_days * _DAY_MS)
+        self._days = retention_days
+        self._request_days = request_retention_days
+        self._sources = sources
+        self._expire = expire
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -61,8 +82,11 @@ class Janitor:
 
     async def sweep(self) -> int:
         """Forget everything that is past retention now; return how many events went."""
+        await self._end_bins()
+        # Before the events, which hold the bodies of those that became one.
+        requests = await self._forget_requests()
         total = 0
-        before = self._clock.wall_ms() - self._retention_ms
+        before = self._before(self._days)
         while True:
             gone = await self._upkeep.forget(before, CHUNK)
             total += gone
@@ -72,14 +96,53 @@ class Janitor:
             await asyncio.sleep(PAUSE_SECONDS)
         while await self._upkeep.forget_keys(self._clock.wall_ms(), CHUNK) == CHUNK:  # noqa: ASYNC110 (a pause, not a poll)
             await asyncio.sleep(PAUSE_SECONDS)
+        if total or requests:
+            log.info("retention", events=total, requests=requests)
         return total
+
+    def _before(self, days: float) -> int:
+        return self._clock.wall_ms() - int(min(days, self._days) * _DAY_MS)
+
+    async def _end_bins(self) -> None:
+        now_ms = self._clock.wall_ms()
+        for source in self._sources():
+            if source.expires_at_ms is None or source.expires_at_ms > now_ms:
+                continue
+            try:
+                await self._expire(source)
+            except Unavailable:
+                raise
+            except Exception:
+                # It does not keep the others, and is tried again in the next round.
+                log.exception("bin_not_ended", source=source.id)
+
+    async def _forget_requests(self) -> int:
+        """Forget caught requests by their sources' own retention, then the others."""
+        total = 0
+        own = {s.id: s.retention_days for s in self._sources() if s.retention_days is not None}
+        for source_id, days in own.items():
+            total += await self._forget_caught(self._before(days), source_id)
+        return total + await self._forget_caught(
+            self._before(self._request_days), None, frozenset(own)
+        )
+
+    async def _forget_caught(
+        self, before_ms: int, source_id: int | None, spare: frozenset[int] = frozenset()
+    ) -> int:
+        total = 0
+        while True:
+            gone = await self._upkeep.forget_requests(
+                before_ms, CHUNK, source_id=source_id, spare=spare
+            )
+            total += gone
+            if gone < CHUNK:
+                return total
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _clean(self) -> None:
         while True:
             try:
-                gone = await self.sweep()
-                if gone:
-                    log.info("retention", events=gone)
+                await self.sweep()
             except Unavailable as error:
                 log.warning("retention_postponed", code=error.code, error=error.detail)
             except Exception:

@@ -556,7 +556,8 @@ class Upkeep(Protocol):
         Their deliveries and attempts go with them, and jobs that ended before. Returns how many
         events went; fewer than ``limit`` means that there are no more for now. An event that
         still owed is looked at again once ``before_ms`` has moved on by an hour. Versions of
-        webhooks that were replaced before then go too.
+        webhooks that were replaced before then go too, and sources that were deleted before then
+        and hold no requests any more.
         """
         ...
 

@@ -93,3 +93,25 @@ async def test_the_greatest_id_is_known_after_its_request_was_forgotten(
     await books.catch(request)
     assert await books.store.forget_requests(NOW + HOUR, 10) == 1
     assert (await (await reopen()).boot()).greatest_id == request.id
+
+
+async def test_a_source_is_forgotten_once_its_deletion_is_past_and_it_holds_nothing(
+    reopen: Reopen, make: Maker
+) -> None:
+    books = Books(await reopen(), make)
+    gone, late, holding, live = [
+        await books.store.save(make.source(name)) for name in ("gone", "late", "holding", "live")
+    ]
+    await books.catch(make.request(source=holding.id))
+    for source, at in ((gone, NOW), (late, NOW + DAY), (holding, NOW)):
+        await books.store.save(replace(source, deleted=True, version=2, updated_at_ms=at))
+    await books.store.forget(NOW + HOUR, 10)
+    known = {source.id for source in (await books.store.changes(0)).sources}
+    assert known == {late.id, holding.id, live.id}
+    await books.store.forget_requests(NOW, 10)
+    await books.store.forget(NOW + 2 * DAY, 10)
+    assert [source.id for source in (await books.store.changes(0)).sources] == [live.id]
+    newest = await books.store.save(make.source("newest"))
+    await books.store.save(replace(newest, deleted=True, version=2))
+    await books.store.forget(NOW + 2 * DAY, 10)
+    assert (await (await reopen()).boot()).greatest_id == newest.id

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hookferry import ids
 from hookferry.store.sqlite.rings import DELETE_REQUESTS, Rings
@@ -46,7 +46,7 @@ KEEP_GREATEST: Final = (
     "UPDATE ledger SET value = max(value,"
     " coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT max(id) FROM deliveries), 0),"
     " coalesce((SELECT max(id) FROM attempts), 0), coalesce((SELECT max(id) FROM jobs), 0),"
-    " coalesce((SELECT max(id) FROM requests), 0))"
+    " coalesce((SELECT max(id) FROM requests), 0), coalesce((SELECT max(id) FROM sources), 0))"
     " WHERE name = 'greatest_id'"
 )
 # One seek per source that holds requests, however many those are.
@@ -72,6 +72,12 @@ OLD_REQUESTS_OF_OTHERS: Final = (
     f"{HOLDING} SELECT r.id, r.size FROM holding CROSS JOIN requests AS r"  # noqa: S608
     " INDEXED BY requests_source ON r.source_id = holding.source_id"
     " WHERE holding.source_id NOT IN (SELECT value FROM json_each(?)) AND r.id < ? LIMIT ?"
+)
+# Bins come and go by themselves; what is deleted would pile up.
+DELETE_SOURCES: Final = (
+    "DELETE FROM sources WHERE id IN (SELECT s.id FROM sources AS s WHERE s.id < ? AND s.live = 0"
+    " AND json_extract(CAST(s.document AS TEXT), '$.updated_at_ms') < ?"
+    " AND NOT EXISTS (SELECT 1 FROM requests AS r WHERE r.source_id = s.id) LIMIT ?)"
 )
 DELETE_JOBS: Final = (
     "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs"
@@ -167,7 +173,6 @@ def forget_requests(
         spare: not these sources'; without a ``source_id``.
     """
     limit = min(limit, CHUNK_REQUESTS)
-    connection.execute("BEGIN IMMEDIATE")
     if source_id is not None:
         found = connection.execute(OLD_REQUESTS_OF_SOURCE, (source_id, below, limit))
     elif spare:
@@ -176,7 +181,7 @@ def forget_requests(
         )
     else:
         found = connection.execute(OLD_REQUESTS, (below, limit))
-    gone: list[int] = []
+    gone: list[Any] = []
     freed = 0
     for request_id, size in found.fetchall():
         gone.append(request_id)
@@ -184,11 +189,21 @@ def forget_requests(
         if freed > CHUNK_BYTES:
             break
     if gone:
+        # Nobody else writes between the look and this.
+        connection.execute("BEGIN IMMEDIATE")
         connection.execute(KEEP_GREATEST)
-        DELETE_REQUESTS.run(connection, list(gone))
+        DELETE_REQUESTS.run(connection, gone)
+        connection.execute("COMMIT")
         rings.forget()
-    connection.execute("COMMIT")
     return len(gone)
+
+
+def forget_sources(connection: sqlite3.Connection, before_ms: int) -> None:
+    """Delete a chunk of the sources that were deleted before a time and hold nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(KEEP_GREATEST)
+    connection.execute(DELETE_SOURCES, (ids.lowest_at(before_ms), before_ms, CHUNK_EVENTS))
+    connection.execute("COMMIT")
 
 
 def forget_jobs(connection: sqlite3.Connection, before_ms: int) -> None:

@@ -311,6 +311,7 @@ class SqliteStore:
     async def forget(self, before_ms: int, limit: int) -> int:
         """See ``Upkeep.forget``."""
         await self._write(retention.forget_jobs, before_ms)
+        await self._write(retention.forget_sources, before_ms)
         self._sweep.start(before_ms)
         forgotten = 0
         while forgotten < limit:
