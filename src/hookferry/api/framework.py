@@ -126,7 +126,7 @@ def as_ours(error: Exception) -> HookferryError:
 
 def check_query(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     """Refuse query parameters that the address does not have, that are given twice, and numbers
-    that are none (Litestar's guard)."""
+    and truth values that are none (Litestar's guard)."""
     given = connection.query_params
     if not given:
         return
@@ -138,9 +138,12 @@ def check_query(connection: AnyConnection, handler: BaseRouteHandler) -> None:
         first, *more = given.getall(name)
         if more:
             raise InvalidField(f"{name} is given twice; give it once", field=name)
-        # The framework takes 'null' for an int | None.
-        if int in (field.annotation, *get_args(field.annotation)) and not _WHOLE.fullmatch(first):
+        # The framework takes 'null' for an int | None, and 'on' and 'yes' for a bool.
+        kinds = (field.annotation, *get_args(field.annotation))
+        if int in kinds and not _WHOLE.fullmatch(first):
             raise InvalidField(f"{name} is a whole number", field=name)
+        if bool in kinds and first not in ("true", "false"):
+            raise InvalidField(f"{name} is true or false", field=name)
 
 
 def query_fields(

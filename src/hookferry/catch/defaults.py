@@ -12,6 +12,7 @@ import msgspec
 
 from hookferry.catch.definition import SourceLimits
 from hookferry.domain.source import Source
+from hookferry.match.readings import DEFAULT_TYPE
 from hookferry.wire.inbound.presets import Preset, preset_named
 
 WINDOW_SECONDS: Final = 72 * 3600.0
@@ -29,7 +30,7 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
     """Null or empty: no request is taken for a duplicate."""
     window: float
     """Seconds."""
-    event_type: str | dict[str, Any] | None
+    event_type: str | dict[str, Any]
     max_body: int
     """Bytes."""
     refuse_status: int
@@ -66,7 +67,7 @@ def in_force(source: Source, limits: SourceLimits) -> InForce:
         handshakes=tuple(handshakes or ()),
         deduplicate=key,
         window=WINDOW_SECONDS if source.window is None else source.window,
-        event_type=kind,
+        event_type=DEFAULT_TYPE if kind is None else kind,
         max_body=limits.caught_limit if source.max_body is None else source.max_body,
         refuse_status=REFUSE_STATUS if source.refuse_status is None else source.refuse_status,
         retention_days=limits.request_retention_days

@@ -31,6 +31,7 @@ from hookferry.engine.masking import refuse_mask
 from hookferry.engine.publication import explain_validation
 from hookferry.errors import InvalidField
 from hookferry.match.conditions import parse_condition
+from hookferry.match.readings import DuplicateKey, EventTypeRule
 from hookferry.wire.greetings import check_greetings
 
 NAME: Final = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?")
@@ -166,7 +167,11 @@ def _check(d: SourceDefinition, limits: SourceLimits) -> None:
         within("rate_limit.per_second", d.rate_limit.per_second, MIN_RATE, MAX_RATE, "a second")
         within("rate_limit.burst", d.rate_limit.burst, 1, MAX_BURST, "requests")
     _check_greeting(d)
+    if d.deduplicate is not None:
+        DuplicateKey(d.deduplicate)
     within("window", d.window, MIN_WINDOW, MAX_WINDOW, "seconds")
+    if d.event_type is not None:
+        EventTypeRule(d.event_type)
     if d.condition is not None:
         parse_condition(d.condition)
     check_respond(d.respond)

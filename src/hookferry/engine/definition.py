@@ -238,7 +238,7 @@ def within(field: str, value: float | None, low: float, high: float, unit: str) 
         unit: what it counts.
     """
     if value is not None and not low <= value <= high:
-        raise InvalidField(f"{field} is {low:g} to {high:,g} {unit}", field=field)
+        raise InvalidField(f"{field} is {low:.15g} to {high:,.15g} {unit}", field=field)
 
 
 def _check_retry(retry: Retry) -> None:

@@ -113,11 +113,11 @@ class Tenants:
         return saved
 
     async def delete(self, name: str) -> None:
-        """Delete a tenant that has no webhooks; its log stays until retention forgets it.
+        """Delete a tenant that has no webhooks or sources; its log stays until retention forgets it.
 
         Raises:
             NotFound: there is none with this name.
-            Conflict: it has webhooks, credentials or keys, or is the default tenant.
+            Conflict: it has webhooks, sources, credentials or keys, or is the default tenant.
         """
         tenant = self._directory.tenant(name)
         if name == DEFAULT_TENANT:
@@ -132,6 +132,8 @@ class Tenants:
                 "they still owe",
                 webhooks=live,
             )
+        if self._directory.sources(tenant.id):
+            raise Conflict(f"the tenant {name!r} has sources, which catch; delete them first")
         if self._directory.credentials(tenant.id):
             raise Conflict(f"the tenant {name!r} has credentials; delete them first")
         keys = self._directory.keys()

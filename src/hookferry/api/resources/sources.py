@@ -32,6 +32,7 @@ from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import RateLimit
 from hookferry.engine.masking import MASK
 from hookferry.errors import InvalidField
+from hookferry.wire.inbound.definition import signs_url
 from hookferry.wire.inbound.presets import PRESETS, Evidence, Preset
 
 
@@ -158,7 +159,9 @@ class PresetView(msgspec.Struct, kw_only=True):
     verified: bool
     """False for evidence ``M``: compare with the provider's documentation before you rely on it."""
     secret: str
-    """What the provider calls the secret or key that the source is given."""
+    """What the provider calls the secret or key that the source is given; empty for none."""
+    needs: tuple[str, ...]
+    """Fields that ``verify`` has to have beside the preset's name, such as ``webhook_id``."""
     needs_public_url: bool
     """It signs the address, so ``public_url`` has to be the one that the provider was given, where
     that is not the source's ``url``."""
@@ -228,7 +231,8 @@ def preset_view(preset: Preset) -> PresetView:
         evidence=preset.evidence,
         verified=not preset.unverified,
         secret=preset.secret,
-        needs_public_url=preset.signs_url,
+        needs=preset.needs,
+        needs_public_url=signs_url(preset.scheme),
         scheme=preset.scheme,
         handshakes=preset.handshakes,
         deduplicate=preset.deduplicate,
