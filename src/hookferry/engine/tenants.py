@@ -113,7 +113,7 @@ class Tenants:
         return saved
 
     async def delete(self, name: str) -> None:
-        """Delete a tenant that has no webhooks or sources; its log stays until retention forgets it.
+        """Delete a tenant that owns nothing (any more); its log stays until retention forgets it.
 
         Raises:
             NotFound: there is none with this name.
