@@ -174,7 +174,7 @@ class DuplicateKey:
         if read is None:
             return self._digest(facts, body)
         text = read(facts)
-        if not text:
+        if text is None or not text.strip():
             return self._digest(facts, body)
         if len(text) > MAX_KEY or not text.isprintable():
             return f"sha256:{hashlib.sha256(text.encode(errors='replace')).hexdigest()}"
