@@ -125,6 +125,37 @@ async def test_what_a_crash_failed_can_be_sent_by_hand(rig: Rig) -> None:
     assert len(set(rig.events_at("gate"))) == 1
 
 
+@pytest.mark.parametrize("end", ["a crash", "the caller leaves", "cancelled by hand"])
+async def test_what_a_resend_is_answered_is_no_answer_to_whoever_repeats_the_publish(
+    rig: Rig, end: str
+) -> None:
+    """Found by simulated worlds: the repeat was told that the event stands, and the subscribers
+    that waited for the verdict had been cancelled."""
+    gate = await rig.webhook("gate", events=CONTACTS, mode=Mode.SYNC)
+    await rig.webhook("crm", events=CONTACTS)
+    rig.receivers["gate"] = HANGS
+    _, publishing = ask(rig, own_id="a")
+    await rig.passes(1)
+    [asked] = [d for d in await rig.deliveries() if d.webhook_id == gate.id]
+    if end == "a crash":
+        rig.crash()
+        await rig.boot()
+    elif end == "the caller leaves":
+        assert publishing is not None
+        publishing.leave()
+    else:
+        await rig.engine.actions.cancel(asked.tenant_id, [asked.id])
+    await rig.passes(100)
+    rig.receivers["gate"] = always()
+    await rig.engine.actions.resend(asked.tenant_id, [asked.id])
+    await rig.until(lambda: len(rig.times("gate")) == 2)
+    await rig.passes(1)
+    told, _ = ask(rig, own_id="a")
+    await rig.until(lambda: bool(told))
+    assert isinstance(told[0], SynchronousWebhookFailed)
+    assert rig.times("crm") == []
+
+
 async def test_a_crash_between_the_answer_and_its_commit_is_a_caller_who_heard_nothing(
     rig: Rig,
 ) -> None:

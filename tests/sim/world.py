@@ -242,6 +242,7 @@ class World:
                     calls=60,
                 ),
                 node=f"life-{number}",
+                number=number,
             )
         finally:
             _incarnation.reset(token)

@@ -6,7 +6,7 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hookferry.wire.xml import from_json, to_json
@@ -43,6 +43,7 @@ def judged(document: bytes) -> ElementTree.Element:
 
 
 @given(JSON)
+@example({"a": "<&>\"'"})
 def test_any_json_becomes_well_formed_xml_and_reads_back_as_it_was(value: object) -> None:
     document = from_json(json.dumps(value).encode(), "record")
     assert judged(document).tag == "record"

@@ -169,6 +169,7 @@ class Engine:
         rng: random.Random,
         limits: EngineLimits,
         node: str,
+        number: int = 0,
         origin: str = "",
         tracing: Tracing | None = None,
     ) -> Engine:
@@ -179,6 +180,7 @@ class Engine:
             transport: what sends; the caller's to close too.
             unseal: opens the webhooks' secrets.
             node: names this process among the owners of shards.
+            number: of this node, 0 to 1023: no two that live at once make the same id.
             origin: the address under which this hookferry is known, for receivers to see.
             tracing: makes spans; None where traces are not exported.
         """
@@ -189,7 +191,7 @@ class Engine:
             unseal=unseal,
             clock=clock,
             timeline=Timeline(clock, boot.time_ms),
-            ids=IdSource(clock, above=boot.greatest_id),
+            ids=IdSource(clock, node=number, above=boot.greatest_id),
             metrics=metrics,
             rng=rng,
             limits=limits,

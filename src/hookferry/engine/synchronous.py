@@ -36,9 +36,16 @@ from hookferry.engine.verdicts import (
     judge,
     outcome_of,
 )
-from hookferry.errors import CallEnded, HookferryError, IdempotencyInProgress, Unavailable
+from hookferry.errors import (
+    CallEnded,
+    HookferryError,
+    IdempotencyInProgress,
+    SynchronousWebhookFailed,
+    Unavailable,
+    Vetoed,
+)
 from hookferry.ids import IdSource, encode
-from hookferry.store.ports import Resolution, Settlement
+from hookferry.store.ports import DeliveryFilter, Resolution, Settlement
 from hookferry.telemetry import Metrics
 from hookferry.tracing import Tracing
 from hookferry.transport.port import Outcome, Request, Transport
@@ -50,6 +57,10 @@ MAX_CALLS_PER_EVENT = 50
 """Synchronous webhooks that one event may wait for."""
 REPEAT_WAIT_SECONDS = 5.0
 """How long a repeat of a publish waits for the first one's answer (SEMANTICS section 5)."""
+_NOT_TO_BE = (CALLER_GONE, SynchronousWebhookFailed.code, Vetoed.code)
+"""Why deliveries are cancelled that waited for a verdict."""
+CANCELLED_READ = 250
+"""Cancelled deliveries of an event looked at for those that waited for its verdict."""
 QUEUE_FACTOR = 3
 """Calls that may wait for a busy receiver, as a multiple of those it may have in flight."""
 UNUSABLE = "webhook_unusable"
@@ -80,6 +91,10 @@ class CallLog(Protocol):
 
     async def attempts(self, tenant_id: int, delivery_id: int) -> list[Attempt]:
         """Return a delivery's attempts, first attempt first."""
+        ...
+
+    async def deliveries(self, where: DeliveryFilter, *, limit: int) -> list[Delivery]:
+        """Return deliveries, newest first."""
         ...
 
 
@@ -549,11 +564,22 @@ class Calls:
         """Read the first answer back from the log."""
         try:
             reports = [await self._recorded(tenant_id, one) for one in asked]
+            judgement = judge(event_id, reports, before=before)
+            if before and judgement.error is None and await self._given_up(tenant_id, event_id):
+                # A resend by hand was answered with success since: too late for the others.
+                judgement = judge(event_id, [_gone(report) for report in reports], before=before)
         except Unavailable as error:
             told(error)
             return
-        judgement = judge(event_id, reports, before=before)
         told(judgement.error or Verdict(event_id, deliveries, judgement.outcomes, duplicate=True))
+
+    async def _given_up(self, tenant_id: int, event_id: int) -> bool:
+        """Tell whether deliveries that waited for the verdict were cancelled, not released."""
+        where = DeliveryFilter(
+            tenant_id=tenant_id, event_id=event_id, states=(DeliveryState.CANCELLED,)
+        )
+        found = await self._store.deliveries(where, limit=CANCELLED_READ)
+        return any(delivery.last_error in _NOT_TO_BE for delivery in found)
 
     async def _recorded(self, tenant_id: int, asked: Asked) -> Report:
         report = Report(
@@ -587,3 +613,10 @@ class Calls:
             text=None if first.success else readable_text(first.response_head, first.response_body),
             duration_ms=round(first.duration_ms, 3),
         )
+
+
+def _gone(report: Report) -> Report:
+    """Return a report of what was asked in vain."""
+    return msgspec.structs.replace(
+        report, status=None, success=False, error=CALLER_GONE, text=None, duration_ms=None
+    )
