@@ -94,10 +94,15 @@ def header(request: Received, name: bytes) -> str | None:
     return None
 
 
-def content(request: Received) -> Any:
-    """Return a small body's JSON; None for anything else."""
+def content(request: Received, decode: Callable[[bytes], Any] = _decode) -> Any:
+    """Return a small body's JSON; None for anything else.
+
+    Args:
+        request: what came.
+        decode: reads it; one that knows what it looks for passes over the rest faster.
+    """
     try:
-        return _decode(request.body) if len(request.body) <= MAX_BODY else None
+        return decode(request.body) if len(request.body) <= MAX_BODY else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
