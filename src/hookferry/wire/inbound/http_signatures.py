@@ -190,6 +190,7 @@ class HttpSignatureVerifier(Checking):
                 raise VerificationFailed(
                     reason, f"the signature {label!r} does not cover {name}, and has to"
                 )
+        one_header(request, b"content-digest")  # two of them would be read as one list
         if not isinstance(value.value, bytes):
             raise VerificationFailed(
                 Reason.BAD_ENCODING, f"the signature {label!r} is no byte sequence (:base64:)"
