@@ -103,6 +103,39 @@ async def test_a_webhook_goes_through_its_life(api: Either) -> None:
         assert missing.value.code == "not_found"
 
 
+async def test_a_source_goes_through_its_life(api: Either, url: str) -> None:
+    verify = {"preset": "github", "secret": "correct horse"}
+    source = await api.call("sources.create", "life", verify=verify, respond={"status": 200})
+    assert source.url == f"{url}/webhooks/{source.guid}"
+    assert source.in_force.deduplicate == {"header": "X-GitHub-Delivery"}
+    rotated = await api.call("sources.rotate", source.id, overlap=60)
+    assert [former.guid for former in rotated.former_guids] == [source.guid]
+    secrets = (await api.call("sources.rotate_secret", source.id, "battery staple")).secrets
+    assert [secret.expires_at is None for secret in secrets] == [True, False]
+    changed = await api.call("sources.patch", source.id, {"draft": True}, version=3)
+    assert (changed.draft, changed.version) == (True, 4)
+    with pytest.raises(ApiError) as refused:
+        await api.call("sources.delete", source.id, version=3)
+    assert (refused.value.status, refused.value.code) == (412, "version_mismatch")
+    stats = await api.call("sources.stats", source.id)
+    assert (set(stats.requests.values()), stats.last_request_at) == ({0}, None)
+    share = await api.call("sources.share", source.id)
+    assert share.token not in repr(share)
+    assert [s.id for s in await api.items("sources.shares", source.id)] == [share.id]
+    await api.call("sources.unshare", source.id, share.id)
+    end = datetime.now(UTC) + timedelta(hours=1)
+    made = await api.call("sources.create_bin", expires_at=end)
+    assert made.bin
+    assert abs(made.expires_at - end) < timedelta(seconds=1)
+    assert [s.id for s in await api.items("sources.list", bin=True)] == [made.id]
+    await api.call("sources.patch", made.id, {"bin": False, "expires_at": None})
+    assert await api.items("sources.list", bin=True) == []
+    assert "github" in [preset.name for preset in await api.items("sources.presets")]
+    for one in (made.id, source.id):
+        await api.call("sources.delete", one)
+    assert await api.items("sources.list") == []
+
+
 async def test_an_administrator_makes_tenants_and_keys(api: Either, url: str) -> None:
     tenant = await api.call("tenants.put", "acme", strict_types=False)
     assert tenant == await api.call("tenants.get", "acme")

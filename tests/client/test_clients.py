@@ -125,6 +125,34 @@ STATS = {
     "consecutive_failures": 0,
 }
 CREDENTIAL = {"id": "cred_1", "name": "crm", "kind": "basic", "username": "u"}
+SOURCE = {
+    "id": "src_1",
+    "name": "shop",
+    "guid": "ab" * 20,
+    "url": f"https://hooks.example/webhooks/{'ab' * 20}",
+    "verify": {"preset": "github"},
+    "secrets": [{"secret": "********", "expires_at": None}],
+    "respond": {
+        "status": 200,
+        "headers": {},
+        "body": "ok",
+        "webhook": None,
+        "deadline": 10.0,
+        "late": {"status": 202, "headers": {}, "body": ""},
+    },
+    "version": 3,
+}
+SHARE = {"id": "0" * 16, "expires_at": "2026-01-31T09:30:00Z", "token": "hfs_x"}
+PRESET = {
+    "name": "github",
+    "title": "GitHub",
+    "evidence": "V",
+    "verified": True,
+    "secret": "the webhook's secret",
+    "scheme": {},
+    "deduplicate": {"header": "X-GitHub-Delivery"},
+    "event_type": "github.push",
+}
 EVENT_TYPE = {"name": "a.create", "phase": "before", "schema": {"type": "object"}, "example": 1}
 OUTCOME = {
     "webhook": "wh_1",
@@ -278,6 +306,69 @@ CALLS: list[tuple[Use, Any, str, Any]] = [
         {"password": "q", "description": None},
     ),
     (lambda c: c.credentials.delete("cred_1"), None, "DELETE credentials/cred_1", None),
+    (
+        lambda c: c.sources.create(
+            "shop", verify={"preset": "github", "secret": "s"}, respond={"status": 200}
+        ),
+        SOURCE,
+        "POST sources",
+        {
+            "name": "shop",
+            "verify": {"preset": "github", "secret": "s"},
+            "respond": {"status": 200},
+        },
+    ),
+    (
+        lambda c: c.sources.create_bin(expires_at=SINCE, keep=5),
+        {**SOURCE, "bin": True},
+        "POST sources",
+        {"bin": True, "expires_at": "2026-01-31T09:30:00Z", "keep": 5},
+    ),
+    (lambda c: c.sources.create_bin(), SOURCE, "POST sources", {"bin": True}),
+    (lambda c: c.sources.get("src_1"), SOURCE, "GET sources/src_1", None),
+    (
+        lambda c: c.sources.patch("src_1", {"draft": True, "window": None}),
+        SOURCE,
+        "PATCH sources/src_1",
+        {"draft": True, "window": None},
+    ),
+    (lambda c: c.sources.delete("src_1"), None, "DELETE sources/src_1", None),
+    (
+        lambda c: c.sources.rotate("src_1", overlap=0),
+        SOURCE,
+        "POST sources/src_1/rotate",
+        {"overlap": 0},
+    ),
+    (
+        lambda c: c.sources.rotate_secret("src_1", "new"),
+        SOURCE,
+        "POST sources/src_1/secret",
+        {"secret": "new"},
+    ),
+    (
+        lambda c: c.sources.rotate_secret("src_1", "new", beside=True),
+        SOURCE,
+        "POST sources/src_1/secret",
+        {"secret": "new", "beside": True},
+    ),
+    (
+        lambda c: c.sources.stats("src_1", hours=168),
+        {"since": "2026-01-31T09:30:00Z", "requests": {"accepted": 2}, "silent": True},
+        "GET sources/src_1/stats?hours=168",
+        None,
+    ),
+    (
+        lambda c: c.sources.share("src_1", days=1),
+        SHARE,
+        "POST sources/src_1/shares",
+        {"days": 1},
+    ),
+    (
+        lambda c: c.sources.unshare("src_1", "00ff"),
+        None,
+        "DELETE sources/src_1/shares/00ff",
+        None,
+    ),
     (lambda c: c.event_types.get("a.create"), EVENT_TYPE, "GET event_types/a.create", None),
     (
         lambda c: c.event_types.put("a.create", phase="before", schema={"type": "object"}),
@@ -376,6 +467,13 @@ LISTS: list[tuple[Use, Any, str]] = [
         "events/evt_1/matches?webhook=wh_1",
     ),
     (lambda c: c.credentials.list(), CREDENTIAL, "credentials"),
+    (
+        lambda c: c.sources.list(name="shop", enabled=True, bin=False),
+        SOURCE,
+        "sources?name=shop&enabled=true&bin=false",
+    ),
+    (lambda c: c.sources.shares("src_1"), {**SHARE, "token": None}, "sources/src_1/shares"),
+    (lambda c: c.sources.presets(), PRESET, "source_presets"),
     (
         lambda c: c.event_types.list(application="crm"),
         EVENT_TYPE,

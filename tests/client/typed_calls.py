@@ -1,5 +1,6 @@
 """What a type checker knows of the clients' calls; checked by ``test_typing.py``, never run."""
 
+from datetime import datetime
 from typing import assert_type
 
 from hookferry.client import (
@@ -12,6 +13,7 @@ from hookferry.client import (
     Match,
     Outcome,
     Published,
+    Source,
     SynchronousWebhookFailed,
     Vetoed,
     Webhook,
@@ -41,6 +43,14 @@ def blocking(client: Client) -> None:
     client.webhooks.patch("wh_1", {"titel": "Shop"})  # type: ignore[typeddict-unknown-key]
     assert_type(client.credentials.create("shop", "bearer", token="t"), Credential)
     client.credentials.create("shop", "baerer")  # type: ignore[arg-type]
+    assert_type(
+        client.sources.create("shop", verify={"preset": "github"}, respond={"status": 200}), Source
+    )
+    client.sources.create("shop", deduplicte={})  # type: ignore[call-arg]
+    client.sources.create("shop", respond={"satus": 200})  # type: ignore[arg-type]
+    client.sources.patch("src_1", {"bin": True})  # type: ignore[typeddict-item]
+    assert_type(client.sources.create_bin().expires_at, datetime | None)
+    assert_type(client.sources.list(bin=True).page().items, list[Source])
     assert_type(client.event_types.put("order.pay", phase="before"), EventType)
     client.event_types.put("order.pay", phase="during")  # type: ignore[arg-type]
     assert_type(client.event_types.send_example("order.pay"), Published)

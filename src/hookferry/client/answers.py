@@ -26,7 +26,7 @@ class Confidential(msgspec.Struct, frozen=True, kw_only=True):
         return f"{type(self).__name__}({members})"
 
 
-_CREDENTIALS = frozenset({"secret", "key"})
+_CREDENTIALS = frozenset({"secret", "key", "token"})
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,10 +17,12 @@ from hookferry.client.administration import (
 )
 from hookferry.client.credentials import AsyncCredentials, Credentials
 from hookferry.client.event_types import AsyncEventTypes, EventTypes
+from hookferry.client.listening import AsyncListening
 from hookferry.client.log import AsyncDeliveries, AsyncEvents, Deliveries, Events
 from hookferry.client.publishing import AsyncPublishing, Publishing
 from hookferry.client.retrying import RetryPolicy
 from hookferry.client.sessions import AsyncSession, Options, Session
+from hookferry.client.sources import AsyncSources, Sources
 from hookferry.client.webhooks import AsyncWebhooks, Webhooks
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -76,6 +78,7 @@ class Client:
         self.deliveries = Deliveries(self._session)
         self.event_types = EventTypes(self._session)
         self.credentials = Credentials(self._session)
+        self.sources = Sources(self._session)
         self.jobs = Jobs(self._session)
         self.keys = Keys(self._session)
         self.tenants = Tenants(self._session)
@@ -144,6 +147,8 @@ class AsyncClient:
         self.deliveries = AsyncDeliveries(self._session)
         self.event_types = AsyncEventTypes(self._session)
         self.credentials = AsyncCredentials(self._session)
+        self.sources = AsyncSources(self._session)
+        self.listening = AsyncListening(self._session)
         self.jobs = AsyncJobs(self._session)
         self.keys = AsyncKeys(self._session)
         self.tenants = AsyncTenants(self._session)
