@@ -224,9 +224,8 @@ requests = Table(
     Index("requests_source", "source_id"),
     # A tenant's newest requests.
     Index("requests_tenant", "tenant_id"),
-    # The ring of what was not shown to be genuine; a request that is genuine is never in it. It
-    # holds the sizes, so that a ring is measured without reading its requests.
-    Index("requests_unproven", "source_id", "id", "size", sqlite_where=text(UNPROVEN)),
+    # A source's quarantine and its ring; a request that is genuine is never in it.
+    Index("requests_unproven", "source_id", sqlite_where=text(UNPROVEN)),
 )
 """What sources caught. ``size`` is the body's, wherever that is: ``body`` is null where the request
 became an event, whose payload it is. What only a whole request needs is in ``document``

@@ -3,54 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from hookferry.domain.delivery import DeliveryState
 from hookferry.store.ports import DeliveryFilter, EventFilter
-from hookferry.store.sqlite import actions, calls, commit, config, due, retention, schema, search
+from hookferry.store.sqlite import actions, calls, commit, config, due, retention, search
 from hookferry.store.sqlite.compiled import compiled
-from hookferry.store.sqlite.connection import open_writer
 from hookferry.store.sqlite.upkeep import GREATEST_ID
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    connection = open_writer(tmp_path)
-    schema.upgrade(connection)
-    connection.execute("CREATE TEMP TABLE forgotten (id INTEGER PRIMARY KEY)")
-    yield connection
-    connection.close()
-
-
-def plan(
-    connection: sqlite3.Connection, sql: str, parameters: tuple[object, ...] = ()
-) -> list[str]:
-    if not parameters:
-        parameters = (None,) * sql.count("?")
-    rows = connection.execute("EXPLAIN QUERY PLAN " + sql, parameters).fetchall()
-    return [row[3] for row in rows]
-
-
-def tables_scanned(steps: list[str]) -> list[str]:
-    """Return the steps that read a whole table or index; constant rows and chunks are none."""
-    bounded = (
-        "CONSTANT ROW",
-        "SCAN new",
-        "SCAN held",
-        "SCAN f",
-        "SCAN wanted",
-        "subquery",
-        "json_each",
-    )
-    return [
-        step
-        for step in steps
-        if step.startswith("SCAN ") and not any(name in step for name in bounded)
-    ]
-
+from store.sqlite.plans import plan, tables_scanned
 
 HOT = {
     "settle": (commit.SETTLE.sql(64), "SEARCH deliveries USING INTEGER PRIMARY KEY"),

@@ -11,7 +11,7 @@ import sqlite3
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, case, cast, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, case, cast, exists, func, literal, or_, select, text
 from sqlalchemy.types import LargeBinary
 
 from hookferry import ids
@@ -19,8 +19,9 @@ from hookferry.domain.request import CaughtRequest, Verdict
 from hookferry.store.ports import RequestFilter
 from hookferry.store.sqlite.codec import REQUEST_COLUMNS, request_document, request_from
 from hookferry.store.sqlite.compiled import compiled, rows
+from hookferry.store.sqlite.rings import UNPROVEN_VERDICTS
 from hookferry.store.sqlite.search import between
-from hookferry.store.tables import events, requests
+from hookferry.store.tables import UNPROVEN, events, requests
 
 BODIES_BYTES: Final = 64 * 1024 * 1024
 """Bodies that one list reads; it ends with the one that exceeds them."""
@@ -64,6 +65,9 @@ def select_requests(where: RequestFilter, below_id: int | None, bodies: bool) ->
     else:
         statement = statement.where(r.source_id == where.source_id, _of_tenant(where.tenant_id))
     if where.verdicts is not None:
+        if where.source_id is not None and UNPROVEN_VERDICTS.issuperset(where.verdicts):
+            # Spelled out, because the index of the unproven is partial.
+            statement = statement.where(text(UNPROVEN))
         statement = statement.where(r.verdict.in_([int(verdict) for verdict in where.verdicts]))
     if where.duplicate_of is not None:
         # A duplicate comes after the first.
@@ -81,11 +85,11 @@ def select_requests(where: RequestFilter, below_id: int | None, bodies: bool) ->
     if where.path is not None:
         statement = statement.where(func.instr(_TARGET, where.path.encode()) > 0)
     if where.text is not None:
-        text = where.text.encode()
-        in_payload = func.instr(events.c.payload, text) > 0
+        wanted_text = where.text.encode()
+        in_payload = func.instr(events.c.payload, wanted_text) > 0
         statement = statement.where(
             or_(
-                func.instr(r.body, text) > 0,
+                func.instr(r.body, wanted_text) > 0,
                 exists().where(r.body.is_(None), events.c.id == r.event_id, in_payload),
             )
         )
@@ -208,6 +212,6 @@ def _read(
     return found
 
 
-def _has_header(one: CaughtRequest, name: str, text: str) -> bool:
-    wanted, part = name.encode().lower(), text.encode()
+def _has_header(one: CaughtRequest, name: str, part_of_value: str) -> bool:
+    wanted, part = name.encode().lower(), part_of_value.encode()
     return any(key.lower() == wanted and part in value for key, value in one.headers)

@@ -25,7 +25,7 @@ TRIM_BYTES: Final = 16 * 1024 * 1024
 """Bodies that it trims beside those; SQLite reads every page that it frees."""
 SOURCES_COUNTED: Final = 4_096
 """Sources remembered."""
-_UNPROVEN: Final = frozenset({Verdict.QUARANTINED, Verdict.REJECTED})
+UNPROVEN_VERDICTS: Final = frozenset({Verdict.QUARANTINED, Verdict.REJECTED})
 
 NEWEST: Final = "SELECT coalesce(max(id), 0) FROM requests WHERE source_id = ?"
 COUNT: Final = (
@@ -80,7 +80,7 @@ class Held(msgspec.Struct):
         """Count a request that comes (or with -1 goes)."""
         if self.everything is not None:
             self.everything.add(size, sign)
-        if self.unproven is not None and verdict in _UNPROVEN:
+        if self.unproven is not None and verdict in UNPROVEN_VERDICTS:
             self.unproven.add(size, sign)
 
     def trim(self, connection: sqlite3.Connection, ring: Ring, added: int) -> None:

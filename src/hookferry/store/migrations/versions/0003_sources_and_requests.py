@@ -36,7 +36,7 @@ def upgrade() -> None:
     op.create_index(
         "requests_unproven",
         "requests",
-        ["source_id", "id", "size"],
+        ["source_id"],
         unique=False,
         sqlite_where=sa.text("verdict IN (2, 3)"),
     )
