@@ -46,6 +46,8 @@ class Arrival:
         replay_of: the request that it repeats.
         releases: the quarantined request that it repeats and that a person vouches for: it is not
             verified.
+        verified_ms: when it is verified as of, where that is not when it came: a stored request is
+            no older for being taken again.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class Arrival:
         "releases",
         "replay_of",
         "told",
+        "verified_ms",
     )
 
     def __init__(
@@ -76,6 +79,7 @@ class Arrival:
         at_ms: int,
         replay_of: int | None = None,
         releases: int | None = None,
+        verified_ms: int | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -88,6 +92,7 @@ class Arrival:
         self.at_ms = at_ms
         self.replay_of = replay_of
         self.releases = releases
+        self.verified_ms = at_ms if verified_ms is None else verified_ms
 
     @property
     def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:

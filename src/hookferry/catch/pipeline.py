@@ -138,7 +138,7 @@ class Pipeline:
                 arrival.told(Outcome(answer=preflight, verdict=Verdict.HANDSHAKE))
                 return
         self._intake.check_room(len(arrival.body))
-        received = arrival.received(source, self._origin())
+        received = self.received(gate, arrival)
         try:
             if (
                 gate.handshakes
@@ -154,11 +154,14 @@ class Pipeline:
         else:
             self._genuine(gate, arrival)
 
+    def received(self, gate: Gate, arrival: Arrival) -> Received:
+        """Return a request as verification sees it."""
+        return arrival.received(gate.source, self._origin())
+
     def _verify(self, gate: Gate, arrival: Arrival, received: Received) -> None:
         verifier = gate.verifier(self._clock.wall_ms())
         if verifier is not None and arrival.releases is None:
-            # Against the time it came: what is verified again later is not older for that.
-            verifier.verify(received, arrival.at_ms / 1000, self._keys.known)
+            verifier.verify(received, arrival.verified_ms / 1000, self._keys.known)
 
     def _fetched(self, gate: Gate, arrival: Arrival, there: bool) -> None:
         """Go on with a request whose certificate was fetched, or could not be."""
@@ -326,7 +329,8 @@ class Pipeline:
         """Return what is claimed in the commit: the duplicate key, and a release."""
         claims: list[DedupeKey] = []
         tenant_id = gate.source.tenant_id
-        if arrival.replay_of is None and key is not None:  # a replay is meant
+        meant = arrival.replay_of is not None and arrival.releases is None
+        if key is not None and not meant:
             claims.append(
                 DedupeKey(
                     tenant_id,
