@@ -165,6 +165,7 @@ class App:
                 store=store,
                 sources=sources,
                 transport=transport,
+                check=check,
                 unseal=sealer.unseal,
                 metrics=self.metrics,
                 limits=GateLimits(
@@ -248,6 +249,7 @@ class App:
             ),
             hot_asgi=settings.hot_asgi,
             on_started=started,
+            on_stop=services.catching.close,
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

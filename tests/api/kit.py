@@ -222,6 +222,7 @@ async def running_house(
         store=store,
         sources=sources,
         transport=transport,
+        check=targets,
         unseal=sealer.unseal,
         metrics=metrics,
         limits=GateLimits(),
@@ -259,6 +260,7 @@ async def running_house(
         limits=limits,
         hot_asgi=hot_asgi,
         on_started=lambda host, port: started.set(),
+        on_stop=catching.close,
         drain_seconds=5,
     )
     serving = asyncio.create_task(server.serve())

@@ -14,6 +14,7 @@ from hookferry.api.access import Access
 from hookferry.api.catching import CatchRoute
 from hookferry.api.dialects.superoffice import superoffice_routers
 from hookferry.api.framework import (
+    IS_HEAD,
     administrator,
     authenticated,
     check_query,
@@ -42,6 +43,10 @@ from hookferry.api.resources.exports import export_router
 from hookferry.api.resources.jobs import job_router
 from hookferry.api.resources.matches import match_router
 from hookferry.api.resources.probes import probe_router
+from hookferry.api.resources.request_exports import request_export_router
+from hookferry.api.resources.request_streams import caught_router, stream_router
+from hookferry.api.resources.requests import request_router
+from hookferry.api.resources.shared import shared_router
 from hookferry.api.resources.sources import preset_router, source_router
 from hookferry.api.resources.webhooks import webhook_router
 from hookferry.api.services import Services
@@ -91,6 +96,10 @@ def _application(s: Services, access: Access, describe: Callable[[], dict[str, A
             credential_router(s),
             source_router(s),
             preset_router(),
+            caught_router(s),
+            stream_router(s),
+            request_router(s),
+            request_export_router(s),
             job_router(s),
             event_type_router(s),
             catalogue_router(s),
@@ -102,7 +111,7 @@ def _application(s: Services, access: Access, describe: Callable[[], dict[str, A
         dependencies={"owner": owner_of(access)},
     )
     return Litestar(
-        [management, *superoffice_routers(s, access), probe_router(s, describe)],
+        [management, *superoffice_routers(s, access), shared_router(s), probe_router(s, describe)],
         guards=[check_query],
         exception_handlers={Exception: problem_response},
         request_max_body_size=MANAGEMENT_BODY,
@@ -130,7 +139,8 @@ class EveryAnswer:
         """Serve one ASGI connection."""
         method = scope["method"] if scope["type"] == "http" else None
         if method == "HEAD":
-            scope = {**scope, "method": "GET"}  # the server below still knows, and sends no body
+            # The server below still knows, and sends no body.
+            scope = {**scope, "method": "GET", IS_HEAD: True}
         elif method == "OPTIONS":
             # The framework's own answer lists the methods of the handler that was added first.
             scope = {**scope, "method": _NO_METHOD}

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from hookferry.api import source_constraints
+from hookferry.api import request_constraints, source_constraints
 from hookferry.api.parameters import (
     DELIVERY_STATES,
     EVENT_PATTERN,
@@ -199,6 +199,8 @@ def table(
         },
         **SHOWN,
         **source_constraints.table(source_limits),
+        **request_constraints.SHOWN,
+        **request_constraints.TAKEN,
     }
 
 
@@ -241,6 +243,7 @@ EXAMPLES: dict[str, list[Any]] = {
         }
     ],
     **source_constraints.EXAMPLES,
+    **request_constraints.EXAMPLES,
 }
 """Bodies for each struct that is taken."""
 NULL_IS_DEFAULT = (

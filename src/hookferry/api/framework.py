@@ -75,6 +75,9 @@ class Answer:
     description: str = ""
 
 
+IS_HEAD = "hookferry.is_head"
+"""Key of an ASGI scope whose method is GET: the client asked with HEAD, and gets no body."""
+
 AnyRequest = Request[Any, Any, Any]
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 

@@ -13,14 +13,17 @@ from typing import Any
 from hookferry import ids
 from hookferry.api.dialects.superoffice_shapes import STATE_NAMES
 from hookferry.api.publish import IDEMPOTENCY_KEY
+from hookferry.api.request_search import EXPORTS, HEADER, METHOD, VERDICTS
 from hookferry.api.resources.deliveries import MAX_TEXT
 from hookferry.api.resources.webhooks import MAX_STATS_HOURS
 from hookferry.api.wire import PageSizes
-from hookferry.catch.shares import SHARE_ID
+from hookferry.catch.shares import PREFIX, SHARE_ID
 from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.event import EventState
 from hookferry.engine import tenants
-from hookferry.match import patterns
+from hookferry.engine.definition import MAX_URL
+from hookferry.match import conditions, patterns
+from hookferry.wire.copying import COPIES
 
 Schema = dict[str, Any]
 
@@ -56,6 +59,19 @@ TENANT: Schema = {"type": "string", "pattern": whole(tenants.NAME), "examples": 
 ETAG: Schema = {"type": "string", "pattern": '^(?:"[0-9]{1,18}"|\\*)$', "examples": ['"3"']}
 DELIVERY_STATES = tuple(state.name.lower() for state in DeliveryState)
 EVENT_STATES = tuple(state.name.lower() for state in EventState)
+SEARCHED: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+SEARCHED_METHOD: Schema = {"type": "string", "pattern": whole(METHOD), "examples": ["POST"]}
+SEARCHED_HEADER: Schema = {
+    "type": "string",
+    "pattern": whole(HEADER),
+    "examples": ["x-github-event:push"],
+}
+_ONE_VERDICT = f"(?:{'|'.join(VERDICTS)})"
+SEARCHED_VERDICT: Schema = {
+    "type": "string",
+    "pattern": f"^{_ONE_VERDICT}(?:,{_ONE_VERDICT})*$",
+    "examples": ["quarantined,rejected"],
+}
 _ONE_STATE = f"(?:{'|'.join(DELIVERY_STATES)})"
 
 IDEMPOTENCY: Schema = {
@@ -127,6 +143,32 @@ def table(pages: PageSizes) -> dict[str, Schema]:
         "credential_id": id_schema("cred"),
         "source_id": id_schema("src"),
         "share_id": {"type": "string", "pattern": whole(SHARE_ID), "examples": ["0" * 16]},
+        "request_id": id_schema("req"),
+        "other_id": id_schema("req"),
+        "source": id_schema("src"),
+        "duplicate_of": id_schema("req"),
+        "verdict": SEARCHED_VERDICT,
+        "method": SEARCHED_METHOD,
+        "header": SEARCHED_HEADER,
+        "reason": SEARCHED,
+        "client": SEARCHED,
+        "path": SEARCHED,
+        "requests.key": SEARCHED,
+        "requests.format": {"type": "string", "enum": list(EXPORTS), "default": "ndjson"},
+        "where": {
+            "type": "string",
+            "maxLength": conditions.MAX_BYTES,
+            "examples": ['{"path": "data.action", "op": "equals", "value": "opened"}'],
+        },
+        "as": {"type": "string", "enum": list(COPIES), "default": "curl"},
+        "target_url": {"type": "string", "maxLength": MAX_URL, "format": "uri"},
+        "streams.after": id_schema("req"),
+        "Last-Event-ID": id_schema("req"),
+        "token": {
+            "type": "string",
+            "pattern": f"^{PREFIX}[A-Za-z0-9_-]{{43}}$",
+            "examples": [PREFIX + "0" * 43],
+        },
         "tenants.name": TENANT,
         "event_types.name": EVENT_TYPE,
         "If-Match": ETAG,

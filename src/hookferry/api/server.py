@@ -32,6 +32,7 @@ class HookferryServer(uvicorn.Server):
         limits: bounds of each connection.
         hot_asgi: serve the hot routes through ASGI too, instead of below it.
         on_started: called with host and port once connections are taken.
+        on_stop: called by ``stop``, to end answers that would not end by themselves.
         drain_seconds: how long ``stop`` waits for requests that have begun.
 
     Attributes:
@@ -49,11 +50,13 @@ class HookferryServer(uvicorn.Server):
         limits: WireLimits | None = None,
         hot_asgi: bool = False,
         on_started: Callable[[str, int], None] | None = None,
+        on_stop: Callable[[], None] | None = None,
         drain_seconds: int = DRAIN_SECONDS,
     ) -> None:
         self.host = host
         self.port = port
         self._on_started = on_started
+        self._on_stop = on_stop
         self.watch = Watch()
         limits = limits or WireLimits()
         self.bodies = BodyBudget(limits.body_bytes)
@@ -88,6 +91,8 @@ class HookferryServer(uvicorn.Server):
     def stop(self) -> None:
         """Take no further connections, finish what has begun, and let ``serve`` return."""
         self.should_exit = True
+        if self._on_stop is not None:
+            self._on_stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening; uvicorn calls this."""

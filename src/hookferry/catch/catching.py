@@ -1,17 +1,23 @@
-"""Catching assembled: reception, pipeline, the callers who wait, and what it calls out for."""
+"""Catching assembled: reception, pipeline, the callers who wait, what it calls out for, and the
+inspector of what was caught."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from hookferry.catch.again import Again
 from hookferry.catch.gate import GateLimits
+from hookferry.catch.inspection import Inspector
 from hookferry.catch.outgoing import Outgoing
 from hookferry.catch.pipeline import Pipeline
 from hookferry.catch.reception import Reception
+from hookferry.catch.replays import Replays
 from hookferry.catch.sources import Sources
+from hookferry.catch.stream import Streams
 from hookferry.catch.waiting import Listeners, Waiting
 from hookferry.engine.engine import Engine
 from hookferry.engine.planner import Unseal
+from hookferry.engine.webhooks import TargetCheck
 from hookferry.store.ports import Store
 from hookferry.telemetry import Metrics
 from hookferry.transport.port import Transport
@@ -25,6 +31,7 @@ class Catching:
         store: requests and attempts.
         sources: the rules for sources.
         transport: calls out.
+        check: asks the guard about an address before it is called for somebody.
         unseal: opens sources' secrets.
         limits: bounds of every source.
         origin: tells the address under which this server is known, without a trailing slash.
@@ -33,6 +40,10 @@ class Catching:
         reception: finds the gate of an address.
         pipeline: takes requests.
         listeners: programs that answer for sources.
+        inspector: finds requests.
+        streams: whoever watches sources live.
+        replays: takes and sends requests again.
+        origin: as given.
     """
 
     def __init__(
@@ -42,6 +53,7 @@ class Catching:
         store: Store,
         sources: Sources,
         transport: Transport,
+        check: TargetCheck,
         unseal: Unseal,
         metrics: Metrics,
         limits: GateLimits,
@@ -64,6 +76,16 @@ class Catching:
             metrics=metrics,
             origin=origin,
         )
+        self.inspector = Inspector(store)
+        self.streams = Streams(store)
+        self.on_caught(self.streams.caught)
+        again = Again(self.reception, self.pipeline, outgoing, engine.intake, engine.clock)
+        self.replays = Replays(engine.directory, again, transport, check)
+        self.origin = origin
+
+    def close(self) -> None:
+        """End what would not end by itself, for a server that stops: the live streams."""
+        self.streams.close()
 
     def on_caught(self, watcher: Callable[[int], None]) -> None:
         """Call ``watcher`` with the source of every request that is durable."""

@@ -165,12 +165,7 @@ def rendered_for(request: CaughtRequest, url: str) -> port.Request:
         InvalidField: the URL can't be a target.
     """
     target, base = parse_target(url)
-    path, _, query = base.encode().partition(b"?")
-    more = below(request.path)
-    if more.strip(b"/"):
-        path = path.rstrip(b"/") + more
-    query = b"&".join(filter(None, (query, request.query)))
-    address = path + b"?" + query if query else path
+    address = forwarded(base, request)
     headers = [pair for pair in request.headers if pair[0].lower() not in _NOT_PASSED_ON]
     try:
         message = captured(request.method, "", address, headers, request.body)
@@ -190,3 +185,19 @@ def rendered_for(request: CaughtRequest, url: str) -> port.Request:
         # Its answer announces a body that never comes; the connection's end tells.
         lines.append(b"Connection: close")
     return port.Request(target, b"\r\n".join(lines) + b"\r\n\r\n", message.body, TIMEOUT)
+
+
+def forwarded(base: str, request: CaughtRequest) -> bytes:
+    """Return the path and query of a request below another address, as a listener is sent it.
+
+    Args:
+        base: path and query of the address.
+        request: what follows its source's own address is put behind that path, its query behind
+            that query.
+    """
+    path, _, query = base.encode().partition(b"?")
+    more = below(request.path)
+    if more.strip(b"/"):
+        path = path.rstrip(b"/") + more
+    query = b"&".join(filter(None, (query, request.query)))
+    return path + b"?" + query if query else path
