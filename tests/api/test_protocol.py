@@ -293,11 +293,50 @@ async def test_too_many_requests_ahead_of_their_answers_are_refused(house: House
     assert b"HTTP/1.1 503" in answer
 
 
-async def test_more_connections_than_allowed_are_refused(tmp_path: Path) -> None:
+async def test_more_connections_than_allowed_are_refused_while_none_is_idle(tmp_path: Path) -> None:
     async with running_house(tmp_path, limits=WireLimits(connections=1)) as house:
-        await house.publish()
+        release = house.hold_commits()
+        publishing = asyncio.create_task(house.publish())
+        await until(lambda: house.engine.intake.waiting == 1)
         assert await house.raw() == b""
-        await house.publish()
+        release.set()
+        await publishing
+
+
+async def test_a_newcomer_takes_the_place_of_the_connection_that_was_idle_for_longest(
+    tmp_path: Path,
+) -> None:
+    async with running_house(tmp_path, limits=WireLimits(connections=2)) as house:
+        request = house.head(len(BODY)) + BODY
+        opened = []
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+            writer.write(request)
+            assert b" 202 " in await reader.readuntil(b"}")
+            house.let_pass(0.01 * len(opened))
+            opened.append((reader, writer))
+        third, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(request)
+        assert b" 202 " in await third.readuntil(b"}")
+        opened.append((third, writer))
+        assert await opened[0][0].read() == b"", "the first was idle for longer than the second"
+        opened[1][1].write(request)
+        assert b" 202 " in await opened[1][0].readuntil(b"}")
+        for _, each in opened:
+            each.close()
+
+
+async def test_an_idle_connection_holds_nothing_of_what_it_was_answered(hot_house: House) -> None:
+    """Ten thousand of them would hold gigabytes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", hot_house.port)
+    data = b'{"type":"a.b","data":"' + b"x" * 900_000 + b'"}'
+    writer.write(hot_house.head(len(data), "X-Filling: " + "y" * 50_000) + data)
+    assert b" 202 " in await reader.readuntil(b"}")
+    await until(lambda: all(c.is_idle for c in hot_house.server.server_state.connections))
+    [connection] = hot_house.server.server_state.connections
+    assert (connection.cycle, connection.scope, connection.answering) == (None, None, None)
+    assert (connection.url, connection.headers, connection.names) == (b"", [], [])
+    writer.close()
 
 
 async def test_a_stopping_server_finishes_what_has_begun(hot_house: House) -> None:
@@ -337,6 +376,19 @@ async def test_bodies_on_their_way_are_bounded_over_all_connections(
         assert (await reader.read()).startswith(b"HTTP/1.1 202 ")
         writer.close()
         await until(lambda: house.server.bodies.held == 0)
+
+
+async def test_heads_on_their_way_are_bounded_over_all_connections(tmp_path: Path) -> None:
+    async with running_house(tmp_path, limits=WireLimits(body_bytes=60_000)) as house:
+        begun = house.head(len(BODY))[:-2] + b"X-Filling: " + b"x" * 30_000
+        _, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(begun)
+        await until(lambda: house.server.bodies.held >= len(begun))
+        refused = await house.raw(begun + b"y" * 10_000)
+        assert refused.startswith(b"HTTP/1.1 503 ")
+        writer.transport.abort()
+        await until(lambda: house.server.bodies.held == 0)
+        await house.publish()
 
 
 async def test_a_client_that_leaves_within_its_body_holds_nothing(hot_house: House) -> None:

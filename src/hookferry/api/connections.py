@@ -34,8 +34,9 @@ class WireLimits(msgspec.Struct, frozen=True, kw_only=True):
     pipelined: int = 256
     """Requests of one connection that wait for their turn."""
     connections: int = 10_000
+    """At once; one more takes the place of one that is idle."""
     body_bytes: int = 64 * 1024 * 1024
-    """Bodies for hot routes that are arriving, on all connections together."""
+    """Heads, and bodies for hot routes, that are arriving, on all connections together."""
 
 
 SWEEP_SECONDS = 0.1

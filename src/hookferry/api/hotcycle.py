@@ -12,7 +12,7 @@ from typing import Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from hookferry.api.connections import Watch
-from hookferry.api.hotroute import HotHandler, HotRequest, refuse, run_handler
+from hookferry.api.hotroute import HotHandler, HotRequest, length_line, refuse, run_handler
 from hookferry.errors import HookferryError
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -124,19 +124,16 @@ class HotCycle(HotRequest):
         transport = protocol.transport
         if self.disconnected or transport.is_closing():
             return
-        if self.method == b"HEAD":
-            content = b""
-        else:
-            content = body
+        framing = length_line(status, len(body))
         transport.write(
-            b"%b%b%bcontent-length: %d\r\n%b\r\n%b"
+            b"%b%b%b%b%b\r\n%b"
             % (
                 STATUS_LINE[status],
                 protocol.watch.date_line,
                 headers,
-                len(body),
+                framing,
                 b"" if self.keep_alive else b"connection: close\r\n",
-                content,
+                b"" if self.method == b"HEAD" or not framing else body,
             )
         )
         if not self.keep_alive:

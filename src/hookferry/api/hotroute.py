@@ -43,6 +43,20 @@ def header_block(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join(b"%b: %b\r\n" % pair for pair in headers)
 
 
+def length_line(status: int, length: int) -> bytes:
+    """Return the header that frames an answer's body; none for an answer that never has one.
+
+    A client that believed a Content-Length beside a 204 would wait for a body that never comes
+    (RFC 9110 section 8.6).
+
+    Args:
+        status: the answer's.
+        length: bytes of its body.
+    """
+    return b"" if status == _NO_CONTENT else b"content-length: %d\r\n" % length
+
+
+_NO_CONTENT = 204
 _PROBLEM_HEAD = header_block(
     ((b"content-type", CONTENT_TYPE.encode()), *SECURITY_HEADERS),
 )
@@ -121,7 +135,9 @@ class HotRoute(Protocol):
 
 
 class BodyBudget:
-    """Bounds the bytes of bodies that all connections of a server hold while they arrive.
+    """Bounds the bytes of requests that all connections of a server hold while they arrive.
+
+    Counted are bodies for hot routes, and heads, in so far as they take more than one read.
 
     Args:
         most: bytes.
@@ -255,13 +271,13 @@ class HotAsgi:
         status, head, content = await _answer_or_gone(
             answer, request, receive, scope.get(HALF_CLOSED)
         )
+        framing = length_line(status, len(content))
         headers = [
             (name, value)
-            for name, _, value in (line.partition(b": ") for line in head.splitlines())
+            for name, _, value in (line.partition(b": ") for line in (head + framing).splitlines())
         ]
-        headers.append((b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        await send({"type": "http.response.body", "body": content if framing else b""})
 
 
 async def _answer_or_gone(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import heapq
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -58,7 +59,7 @@ class HookferryProtocol(HttpToolsProtocol):
         routes: the hot routes, asked in order.
         limits: its bounds.
         watch: the server's coarse clock.
-        bodies: what the server's connections hold of bodies.
+        bodies: what the server's connections hold of requests that are arriving.
         config: uvicorn's, as all that follow.
         server_state: uvicorn's.
         app_state: uvicorn's.
@@ -82,7 +83,7 @@ class HookferryProtocol(HttpToolsProtocol):
         self.watch = watch
         self._bodies = bodies
         self._held = 0
-        """Bytes of the present body, counted in ``_bodies`` when it takes more than one read."""
+        """Bytes of the present request, counted in ``_bodies`` when it takes more than one read."""
         self.reading = _IDLE
         """What is expected from the client next."""
         self._received = 0
@@ -100,10 +101,34 @@ class HookferryProtocol(HttpToolsProtocol):
     # ------------------------------------------------------------------ connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, unless there are too many."""
+        """Take a connection; when there are too many, idle ones make room, or it is refused."""
         super().connection_made(transport)
-        if len(self.connections) > self._limits.connections:
+        if len(self.connections) > self._limits.connections and not self._make_room():
             transport.abort()
+
+    def _make_room(self) -> bool:
+        """Close the connections that have been idle for longest; tell whether there were any.
+
+        One in a hundred at a time, so that not every newcomer has to look through all of them.
+        Clients expect an idle connection to be closed at any time (RFC 9112 section 9.5).
+        """
+        idle = (
+            other
+            for other in self.connections
+            if isinstance(other, HookferryProtocol) and other.is_idle and other is not self
+        )
+        count = max(1, self._limits.connections // 100)
+        leaving = heapq.nsmallest(count, idle, key=lambda other: other.deadline)
+        for other in leaving:
+            self.connections.discard(other)  # now: the next newcomer may come before it is gone
+            other.transport.close()
+        return bool(leaving)
+
+    @property
+    def is_idle(self) -> bool:
+        """No request is being read or answered, and no answer waits to be read."""
+        cycle: Any = self.cycle
+        return self.reading is _IDLE and cycle is None and not self.stalled
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; uvicorn's version answers faults in plain text and out of order."""
@@ -126,13 +151,19 @@ class HookferryProtocol(HttpToolsProtocol):
                 self._received += len(data)
             if self._received > self._limits.head_bytes:
                 self._refuse(self._headers_too_large())
+            else:
+                self._hold(len(data))
         elif self.reading is _BODY:
             cycle: Any = self.cycle
             if type(cycle) is HotCycle:  # the framework's bodies are bounded where they are read
-                self._held += len(data)
-                refused = self._bodies.take(len(data))
-                if refused is not None:
-                    self._refuse(refused)
+                self._hold(len(data))
+
+    def _hold(self, count: int) -> None:
+        """Count bytes of a request that does not come in one read; refuse it without room."""
+        self._held += count
+        refused = self._bodies.take(count)
+        if refused is not None:
+            self._refuse(refused)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of what the connection holds."""
@@ -283,14 +314,14 @@ class HookferryProtocol(HttpToolsProtocol):
                 self.deadline = self.watch.now + self._limits.keep_alive
             else:
                 self.deadline = math.inf
+        if self._held:
+            self._let_go()
         if type(cycle) is not HotCycle:
             super().on_message_complete()
             return
         if cycle.parts is not None:
             cycle.body = bytes(cycle.parts)
             cycle.parts = None
-        if self._held:
-            self._let_go()
         cycle.more_body = False
         if cycle.has_turn:
             cycle.run()
@@ -331,8 +362,18 @@ class HookferryProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.reading is _IDLE:
             self.deadline = self.watch.now + self._limits.keep_alive
+            self._forget()
         elif self.reading is not _NOTHING:
             self._expect(self.reading)
+
+    def _forget(self) -> None:
+        """Drop what was answered: an idle connection must not keep a body of megabytes."""
+        self.cycle = None  # type: ignore[assignment]
+        self.answering = None
+        self.scope = None  # type: ignore[assignment]
+        self.headers = self.names = []  # type: ignore[assignment]
+        self.url = b""
+        self._half_closed = None
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if type(cycle) is HotCycle:
