@@ -10,7 +10,7 @@ import zlib
 
 MAX_DECODED = 8 * 1024 * 1024
 """Bytes that a body may have once it is decompressed."""
-MAX_RATIO = 200
+MAX_RATIO = 100
 """Bytes for each compressed one, beyond ``FREE``."""
 FREE = 64 * 1024
 """Bytes that a body may have whatever its ratio."""
