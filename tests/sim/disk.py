@@ -344,7 +344,7 @@ def forget_event(disk: Disk, event_id: int) -> int:
     payload = disk.events.pop(event_id).payload
     for number, request in disk.requests.items():
         if request.event_id == event_id and request.body == payload:
-            disk.requests[number] = replace(request, body=b"")
+            disk.requests[number] = replace(request, body=b"", headers=())
     return 1
 
 

@@ -82,11 +82,12 @@ class Janitor:
 
     async def sweep(self) -> int:
         """Forget everything that is past retention now; return how many events went."""
-        await self._end_bins()
-        # Before the events, which hold the bodies of those that became one.
-        requests = await self._forget_requests()
+        now_ms = self._clock.wall_ms()
+        await self._end_bins(now_ms)
+        # By the same clock and before the events, which hold the bodies of those that became one.
+        requests = await self._forget_requests(now_ms)
         total = 0
-        before = self._before(self._days)
+        before = self._before(now_ms, self._days)
         while True:
             gone = await self._upkeep.forget(before, CHUNK)
             total += gone
@@ -100,11 +101,10 @@ class Janitor:
             log.info("retention", events=total, requests=requests)
         return total
 
-    def _before(self, days: float) -> int:
-        return self._clock.wall_ms() - int(min(days, self._days) * _DAY_MS)
+    def _before(self, now_ms: int, days: float) -> int:
+        return now_ms - int(min(days, self._days) * _DAY_MS)
 
-    async def _end_bins(self) -> None:
-        now_ms = self._clock.wall_ms()
+    async def _end_bins(self, now_ms: int) -> None:
         for source in self._sources():
             if source.expires_at_ms is None or source.expires_at_ms > now_ms:
                 continue
@@ -116,15 +116,14 @@ class Janitor:
                 # It does not keep the others, and is tried again in the next round.
                 log.exception("bin_not_ended", source=source.id)
 
-    async def _forget_requests(self) -> int:
+    async def _forget_requests(self, now_ms: int) -> int:
         """Forget caught requests by their sources' own retention, then the others."""
         total = 0
         own = {s.id: s.retention_days for s in self._sources() if s.retention_days is not None}
         for source_id, days in own.items():
-            total += await self._forget_caught(self._before(days), source_id)
-        return total + await self._forget_caught(
-            self._before(self._request_days), None, frozenset(own)
-        )
+            total += await self._forget_caught(self._before(now_ms, days), source_id)
+        others = self._before(now_ms, self._request_days)
+        return total + await self._forget_caught(others, None, frozenset(own))
 
     async def _forget_caught(
         self, before_ms: int, source_id: int | None, spare: frozenset[int] = frozenset()

@@ -59,7 +59,8 @@ class Acceptance(msgspec.Struct, frozen=True):
     dedupe: tuple[DedupeKey, ...] = ()
     request: CaughtRequest | None = None
     """Stored in place of one with the same id (released from quarantine). Where it became the
-    event, its body is the event's payload and is not stored twice."""
+    event, its body is the event's payload, its headers are those of ``EventMeta.caught``, and
+    neither is stored twice."""
     ring: Ring | None = None
     """Trimmed after the request is in."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
@@ -55,10 +56,13 @@ async def test_a_request_and_its_event_are_both_read_back_with_the_body(
     assert await books.store.request(1, both.request.id) == both.request
 
 
-async def test_a_body_that_is_not_the_payload_is_kept_beside_it(books: Books, make: Maker) -> None:
+@pytest.mark.parametrize("differs", [{"body": b"another"}, {"headers": ((b"Only", b"here"),)}])
+async def test_what_the_event_does_not_hold_is_kept_with_the_request(
+    books: Books, make: Maker, differs: dict[str, Any]
+) -> None:
     both = make.caught(body=b"one")
     assert both.event is not None
-    request = replace(both.request, body=b"another")
+    request = replace(both.request, **differs)
     await books.accept(Acceptance(both.event, (), (), request))
     assert await books.store.request(1, request.id) == request
     assert await books.store.event(1, both.event.id) == both.event

@@ -131,6 +131,13 @@ async def test_text_is_looked_for_in_the_payload_of_the_event_too(
     assert await books.store.requests(where, limit=9, bodies=True) == [caught.request]
 
 
+async def test_headers_are_looked_for_in_what_became_events_too(books: Books, make: Maker) -> None:
+    caught = make.caught()
+    await books.accept(caught)
+    where = RequestFilter(tenant_id=1, header=("x-tag", "two"))
+    assert await books.store.requests(where, limit=9, bodies=True) == [caught.request]
+
+
 async def test_a_header_is_found_behind_many_requests_without_it(books: Books, make: Maker) -> None:
     wanted = [make.request(headers=((b"X-Rare", b"%d" % n),)) for n in range(3)]
     await books.catch(*wanted, *(make.request() for _ in range(1_200)))

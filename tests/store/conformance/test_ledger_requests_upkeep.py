@@ -28,14 +28,17 @@ async def test_old_requests_go_and_their_events_stay(books: Books, make: Maker) 
     assert await books.store.event(1, old.event.id) == old.event
 
 
-async def test_a_request_whose_event_went_first_has_lost_its_body(
+async def test_a_request_whose_event_went_first_has_lost_what_that_held(
     books: Books, make: Maker
 ) -> None:
     caught = make.caught(body=b"{}")
     assert caught.request is not None
     await books.accept(caught)
     assert await books.store.forget(NOW + HOUR, 10) == 1
-    assert await books.store.request(1, caught.request.id) == replace(caught.request, body=b"")
+    bare = replace(caught.request, body=b"", headers=())
+    assert await books.store.request(1, bare.id) == bare
+    await books.store.answer_request(1, bare.id, 200, (), b"", "wh_1")
+    assert await books.store.request(1, bare.id) == replace(bare, status=200, answered_by="wh_1")
 
 
 async def test_the_limit_holds_and_the_oldest_go_first(books: Books, make: Maker) -> None:

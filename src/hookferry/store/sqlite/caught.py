@@ -46,6 +46,7 @@ def insert_requests(
     for acceptance in accept:
         request = acceptance.request
         assert request is not None
+        is_born = _is_its_event(request, acceptance.event)
         # A bytearray binds without the look-up of an adapter that bytes goes through.
         row = (
             request.id,
@@ -60,10 +61,10 @@ def insert_requests(
             bytearray(request.query),
             request.client,
             request.event_id,
-            bytearray(request_document(request)),
+            bytearray(request_document(request, with_headers=not is_born)),
             request.key,
         )
-        if _is_its_payload(request, acceptance.event):
+        if is_born:
             born += row
         else:
             kept += row
@@ -75,12 +76,14 @@ def insert_requests(
     return opened
 
 
-def _is_its_payload(request: CaughtRequest, event: Event | None) -> bool:
-    """Say whether the event that a request became holds its body (most often the same object)."""
+def _is_its_event(request: CaughtRequest, event: Event | None) -> bool:
+    """Say whether an event holds body and headers of a request (most often the same objects)."""
     return (
         event is not None
         and event.id == request.event_id
         and event.payload == request.body
+        and event.meta.caught is not None
+        and event.meta.caught.headers == request.headers
         and request.reason is None
         and request.duplicate_of is None
     )

@@ -19,7 +19,7 @@ REQUEST_COLUMNS: Final = (
     "id, tenant_id, source_id, received_at, verdict, status, method, path, query, client, reason,"
     " key, event_id, duplicate_of, document"
 )
-"""Without the body, which may be its event's payload."""
+"""Without the body and what else may be its event's."""
 
 encode_meta = msgspec.msgpack.Encoder().encode
 _decode_meta = msgspec.msgpack.Decoder(EventMeta).decode
@@ -87,7 +87,8 @@ def attempt_from(row: tuple[int, int, bytes]) -> Attempt:
 class _RequestDocument(msgspec.Struct, array_like=True, frozen=True):
     """What of a request no statement looks at; new fields go at the end, with defaults."""
 
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: tuple[tuple[bytes, bytes], ...] | None
+    """None where the event that it became has them."""
     detail: str | None
     replay_of: int | None
     answer_headers: tuple[tuple[str, str], ...]
@@ -98,11 +99,11 @@ class _RequestDocument(msgspec.Struct, array_like=True, frozen=True):
 _decode_request_document = msgspec.msgpack.Decoder(_RequestDocument).decode
 
 
-def request_document(request: CaughtRequest) -> bytes:
+def request_document(request: CaughtRequest, *, with_headers: bool) -> bytes:
     """Encode what of a request is in no column."""
     return _encode_document(
         (
-            request.headers,
+            request.headers if with_headers else None,
             request.detail,
             request.replay_of,
             request.answer_headers,
@@ -112,9 +113,28 @@ def request_document(request: CaughtRequest) -> bytes:
     )
 
 
+def answered_document(
+    document: bytes, headers: tuple[tuple[str, str], ...], body: bytes, answered_by: str
+) -> bytes:
+    """Put an answer into a request's document."""
+    return _encode_document(
+        msgspec.structs.replace(
+            _decode_request_document(document),
+            answer_headers=headers,
+            answer_body=body,
+            answered_by=answered_by,
+        )
+    )
+
+
 def request_from(row: tuple[Any, ...]) -> CaughtRequest:
-    """Build a request from REQUEST_COLUMNS and its body."""
+    """Build a request from REQUEST_COLUMNS, its body, and its event's meta if that has headers."""
     document = _decode_request_document(row[14])
+    headers = document.headers
+    if headers is None:
+        caught = None if row[16] is None else _meta_from(row[16]).caught
+        # With the event gone, so are they.
+        headers = () if caught is None else caught.headers
     return CaughtRequest(
         id=row[0],
         tenant_id=row[1],
@@ -130,7 +150,7 @@ def request_from(row: tuple[Any, ...]) -> CaughtRequest:
         key=row[11],
         event_id=row[12],
         duplicate_of=row[13],
-        headers=document.headers,
+        headers=headers,
         detail=document.detail,
         replay_of=document.replay_of,
         answer_headers=document.answer_headers,
@@ -140,12 +160,14 @@ def request_from(row: tuple[Any, ...]) -> CaughtRequest:
     )
 
 
+def _meta_from(document: bytes) -> EventMeta:
+    return (_decode_json_meta if document[0] == _JSON else _decode_meta)(document)
+
+
 def event_from(row: tuple[Any, ...]) -> Event:
     """Build an event from EVENT_COLUMNS."""
     number, tenant_id, type_, payload, received_at, state, document = row
-    meta = NO_META
-    if document is not None:
-        meta = (_decode_json_meta if document[0] == _JSON else _decode_meta)(document)
+    meta = NO_META if document is None else _meta_from(document)
     return Event(
         number,
         tenant_id,

@@ -10,14 +10,13 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, Final
 
-import msgspec
 from sqlalchemy import ColumnElement, Select, case, cast, exists, func, literal, or_, select, text
 from sqlalchemy.types import LargeBinary
 
 from hookferry import ids
 from hookferry.domain.request import CaughtRequest, Verdict
 from hookferry.store.ports import RequestFilter
-from hookferry.store.sqlite.codec import REQUEST_COLUMNS, request_document, request_from
+from hookferry.store.sqlite.codec import REQUEST_COLUMNS, answered_document, request_from
 from hookferry.store.sqlite.compiled import compiled, rows
 from hookferry.store.sqlite.rings import UNPROVEN_VERDICTS
 from hookferry.store.sqlite.search import between
@@ -27,10 +26,12 @@ BODIES_BYTES: Final = 64 * 1024 * 1024
 """Bodies that one list reads; it ends with the one that exceeds them."""
 
 _REQUEST = [requests.c[name] for name in REQUEST_COLUMNS.split(", ")]
-# Where a request became an event, that one's payload is the body; with the event gone, it is lost.
-_OF_EVENT = select(events.c.payload).where(events.c.id == requests.c.event_id).scalar_subquery()
-_BODY: ColumnElement[bytes] = func.coalesce(requests.c.body, _OF_EVENT, literal(b""))
+# What became an event has its body and its headers there; with the event gone, they are lost.
+_OF_EVENT = events.c.id == requests.c.event_id
+_PAYLOAD = select(events.c.payload).where(_OF_EVENT).scalar_subquery()
+_BODY: ColumnElement[bytes] = func.coalesce(requests.c.body, _PAYLOAD, literal(b""))
 _NO_BODY: ColumnElement[bytes] = literal(b"")
+_META = case((requests.c.body.is_(None), select(events.c.meta).where(_OF_EVENT).scalar_subquery()))
 _QUERY = case((requests.c.query != b"", literal(b"?").concat(requests.c.query)), else_=b"")
 _TARGET = cast(requests.c.path.concat(_QUERY), LargeBinary)
 
@@ -46,7 +47,9 @@ def request(
     connection: sqlite3.Connection, tenant_id: int, request_id: int
 ) -> CaughtRequest | None:
     """Return one request; the port's ``Requests.request``."""
-    statement = select(*_REQUEST, _BODY).where(requests.c.id == request_id, _of_tenant(tenant_id))
+    statement = select(*_REQUEST, _BODY, _META).where(
+        requests.c.id == request_id, _of_tenant(tenant_id)
+    )
     found = rows(connection, statement)
     return request_from(found[0]) if found else None
 
@@ -55,7 +58,7 @@ def select_requests(where: RequestFilter, below_id: int | None, bodies: bool) ->
     """Build the statement of ``find_requests``; it leaves out the filter by a header."""
     r = requests.c
     statement = (
-        select(*_REQUEST, _BODY if bodies else _NO_BODY)
+        select(*_REQUEST, _BODY if bodies else _NO_BODY, _META)
         .where(*between(r.id, where.after_ms, where.before_ms, below_id))
         .order_by(r.id.desc())
     )
@@ -112,7 +115,7 @@ def select_above(tenant_id: int, source_id: int, above_id: int) -> Select[Any]:
     """Build the statement of ``requests_above``."""
     r = requests.c
     return (
-        select(*_REQUEST, _BODY)
+        select(*_REQUEST, _BODY, _META)
         .where(r.source_id == source_id, r.id > above_id, _of_tenant(tenant_id))
         .order_by(r.id)
     )
@@ -176,14 +179,10 @@ def answer_request(
 ) -> None:
     """Keep what a caller was answered; the port's ``Requests.answer_request``."""
     connection.execute("BEGIN IMMEDIATE")
-    statement = select(*_REQUEST, _NO_BODY).where(
-        requests.c.id == request_id, _of_tenant(tenant_id)
-    )
-    for row in rows(connection, statement):
-        answered = msgspec.structs.replace(
-            request_from(row), answer_headers=headers, answer_body=body, answered_by=answered_by
-        )
-        connection.execute(SET_ANSWER, (status, request_document(answered), request_id))
+    wanted = requests.c.id == request_id, _of_tenant(tenant_id)
+    for row in rows(connection, select(requests.c.document).where(*wanted)):
+        document = answered_document(row[0], headers, body, answered_by)
+        connection.execute(SET_ANSWER, (status, document, request_id))
     connection.execute("COMMIT")
 
 
