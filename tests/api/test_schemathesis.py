@@ -172,7 +172,13 @@ class World:
             kept["number"] = one["number"]
             body = {"name": f"c{len(kept)}", "kind": "bearer", "token": "hidden"}
             kept["credential_id"] = (await post("credentials", **body))["id"]
+            verify = {"preset": "github", "secret": "hidden"}
+            source = await post("sources", name=f"src{len(kept)}", verify=verify)
+            kept["source_id"] = source["id"]
+            kept["share_id"] = (await post(f"sources/{source['id']}/shares"))["id"]
             kept["key_id"] = (await post("keys", name="bound", tenant="default"))["id"]
+        # Of a source that stays: the doomed one is gone by then.
+        self.special["sources_remove_share"] = {n: self.known[n] for n in ("source_id", "share_id")}
         for mode in ("sync", "sync_critical"):
             await house.webhook(mode, mode=mode, events=["*.create"])
         self.known["job_id"] = (await post("deliveries/resend", filter={}))["id"]
