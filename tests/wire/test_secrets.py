@@ -79,8 +79,8 @@ def test_a_new_key_pair_signs_what_its_public_half_verifies() -> None:
     version, _, signature = sw.parse_signing_key(private).sign(b"content").decode().partition(",")
     key = sw.parse_verifying_key(public)
     assert version == key.version == "v1a"
-    assert key.verify(b"content", signature)
-    assert not key.verify(b"other", signature)
+    assert key.verify(b"content", [signature])
+    assert not key.verify(b"other", [signature])
 
 
 def test_an_hmac_secret_has_no_public_half() -> None:

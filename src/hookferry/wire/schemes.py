@@ -19,11 +19,11 @@ from hookferry.wire.inbound.definition import compile_verification, signs_url
 from hookferry.wire.inbound.presets import PRESETS
 from hookferry.wire.inbound.received import Explanation, Received
 from hookferry.wire.verification import (
-    HasItems,
     Headers,
     Reason,
     VerificationFailed,
     Verified,
+    pairs_of,
 )
 
 DEFAULT_TOLERANCE_S = standard_webhooks.TOLERANCE_S
@@ -252,7 +252,6 @@ def _definition(
 
 
 def _received(headers: Headers, body: bytes, method: str, url: str) -> Received:
-    pairs = headers.items() if isinstance(headers, HasItems) else headers
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -262,7 +261,7 @@ def _received(headers: Headers, body: bytes, method: str, url: str) -> Received:
         url=url,
         path=_raw(parts.path),
         query=_raw(parts.query),
-        headers=[(_raw(name.lower()), _raw(value)) for name, value in pairs],
+        headers=[(_raw(name.lower()), _raw(value)) for name, value in pairs_of(headers)],
         body=body,
     )
 

@@ -43,6 +43,8 @@ MAX_SECRET_BYTES = 75
 NEW_SECRET_BYTES = 32
 MAX_SIGNATURES = 32
 """Signatures looked at in one header; what a stranger sends costs no more than that."""
+MAX_PUBLIC_SIGNATURES = 8
+"""The same for those that a public key verifies, each of which hashes the content anew."""
 
 _HMAC = "whsec_"
 _PRIVATE = "whsk_"
@@ -64,8 +66,8 @@ class VerifyingKey(Protocol):
 
     version: str
 
-    def verify(self, content: bytes, signature: str) -> bool:
-        """Tell whether ``signature`` (base64, without the version) is this key's."""
+    def verify(self, content: bytes, signatures: Sequence[str]) -> bool:
+        """Tell whether one of ``signatures`` (base64, without the version) is this key's."""
         ...
 
 
@@ -86,9 +88,13 @@ class HmacKey:
         signing.update(content)
         return b"v1," + binascii.b2a_base64(signing.digest(), newline=False)
 
-    def verify(self, content: bytes, signature: str) -> bool:
-        """Compare in constant time, as text: base64 has several spellings of the same bytes."""
-        return hmac.compare_digest(self.sign(content), b"v1," + signature.encode())
+    def verify(self, content: bytes, signatures: Sequence[str]) -> bool:
+        """Compare in constant time, as text: base64 has several spellings of the same bytes.
+
+        The content is hashed once, however many signatures a stranger lists.
+        """
+        right = self.sign(content)
+        return any(hmac.compare_digest(right, b"v1," + one.encode()) for one in signatures)
 
 
 class Ed25519Key:
@@ -100,8 +106,14 @@ class Ed25519Key:
     def __init__(self, public: Ed25519PublicKey) -> None:
         self._public = public
 
-    def verify(self, content: bytes, signature: str) -> bool:
-        """Check the signature; secrets play no part, so time may depend on the input."""
+    def verify(self, content: bytes, signatures: Sequence[str]) -> bool:
+        """Check the signatures; secrets play no part, so time may depend on the input.
+
+        Each hashes the content anew, so only the first few are looked at.
+        """
+        return any(self._signed(content, one) for one in signatures[:MAX_PUBLIC_SIGNATURES])
+
+    def _signed(self, content: bytes, signature: str) -> bool:
         raw = _decode(signature)
         if raw is None:
             return False
@@ -267,9 +279,29 @@ def verify(
     Raises:
         VerificationFailed: it was not; ``reason`` says why.
     """
-    message_id = header(headers, ID_HEADER)
-    timestamp = header(headers, TIMESTAMP_HEADER)
-    listed = header(headers, SIGNATURE_HEADER)
+    return verify_parts(
+        keys,
+        (
+            header(headers, ID_HEADER),
+            header(headers, TIMESTAMP_HEADER),
+            header(headers, SIGNATURE_HEADER),
+        ),
+        body,
+        now=now,
+        tolerance=tolerance,
+    )
+
+
+def verify_parts(
+    keys: Sequence[VerifyingKey],
+    parts: tuple[str, str, str],
+    body: bytes,
+    *,
+    now: float,
+    tolerance: float | None,
+) -> Verified:
+    """As ``verify``, with the values of the three headers: id, timestamp, signature."""
+    message_id, timestamp, listed = parts
     if not message_id.isascii():
         raise VerificationFailed(Reason.BAD_ENCODING, f"{ID_HEADER} is not ASCII")
     if not _SECONDS.fullmatch(timestamp):
@@ -289,18 +321,15 @@ def _check_signatures(keys: Sequence[VerifyingKey], content: bytes, listed: str)
         raise VerificationFailed(
             Reason.BAD_ENCODING, f"{SIGNATURE_HEADER} lists more than {MAX_SIGNATURES} signatures"
         )
-    versions = {key.version for key in keys}
-    comparable = False
+    comparable: dict[str, list[str]] = {key.version: [] for key in keys}
     for entry in signatures:
         version, _, signature = entry.partition(",")
-        if version not in versions or not _decode(signature):
-            continue
-        comparable = True
-        for key in keys:
-            if key.version == version and key.verify(content, signature):
-                return
-    if not comparable:
-        wanted = " or ".join(f"'{version},<base64>'" for version in sorted(versions))
+        if version in comparable and _decode(signature):
+            comparable[version].append(signature)
+    if any(key.verify(content, comparable[key.version]) for key in keys):
+        return
+    if not any(comparable.values()):
+        wanted = " or ".join(f"'{version},<base64>'" for version in sorted(comparable))
         raise VerificationFailed(
             Reason.BAD_ENCODING, f"{SIGNATURE_HEADER} lists no signature of the form {wanted}"
         )

@@ -6,15 +6,14 @@ The schemes themselves are one module each; ``hookferry.wire.schemes`` knows the
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable
+from typing import Protocol, cast
 
 import msgspec
 
 from hookferry.errors import HookferryError
 
 
-@runtime_checkable
 class HasItems(Protocol):
     """What headers are in most frameworks, mappings or not (``http.server`` has none)."""
 
@@ -75,6 +74,13 @@ class Verified(msgspec.Struct, frozen=True):
     """Unix seconds at which it was signed, or None under schemes that sign no time."""
 
 
+def pairs_of(headers: Headers) -> Iterable[tuple[str, str]]:
+    """Return headers as pairs, however a framework has them."""
+    # Asking for the attribute: isinstance with a protocol takes twenty microseconds.
+    items: Callable[[], Iterable[tuple[str, str]]] | None = getattr(headers, "items", None)
+    return cast("Iterable[tuple[str, str]]", headers) if items is None else items()
+
+
 def header(headers: Headers, name: str) -> str:
     """Return the value of the one header called ``name`` (lower case), without outer blanks.
 
@@ -82,8 +88,7 @@ def header(headers: Headers, name: str) -> str:
         VerificationFailed: it is missing or empty; or it is there more than once, and which of
             them another program reads is anyone's guess.
     """
-    pairs = headers.items() if isinstance(headers, HasItems) else headers
-    values = [value for key, value in pairs if key.lower() == name]
+    values = [value for key, value in pairs_of(headers) if key.lower() == name]
     if len(values) > 1:
         raise VerificationFailed(Reason.BAD_ENCODING, f"the header {name} is there more than once")
     value = values[0].strip(" \t") if values else ""

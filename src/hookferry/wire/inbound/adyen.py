@@ -101,7 +101,7 @@ class AdyenVerifier(Checking):
         )
 
     def _matches(self, claim: _Claim) -> bool:
-        return any(key.matches(claim.signed, claim.raw) for key in self._keys)
+        return any(key.matches(claim.signed, (claim.raw,)) for key in self._keys)
 
 
 def _claims(request: Received) -> list[_Claim]:

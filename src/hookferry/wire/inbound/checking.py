@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from hookferry.wire.inbound.received import Explanation, KeyNeeded, Received, Trial
+from hookferry.wire.inbound.received import Explanation, Received, Trial
 from hookferry.wire.verification import Reason, VerificationFailed, Verified
 
 MAX_SIGNATURES = 32
@@ -86,6 +86,3 @@ def no_secret() -> VerificationFailed:
 def mismatch(what: str = MISMATCH) -> VerificationFailed:
     """Return the failure of a signature that is none of the secrets'."""
     return VerificationFailed(Reason.MISMATCH, what)
-
-
-__all__ = ["MAX_SIGNATURE", "MAX_SIGNATURES", "Checking", "KeyNeeded", "mismatch", "no_secret"]

@@ -113,6 +113,10 @@ def signs_url(scheme: Mapping[str, Any]) -> bool:
 
 def _parse(scheme: Mapping[str, Any]) -> tuple[Kind, msgspec.Struct]:
     whole = whole_scheme(scheme)
+    try:
+        msgspec.json.encode(whole)
+    except (TypeError, UnicodeEncodeError, RecursionError):
+        raise InvalidField("a scheme is a JSON object", field=None) from None
     named = whole.get("type", "signature")
     kind = KINDS.get(named) if isinstance(named, str) else None
     if kind is None:

@@ -137,7 +137,7 @@ class HttpSignatureVerifier(Checking):
         return _seconds(self._signatures(request)[0].parameters, "created")
 
     def _matches(self, signature: _Signature) -> bool:
-        return any(key.matches(signature.base, signature.raw) for key in self._keys)
+        return any(key.matches(signature.base, (signature.raw,)) for key in self._keys)
 
     def _signatures(self, request: Received) -> list[_Signature]:
         """Return the signatures that can count, by the rules of the definition.

@@ -143,7 +143,7 @@ class JwtVerifier(Checking):
         return _moment(self._token(request).claims, "iat")
 
     def _matches(self, token: _Token) -> bool:
-        return any(key.matches(token.signed, token.raw) for key in self._keys)
+        return any(key.matches(token.signed, (token.raw,)) for key in self._keys)
 
     def _token(self, request: Received) -> _Token:
         text = self._place(Reading(request))

@@ -10,7 +10,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -26,6 +27,8 @@ from hookferry.wire.inbound.encodings import decode_base64, decode_hex
 
 MAX_SECRET = 8_192
 """Characters of a secret or public key."""
+MAX_PUBLIC_SIGNATURES = 8
+"""Signatures that a public key is tried on, of those in one request."""
 MIN_RSA_BITS = 1_024
 """What a provider's old keys may have; below it a key can be factored."""
 MAX_RSA_BITS = 8_192
@@ -41,8 +44,8 @@ _MACS = {
 class Key(Protocol):
     """One secret or public key, with its algorithm."""
 
-    def matches(self, content: bytes, signature: bytes) -> bool:
-        """Tell whether ``signature`` is this key's over ``content``."""
+    def matches(self, content: bytes, signatures: Sequence[bytes]) -> bool:
+        """Tell whether one of ``signatures`` is this key's over ``content``."""
         ...
 
 
@@ -68,12 +71,34 @@ class Mac:
         state.update(content)
         return state.digest()
 
-    def matches(self, content: bytes, signature: bytes) -> bool:
-        """Compare in constant time."""
-        return hmac.compare_digest(self.digest(content), signature)
+    def matches(self, content: bytes, signatures: Sequence[bytes]) -> bool:
+        """Compare in constant time; the content is hashed once, however many there are."""
+        right = self.digest(content)
+        return any(hmac.compare_digest(right, signature) for signature in signatures)
 
 
-class Ed25519:
+class PublicKey(ABC):
+    """A key that only verifies. Each signature hashes the content anew, so a few count."""
+
+    __slots__ = ()
+
+    def matches(self, content: bytes, signatures: Sequence[bytes]) -> bool:
+        """Tell whether one of the first few signatures is this key's."""
+        return any(self._signed(content, one) for one in signatures[:MAX_PUBLIC_SIGNATURES])
+
+    def _signed(self, content: bytes, signature: bytes) -> bool:
+        try:
+            self._check(content, signature)
+        except InvalidSignature:
+            return False
+        return True
+
+    @abstractmethod
+    def _check(self, content: bytes, signature: bytes) -> None:
+        """Raise InvalidSignature unless ``signature`` is this key's."""
+
+
+class Ed25519(PublicKey):
     """RFC 8032."""
 
     __slots__ = ("_key",)
@@ -81,16 +106,11 @@ class Ed25519:
     def __init__(self, key: Ed25519PublicKey) -> None:
         self._key = key
 
-    def matches(self, content: bytes, signature: bytes) -> bool:
-        """Check a signature of 64 bytes."""
-        try:
-            self._key.verify(signature, content)
-        except InvalidSignature:
-            return False
-        return True
+    def _check(self, content: bytes, signature: bytes) -> None:
+        self._key.verify(signature, content)
 
 
-class EcdsaP256:
+class EcdsaP256(PublicKey):
     """ECDSA on P-256 with SHA-256.
 
     Args:
@@ -105,21 +125,16 @@ class EcdsaP256:
         self._key = key
         self._fixed = fixed
 
-    def matches(self, content: bytes, signature: bytes) -> bool:
-        """Check a signature."""
+    def _check(self, content: bytes, signature: bytes) -> None:
         if self._fixed:
             if len(signature) != 64:
-                return False
+                raise InvalidSignature
             r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
             signature = encode_dss_signature(r, s)
-        try:
-            self._key.verify(signature, content, ec.ECDSA(hashes.SHA256()))
-        except InvalidSignature:
-            return False
-        return True
+        self._key.verify(signature, content, ec.ECDSA(hashes.SHA256()))
 
 
-class Rsa:
+class Rsa(PublicKey):
     """RSA with PKCS #1 v1.5 padding, or PSS (RFC 8017).
 
     Args:
@@ -139,13 +154,8 @@ class Rsa:
             padding.PSS(padding.MGF1(digest), digest.digest_size) if pss else padding.PKCS1v15()
         )
 
-    def matches(self, content: bytes, signature: bytes) -> bool:
-        """Check a signature."""
-        try:
-            self._key.verify(signature, content, self._padding, self._digest)
-        except InvalidSignature:
-            return False
-        return True
+    def _check(self, content: bytes, signature: bytes) -> None:
+        self._key.verify(signature, content, self._padding, self._digest)
 
 
 def _ed25519(key: PublicKeyTypes) -> Key | None:

@@ -96,7 +96,7 @@ class PaypalVerifier(Checking):
             Trial(
                 signed=content,
                 given=(given.decode("latin-1"),),
-                matches=key.matches(content, signature),
+                matches=key.matches(content, (signature,)),
             ),
         )
 

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import msgspec
 
 from hookferry.errors import InvalidField
-from hookferry.wire.inbound.provider_table import PROVIDERS
+from hookferry.wire.inbound.providers import PROVIDERS
+from hookferry.wire.inbound.unverified_providers import UNVERIFIED_PROVIDERS
 
 Evidence = Literal["V", "S", "M"]
 
@@ -50,11 +51,10 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 PRESETS: dict[str, Preset] = {
-    preset.name: preset
-    for preset in msgspec.convert(
-        [{"name": name, **entry} for name, entry in PROVIDERS.items()], list[Preset]
-    )
+    name: msgspec.convert({"name": name, "evidence": "M", **entry}, Preset)
+    for name, entry in sorted({**UNVERIFIED_PROVIDERS, **PROVIDERS}.items())
 }
+"""By name."""
 
 
 def preset_named(name: str) -> Preset:

@@ -200,7 +200,7 @@ class SignatureVerifier(Checking):
         return contents
 
     def _matches(self, content: bytes, claim: _Claim) -> bool:
-        return any(key.matches(content, one) for key in self._keys for one in claim.decoded)
+        return any(key.matches(content, claim.decoded) for key in self._keys)
 
     def _id_in(self, reading: Reading) -> str:
         if self._id is None:
@@ -275,6 +275,13 @@ class SignatureVerifier(Checking):
 
     def _check_covered(self, scheme: SignatureScheme) -> None:
         """Refuse a definition whose time, id or digest anybody could change."""
+        read = {scheme.timestamp, scheme.id, scheme.body_digest, *self._template.names}
+        if scheme.entries is None and any((place or "").startswith("field:") for place in read):
+            raise InvalidField(
+                "'field:NAME' is an entry of the signature header, and entries does not say how it "
+                'is made up, such as {"name": "v1", "separator": ",", "assign": "="}',
+                field="entries",
+            )
         for field in ("timestamp", "id", "body_digest"):
             place: str | None = getattr(scheme, field)
             if place is not None and not self._covers(field, place):
@@ -346,9 +353,10 @@ def _key_form(scheme: SignatureScheme) -> str:
 
 def _signature_places(scheme: SignatureScheme) -> list[Read]:
     places = [scheme.signature] if isinstance(scheme.signature, str) else scheme.signature
-    if not 1 <= len(places) <= MAX_PLACES:
+    if not 1 <= len(places) <= (MAX_PLACES if scheme.entries is None else 1):
         raise InvalidField(
-            f"signature names 1 to {MAX_PLACES} places, such as 'header:X-Signature'",
+            f"signature names 1 to {MAX_PLACES} places, such as 'header:X-Signature'; or one, "
+            "where it is a list of entries",
             field="signature",
         )
     for place in places:

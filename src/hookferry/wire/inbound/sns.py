@@ -110,7 +110,7 @@ class SnsVerifier(Checking):
             Trial(
                 signed=content,
                 given=(message.Signature,),
-                matches=key.matches(content, signature),
+                matches=key.matches(content, (signature,)),
             ),
         )
 

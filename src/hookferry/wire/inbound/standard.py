@@ -9,6 +9,7 @@ import msgspec
 from hookferry.errors import InvalidField
 from hookferry.wire import standard_webhooks
 from hookferry.wire.inbound.checking import Checking, no_secret
+from hookferry.wire.inbound.moments import parse_moment
 from hookferry.wire.inbound.reading import one_header
 from hookferry.wire.inbound.received import Received, Trial
 from hookferry.wire.inbound.signature import tolerance_of
@@ -47,54 +48,42 @@ class StandardVerifier(Checking):
                 "prefix is what the three headers begin with, such as 'webhook-' or 'svix-'",
                 field="prefix",
             )
-        self._names = {
-            header_name(scheme.prefix + name.removeprefix("webhook-"), "prefix"): name
-            for name in (
-                standard_webhooks.ID_HEADER,
-                standard_webhooks.TIMESTAMP_HEADER,
-                standard_webhooks.SIGNATURE_HEADER,
-            )
-        }
+        self._names = tuple(
+            header_name(scheme.prefix + name, "prefix") for name in ("id", "timestamp", "signature")
+        )
 
     def verify(self, request: Received, now: float, keys: Mapping[str, bytes]) -> Verified:
         """Check a request; see ``Verifier``."""
         if not self._keys:
             raise no_secret()
-        return standard_webhooks.verify(
-            self._keys, self._headers(request), request.body, now=now, tolerance=self._tolerance
+        return standard_webhooks.verify_parts(
+            self._keys, self._parts(request), request.body, now=now, tolerance=self._tolerance
         )
 
     def trials(self, request: Received, now: float, keys: Mapping[str, bytes]) -> tuple[Trial, ...]:
         """Return the one content that is signed."""
-        headers = dict(self._headers(request))
-        content = b"%b.%b.%b" % (
-            headers[standard_webhooks.ID_HEADER].encode("latin-1"),
-            headers[standard_webhooks.TIMESTAMP_HEADER].encode("latin-1"),
-            request.body,
-        )
+        parts = self._parts(request)
         try:
-            standard_webhooks.verify(
-                self._keys, list(headers.items()), request.body, now=0.0, tolerance=None
-            )
+            standard_webhooks.verify_parts(self._keys, parts, request.body, now=now, tolerance=None)
         except VerificationFailed:
             matches = False
         else:
             matches = True
-        given = tuple(headers[standard_webhooks.SIGNATURE_HEADER].split(" "))
-        return (Trial(signed=content, given=given, matches=matches),)
+        message_id, timestamp, listed = parts
+        content = f"{message_id}.{timestamp}.".encode("latin-1") + request.body
+        return (Trial(signed=content, given=tuple(listed.split(" ")), matches=matches),)
 
     def claimed(self, request: Received) -> float | None:
         """Return the Unix seconds that the request says it was signed at."""
-        written = dict(self._headers(request))[standard_webhooks.TIMESTAMP_HEADER]
-        return int(written) if written.isascii() and written.isdecimal() else None
+        return parse_moment(self._parts(request)[1].encode("latin-1"), "s")
 
-    def _headers(self, request: Received) -> list[tuple[str, str]]:
-        """Return the three headers by their standard names.
+    def _parts(self, request: Received) -> tuple[str, str, str]:
+        """Return the values of the three headers.
 
         Raises:
             VerificationFailed: one is missing, or there more than once.
         """
-        return [
-            (standard, one_header(request, name).decode("latin-1"))
-            for name, standard in self._names.items()
-        ]
+        message_id, timestamp, listed = (
+            one_header(request, name).decode("latin-1") for name in self._names
+        )
+        return message_id, timestamp, listed
