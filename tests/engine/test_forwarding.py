@@ -20,6 +20,7 @@ from hookferry.engine.definition import DefinitionLimits, parse_definition
 from hookferry.engine.dispatch import Carrier, Plan, PreparedSecret
 from hookferry.engine.intake import Answer, Receipt
 from hookferry.engine.log_view import SentRequests
+from hookferry.engine.matching import MAX_HOPS
 from hookferry.errors import InvalidField
 from hookferry.transport.target import parse_target
 from hookferry.wire import standard_webhooks
@@ -414,9 +415,9 @@ def test_names_that_can_not_be_forwarded_are_refused_when_saved(
 # --------------------------------------------------------------------------- in the engine
 
 
-async def catch(rig: Rig, headers: Headers, body: bytes) -> Receipt:
+async def caught_by(rig: Rig, headers: Headers, body: bytes, **meta: Any) -> Answer:
     """Have the intake take a request as the pipeline hands it over."""
-    event = caught_event(headers, body)
+    event = caught_event(headers, body, **meta)
     assert event.meta.caught is not None
     request = CaughtRequest(
         id=rig.engine.ids.next(),
@@ -436,7 +437,11 @@ async def catch(rig: Rig, headers: Headers, body: bytes) -> Receipt:
     rig.engine.intake.catch(
         rig.tenant, event.type, event.meta, request, (), told.set_result, waits=False
     )
-    receipt = await told
+    return await told
+
+
+async def catch(rig: Rig, headers: Headers, body: bytes) -> Receipt:
+    receipt = await caught_by(rig, headers, body)
     assert isinstance(receipt, Receipt)
     return receipt
 
@@ -475,3 +480,20 @@ async def test_a_condition_sees_what_the_body_says(rig: Rig) -> None:
     form = ((b"Content-Type", b"application/x-www-form-urlencoded"),)
     assert (await catch(rig, form, b"ref=main")).deliveries == 1
     assert (await catch(rig, form, b"ref=other")).deliveries == 0
+
+
+async def test_hops_that_a_caller_claims_pass_no_catalogue_by(rig: Rig) -> None:
+    await rig.change_tenant(strict_types=True)
+    for hops in (0, 1):
+        told = await caught_by(rig, (JSON,), b"{}", hops=hops)
+        assert isinstance(told, InvalidField)
+        assert "registered" in told.detail
+
+
+async def test_a_request_that_went_round_too_often_is_kept_and_sent_to_nobody(rig: Rig) -> None:
+    await rig.webhook()
+    for hops, deliveries in ((MAX_HOPS, 1), (MAX_HOPS + 1, 0)):
+        told = await caught_by(rig, (JSON,), b"{}", hops=hops)
+        assert isinstance(told, Receipt)
+        assert told.deliveries == deliveries
+    assert await rig.event_states() == ["matched", "unmatched"]

@@ -6,11 +6,14 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example as explicitly
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rendered import event
 
@@ -91,11 +94,11 @@ def test_json_that_is_not_utf_8_is_bytes(body: bytes) -> None:
 
 @settings(max_examples=1_000, deadline=None)
 @given(st.text('{}[]":,0019eE+-.truefalsn\\ud8 \t\x01\x0cé', max_size=12).map(str.encode))
-@example(b'{"a":01}')
-@example(b"1e999")
-@example(b'"\\ud800"')
-@example(b'"\\x"')
-@example(b"\xc2\xa0{}")
+@explicitly(b'{"a":01}')
+@explicitly(b"1e999")
+@explicitly(b'"\\ud800"')
+@explicitly(b'"\\x"')
+@explicitly(b"\xc2\xa0{}")
 def test_what_is_taken_for_json_is_json_to_every_reader(body: bytes) -> None:
     if form_of(JSON, body) == "json":
         json.loads(body)
@@ -403,6 +406,51 @@ def test_an_event_as_data_has_the_same_data_and_all_else() -> None:
     assert (shown.payload, data_of(shown)) == (b'{"a":"1"}', b'{"a":"1"}')
     assert (shown.id, shown.type, shown.meta.hops) == (form.id, form.type, 2)
     assert as_data(shown) is shown
+
+
+# --------------------------------------------------------------------------- as documented
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "forwarding.md").read_text()
+
+
+def example(language: str) -> str:
+    """Return the text of the page's one block in a language."""
+    (block,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.M | re.S)
+    return str(block)
+
+
+def test_the_xml_of_the_page_is_read_as_the_page_says() -> None:
+    columns = [
+        re.split(r" {3,}", line.strip(), maxsplit=1) for line in example("text").splitlines()
+    ]
+    document, data = (" ".join(column) for column in zip(*columns, strict=True))
+    assert said(XML, document.encode()) == ("xml", json.loads(data))
+
+
+def test_the_multipart_form_of_the_page_is_read_as_the_page_says() -> None:
+    body = parts(
+        (b"; name=title", b"Greeting"),
+        (b"; name=tag", b"a"),
+        (b'; name="scan"; filename="hello.txt"\r\nContent-Type: text/plain', b"hello"),
+        (b"; name=tag", b"b"),
+    )
+    assert said(PARTS, body) == ("multipart", json.loads(example("json")))
+
+
+def test_the_page_has_each_form_and_each_limit() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", PAGE, re.M)) == {
+        *("json", "form", "multipart", "xml", "text", "binary", "empty")
+    }
+    for limit in (
+        f"up to {MAX_FIELDS:,} fields",
+        f"up to {MAX_PARTS:,} parts",
+        f"up to {MAX_BYTES >> 20} MB, {MAX_DEPTH} levels, {MAX_NODES:,} elements and attributes",
+        f"longer than {MAX_VALUE >> 10} KB",
+        f"up to {codings.MAX_DECODED >> 20} MB, at most {codings.MAX_RATIO} bytes for each",
+        f"({codings.FREE >> 10} KB in any case), and {codings.MAX_MEMBERS} gzip members",
+        f"at most {MAX_GROWTH} bytes for each of the body",
+    ):
+        assert limit in PAGE
 
 
 # --------------------------------------------------------------------------- whatever comes

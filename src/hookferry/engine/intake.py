@@ -159,8 +159,9 @@ class _Entry:
         directory = intake.directory
         tenant = directory.tenant_by_id(self.tenant.id)
         facts = Facts(self.type, data_of(self), self.meta)
-        # What hookferry itself causes is in no catalogue.
-        schema_error = None if self.meta.hops else intake.matcher.admit(tenant, facts)
+        # What hookferry itself causes is in no catalogue; the hops of a caught request are a claim.
+        own = self.meta.hops and self.meta.caught is None
+        schema_error = None if own else intake.matcher.admit(tenant, facts)
         matched: tuple[Webhook, ...] = ()
         errors: dict[str, str] | None = None
         meta = self.meta
