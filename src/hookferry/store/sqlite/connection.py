@@ -115,7 +115,7 @@ def translate(error: sqlite3.Error) -> HookferryError | None:
     if means_damage(error):
         return StorageDown(f"the ledger's file is damaged ({error}): stop hookferry, {REMEDY}")
     if code == sqlite3.SQLITE_INTERRUPT:
-        return StorageDown("the search took too long: narrow it by webhook, type or time")
+        return StorageDown("the search took too long: narrow it by webhook, source, type or time")
     if code in _PASSING:
         return StorageDown(f"the ledger can't be used at the moment: {error}")
     return None
