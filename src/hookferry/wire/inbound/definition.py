@@ -6,7 +6,6 @@ says which kind it is (``signature`` when it is left out). Each kind is a module
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from hookferry.wire.inbound.jwt import JwtScheme, JwtVerifier
 from hookferry.wire.inbound.paypal import PaypalScheme, PaypalVerifier
 from hookferry.wire.inbound.presets import preset_named
 from hookferry.wire.inbound.received import Verifier
-from hookferry.wire.inbound.signature import SignatureScheme, SignatureVerifier
+from hookferry.wire.inbound.signature import EntryList, SignatureScheme, SignatureVerifier
 from hookferry.wire.inbound.sns import SnsScheme, SnsVerifier
 from hookferry.wire.inbound.standard import StandardScheme, StandardVerifier
 from hookferry.wire.inbound.tokens import BasicScheme, BearerScheme, TokenScheme, TokenVerifier
@@ -124,25 +123,21 @@ def _parse(scheme: Mapping[str, Any]) -> tuple[Kind, msgspec.Struct]:
     known = kind.scheme.__struct_fields__
     for field in whole:
         if field not in known:
-            raise _unknown(field, known, named)
+            raise UnknownField.near(field[:60], ("preset", *known), where=f"a {named} scheme")
     try:
         return kind, msgspec.convert(whole, kind.scheme)
     except msgspec.ValidationError as error:
         raise _explained(error) from None
 
 
-def _unknown(field: str, known: Sequence[str], kind: str) -> UnknownField:
-    """As ``UnknownField.near``; a secret in the wrong place is not quoted."""
-    close = difflib.get_close_matches(field, ("preset", *known), n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known)}"
-    return UnknownField(f"a {kind} scheme has no field {field[:60]!r}; {hint}", field=field[:60])
-
-
-def _explained(error: msgspec.ValidationError) -> InvalidField:
+def _explained(error: msgspec.ValidationError) -> InvalidField | UnknownField:
     text = str(error)
     at = _AT.search(text)
     missing = re.match(r"Object missing required field `([^`]*)`", text)
     place = at[1] if at else ""
+    unknown = re.match(r"Object contains unknown field `([^`]*)`", text)
+    if unknown:  # only inside a member: those of the scheme itself were looked at before
+        return UnknownField.near(unknown[1][:60], EntryList.__struct_fields__, where=place)
     if missing:
         field = ".".join(filter(None, (place, missing[1])))
         return InvalidField(f"{field} is missing, and required", field=field)
