@@ -154,3 +154,17 @@ def test_whatever_is_there_is_printed_within_the_limit(
     assert header.isascii()
     assert len(header) <= limit
     assert header == "" or header.isprintable()
+
+
+pieces = st.sampled_from(
+    ["{{", "}}", " ", "data", ".", "a", "[", "]", "'", '"', "0", "{%", "{#", "-", "|", "é", "\\"]
+)
+
+
+@given(st.lists(pieces, max_size=14).map("".join) | st.text(max_size=20))
+def test_any_text_is_a_template_or_is_refused(text: str) -> None:
+    try:
+        template = Template(text)
+    except InvalidField:
+        return
+    assert len(template.render(facts({"a": {"0": [1]}}), 1000).encode()) <= 1000

@@ -2,6 +2,7 @@
 
 The syntax is what Twig prints a variable with, and nothing else of Twig, so that a whole template
 engine may take these texts over; what it would read as more (``{%``, ``{#``, filters) is refused.
+Beyond Twig, a name may have dashes (``headers.x-request-id``), which it would subtract.
 Nothing is escaped here: what a text becomes is known by who asks for it.
 """
 

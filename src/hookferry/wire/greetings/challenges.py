@@ -11,6 +11,7 @@ import hashlib
 import hmac
 
 from hookferry.wire.greetings.greeting import (
+    MAX_TOKEN,
     TOKEN,
     Greeting,
     Terms,
@@ -133,10 +134,6 @@ def websub(request: Received, terms: Terms) -> Greeting | None:
     return echo("websub", parameter(request, "hub.challenge") or "")
 
 
-_WORD = 200
-"""Bytes of the longest ``TOKEN``: only bodies up to it are looked at."""
-
-
 # -- X ------------------------------------------------------------------------------------------
 
 
@@ -144,7 +141,7 @@ def asks_crc(request: Received) -> bool:
     """X: ``GET ?crc_token=``; or a body that could be such a token."""
     if request.method == "GET" and b"crc_token=" in request.query:
         return True
-    return len(request.body) <= _WORD and _is_token(request.body)
+    return len(request.body) <= MAX_TOKEN and _is_token(request.body)
 
 
 def x(request: Received, terms: Terms) -> Greeting | None:

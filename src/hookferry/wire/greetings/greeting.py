@@ -23,7 +23,9 @@ MAX_PARAMETERS = 64
 """Parameters of a query that is looked at for a challenge."""
 MAX_BODY = 16 * 1024
 """Bytes of a body that may be a handshake; providers' have below 4 KB."""
-TOKEN = re.compile(r"[A-Za-z0-9+/=_-]{1,200}")
+MAX_TOKEN = 200
+"""Characters of a ``TOKEN``; X's and Zoom's have below 60."""
+TOKEN = re.compile(rf"[A-Za-z0-9+/=_-]{{1,{MAX_TOKEN}}}")
 """What may be signed for a caller: the alphabet of base64 and its URL form. No JSON object can be
 written in it, and neither ``v0:`` nor an address."""
 
