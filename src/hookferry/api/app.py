@@ -33,6 +33,7 @@ from hookferry.api.hotroute import (
 from hookferry.api.idempotency import IdempotencyDoor
 from hookferry.api.publish import PublishRoute
 from hookferry.api.resources.administration import key_router, tenant_router
+from hookferry.api.resources.answers import answer_router
 from hookferry.api.resources.attempts import attempt_router
 from hookferry.api.resources.catalogue import catalogue_router
 from hookferry.api.resources.credentials import credential_router
@@ -98,6 +99,7 @@ def _application(s: Services, access: Access, describe: Callable[[], dict[str, A
             preset_router(),
             caught_router(s),
             stream_router(s),
+            answer_router(s),
             request_router(s),
             request_export_router(s),
             job_router(s),

@@ -94,6 +94,8 @@ class StreamedRequest(msgspec.Struct, kw_only=True):
     id: str
     received_at: Moment | None
     verdict: str
+    event_type: str | None
+    """Of the event that it became."""
     replay_of: str | None
     method: str
     path: str
@@ -244,12 +246,13 @@ def _text(body: bytes, *, cut: bool) -> str | None:
         return None
 
 
-def streamed(request: CaughtRequest) -> StreamedRequest:
-    """Show a request in a stream."""
+def streamed(request: CaughtRequest, event_type: str | None) -> StreamedRequest:
+    """Show a request, that became an event of this type, in a stream."""
     return StreamedRequest(
         id=ids.encode("req", request.id),
         received_at=time_text(request.received_at_ms),
         verdict=request.verdict.label,
+        event_type=event_type,
         replay_of=_id("req", request.replay_of),
         method=request.method,
         path=below(request.path).decode("latin-1"),

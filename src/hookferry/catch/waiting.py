@@ -7,14 +7,14 @@ deadline: then it gets the late answer, and what runs goes on. A repeat gets wha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 import structlog
 
 from hookferry.catch.arrival import Arrival
 from hookferry.catch.gate import Gate
-from hookferry.catch.replies import ANSWER_HEADERS, Answer
+from hookferry.catch.replies import Answer
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.request import CaughtRequest
 from hookferry.engine import synchronous
@@ -146,12 +146,14 @@ class Wait:
         self._gate = gate
         self._arrival = arrival
         self._facts = facts
-        self._listening = listening
+        self.listening = listening
+        """A listener was there when it began, and has been told that it is waited for."""
         self.request = request
         self.repeats: list[Callable[[Answer], None]] = []
         """Callers that sent the same meanwhile."""
         self._stored = False
-        self._over = False
+        self.over = False
+        """The deadline has passed."""
         self._told = False
         respond = gate.source.respond
         seconds = respond.deadline if respond.webhook is not None else LISTENER_SECONDS
@@ -160,13 +162,13 @@ class Wait:
     def stored(self) -> None:
         """The request is durable."""
         self._stored = True
-        if self._listening:
+        if self.listening:
             self._waiting.listeners.expect(self.request.id, self._listened)
-        if self._over:
+        if self.over:
             self._late()
 
     def _deadline(self) -> None:
-        self._over = True
+        self.over = True
         if self._stored:  # before that, nothing may be acknowledged
             self._late()
 
@@ -211,6 +213,11 @@ class Waiting:
         self._open: dict[int, Wait] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def open(self) -> list[Wait]:
+        """Those who wait."""
+        return list(self._open.values())
+
     def wanted(self, gate: Gate) -> bool:
         """Tell whether the callers of a source wait."""
         return gate.waits or self.listeners.answering(gate.source.id)
@@ -224,7 +231,7 @@ class Waiting:
     def heard(self, wait: Wait, gate: Gate, told: Said) -> None:
         """Take what the engine says of a stored request that a caller waits for."""
         wait.stored()
-        if self.listeners.answering(gate.source.id):
+        if wait.listening and self.listeners.answering(gate.source.id):
             return  # it is the listener's to answer
         if isinstance(told, Receipt):
             wait.tell(_NOTHING, "nobody")  # no synchronous webhook took it (S-CR-08)
@@ -347,11 +354,11 @@ def outcomes_of(told: synchronous.Verdict | HookferryError) -> Sequence[CallOutc
 
 def _passed_on(head: bytes) -> tuple[tuple[str, str], ...]:
     """Return the headers of a receiver's answer that its caller gets."""
-    own = {name for name, _ in ANSWER_HEADERS}
-    passed = []
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        known = name.strip().lower()
-        if known.decode("latin-1") in _PASSED_ON and known not in own:
-            passed.append((known.decode("latin-1"), value.strip(b" \t").decode("latin-1")))
-    return tuple(passed)
+    pairs = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    return passed_on((n.decode("latin-1"), v.decode("latin-1")) for n, _, v in pairs)
+
+
+def passed_on(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return those headers of somebody's answer that a caller gets, names in lower case."""
+    named = ((name.strip().lower(), value.strip(" \t")) for name, value in headers)
+    return tuple(pair for pair in named if pair[0] in _PASSED_ON)

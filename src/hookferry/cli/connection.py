@@ -45,10 +45,16 @@ def connect(flags: ServerFlags | None) -> Client:
         BadSettings: see ``hookferry.settings.load``.
         CommandError: no key was given and none can be read.
     """
+    url, key = address(flags)
+    return Client(url, api_key=key, tenant=flags.tenant if flags else None)
+
+
+def address(flags: ServerFlags | None) -> tuple[str, str]:
+    """Return where the server is, and the key to it; raises what ``connect`` does."""
     flags = flags or ServerFlags()
     settings = load({} if flags.data_folder is None else {"data": str(flags.data_folder)})
     url = flags.url or os.environ.get("HOOKFERRY_URL") or _url(settings)
-    return Client(url, api_key=_key(settings), tenant=flags.tenant)
+    return url.rstrip("/"), _key(settings)
 
 
 def _url(settings: Settings) -> str:

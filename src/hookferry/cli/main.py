@@ -24,6 +24,8 @@ for _name, _help in (
     ("serve", "Run the server."),
     ("trigger", "Publish an event, and see what synchronous webhooks say to it."),
     ("tail", "Follow deliveries."),
+    ("listen", "Forward what a source catches to a program here."),
+    ("bin", "Make an address that takes any request, and show what comes."),
     ("replay", "Deliver an event once more."),
     ("keys", "Create, list and revoke API keys."),
     ("verify", "Check the signature of a request."),

@@ -7,6 +7,8 @@ import re
 import ssl
 import time
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx
@@ -200,6 +202,33 @@ class AsyncSession:
                 return _result(call, answer)
             elif failure is not None:
                 raise _unreachable(request, attempt, failure) from failure
+
+    @asynccontextmanager
+    async def stream(self, call: Call[Any], silence: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Make a call, once, and give the body of its answer piece by piece as it comes.
+
+        Args:
+            call: what is called.
+            silence: seconds without a byte after which the connection is taken for broken.
+
+        Raises:
+            ApiError: it was refused.
+            Unreachable: no answer came, or it broke.
+        """
+        request = self._options.request(self._http, call)
+        steps = httpx.Timeout(self._options.timeout or STEP_SECONDS, read=silence)
+        request.extensions["timeout"] = steps.as_dict()
+        try:
+            answer = await self._http.send(request, stream=True)
+            try:
+                if not answer.is_success:
+                    await answer.aread()
+                    _result(call, answer)
+                yield answer.aiter_bytes()
+            finally:
+                await answer.aclose()
+        except httpx.TransportError as error:
+            raise _unreachable(request, 1, error) from error
 
     async def aclose(self) -> None:
         """Close the connections."""
