@@ -250,6 +250,9 @@ class HookferryProtocol(HttpToolsProtocol):
             return
         parser = self.parser
         method = parser.get_method()
+        if b"#" in self.url:  # one program would cut it off there, the next would not
+            self._refuse(BadRequest("a request target has no fragment (RFC 9112 section 3.2)"))
+            return
         path, _, query = self.url.partition(b"?")
         handler = find(self._routes, method, path)
         if handler is None:
