@@ -8,7 +8,8 @@ look. Requests of one source are committed in the order of their ids.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
 from typing import Final, Protocol
 
 from hookferry.domain.request import CaughtRequest
@@ -61,8 +62,8 @@ class Streams:
         self._store = store
         self._most = most
         self._of_source = of_source
-        self._keep_alive = keep_alive
-        self._watching: dict[int, set[asyncio.Event]] = {}
+        self.keep_alive = keep_alive
+        self._watching: dict[int, set[Watcher]] = {}
         self._count = 0
         self._closed = False
 
@@ -73,18 +74,31 @@ class Streams:
 
     def caught(self, source_id: int) -> None:
         """Hear that a request of this source is durable. Costs a look-up where nobody watches."""
-        for event in self._watching.get(source_id, ()):
-            event.set()
+        for watcher in self._watching.get(source_id, ()):
+            watcher.wake()
 
     def close(self) -> None:
         """End every stream, and begin no more: the server is shutting down."""
         self._closed = True
-        for events in self._watching.values():
-            for event in events:
-                event.set()
+        for watchers in self._watching.values():
+            for watcher in watchers:
+                watcher.end()
 
-    def check_room(self, source_id: int) -> None:
-        """Raise Overloaded unless one more stream of a source may begin."""
+    def watch(self, tenant_id: int, source_id: int, after_id: int | None) -> Watcher:
+        """Return a stream of a source, to be iterated over.
+
+        Args:
+            tenant_id: whose source it is.
+            source_id: which.
+            after_id: begin with what came after this request; None begins with what comes now.
+
+        Raises:
+            Overloaded: there are too many.
+        """
+        self._check_room(source_id)
+        return Watcher(self, tenant_id, source_id, after_id)
+
+    def _check_room(self, source_id: int) -> None:
         if self._closed or self._count >= self._most:
             raise Overloaded("too many streams are open; close one, or ask again in a moment")
         if len(self._watching.get(source_id, ())) >= self._of_source:
@@ -93,46 +107,78 @@ class Streams:
                 "one first"
             )
 
-    async def follow(
-        self, tenant_id: int, source_id: int, after_id: int | None
-    ) -> AsyncIterator[CaughtRequest | None]:
-        """Yield a source's requests as they come, oldest first; None says that it is alive.
-
-        Ends when the server shuts down. Close it (``aclose``) to end it before.
-
-        Args:
-            tenant_id: whose source it is.
-            source_id: which.
-            after_id: begin with what came after this request; None begins with what comes now.
-
-        Raises:
-            Overloaded: there are too many streams.
-        """
-        self.check_room(source_id)
-        news = asyncio.Event()
-        self._watching.setdefault(source_id, set()).add(news)
+    @contextlib.contextmanager
+    def admitted(self, watcher: Watcher) -> Iterator[StreamLog]:
+        """Count a stream while it runs, and tell it of commits; raises as ``watch``."""
+        source_id = watcher.source_id
+        self._check_room(source_id)  # it may have become full since it was made
+        self._watching.setdefault(source_id, set()).add(watcher)
         self._count += 1
         try:
-            if after_id is None:
-                after_id = await self._store.newest_request(tenant_id, source_id)
-                yield None
-            while not self._closed:
-                news.clear()  # before reading: what is committed meanwhile sets it again
-                found = await self._store.requests_above(
-                    tenant_id, source_id, after_id, limit=READ, max_bytes=READ_BYTES
-                )
-                for request in found:
-                    yield request
-                    after_id = request.id
-                if not found:
-                    try:
-                        async with asyncio.timeout(self._keep_alive):
-                            await news.wait()
-                    except TimeoutError:
-                        yield None
+            yield self._store
         finally:
             self._count -= 1
             watching = self._watching[source_id]
-            watching.discard(news)
+            watching.discard(watcher)
             if not watching:
                 del self._watching[source_id]
+
+
+class Watcher:
+    """One stream, iterated over once: requests, oldest first, and None as a sign of life.
+
+    Args:
+        streams: where it is counted while it runs.
+        tenant_id: whose source it is.
+        source_id: which.
+        after_id: it begins with what came after this request; None with what comes now.
+    """
+
+    def __init__(
+        self, streams: Streams, tenant_id: int, source_id: int, after_id: int | None
+    ) -> None:
+        self.source_id = source_id
+        self._streams = streams
+        self._tenant_id = tenant_id
+        self._after_id = after_id
+        self._news = asyncio.Event()
+        self._over = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for requests."""
+        self._news.set()
+
+    def end(self) -> None:
+        """Tell nothing any more: whoever listened has left, or the server is shutting down."""
+        self._over.set()
+        self._news.set()
+
+    async def __aiter__(self) -> AsyncGenerator[CaughtRequest | None, None]:
+        """Yield requests as they come, until ``end``."""
+        tenant_id, source_id = self._tenant_id, self.source_id
+        with self._streams.admitted(self) as store:
+            after_id = self._after_id
+            if after_id is None:
+                after_id = await store.newest_request(tenant_id, source_id)
+            yield None
+            while not self._over.is_set():
+                self._news.clear()  # before reading: what is committed meanwhile sets it again
+                found = await store.requests_above(
+                    tenant_id, source_id, after_id, limit=READ, max_bytes=READ_BYTES
+                )
+                for request in found:
+                    if self._over.is_set():
+                        return
+                    yield request
+                    after_id = request.id
+                if not found and not await self._hears():
+                    yield None
+
+    async def _hears(self) -> bool:
+        """Wait for news; tell whether they came before it is time for a sign of life."""
+        try:
+            async with asyncio.timeout(self._streams.keep_alive):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
+from typing import Annotated, cast
 
 import msgspec
 from litestar import Router, get
@@ -14,13 +15,18 @@ from litestar.response import Stream
 from hookferry import ids
 from hookferry.api.caught_views import CaughtItem, StreamedRequest, streamed
 from hookferry.api.framework import IS_HEAD, Answer, AnyRequest, Owner
+from hookferry.api.hotroute import HALF_CLOSED
 from hookferry.api.request_search import SEARCH, Searched
 from hookferry.api.resources.requests import request_page
 from hookferry.api.services import Services
 from hookferry.api.wire import Page, id_in, id_in_path
+from hookferry.catch.stream import Watcher
+from hookferry.catch.waiting import Listeners
+from hookferry.domain.request import CaughtRequest
 
 RETRY_MS = 2_000
 """After which a client whose connection broke comes back (Server-Sent Events, ``retry``)."""
+ALIVE = b": alive\n\n"
 _encode = msgspec.json.Encoder().encode
 
 LastEventId = Annotated[
@@ -56,6 +62,12 @@ def caught_router(s: Services) -> Router:
 def stream_router(s: Services) -> Router:
     """Return the address ``/sources/<id>/requests/stream``."""
 
+    async def typed(request: CaughtRequest) -> str | None:
+        if request.event_id is None:
+            return None
+        types = await s.store.event_types_of(request.tenant_id, [request.event_id])
+        return types.get(request.event_id)
+
     @get(
         "/",
         summary="Watch what a source catches, live, as Server-Sent Events",
@@ -69,6 +81,13 @@ def stream_router(s: Services) -> Router:
             str | None,
             QueryParameter(description="begin with what came after this request; else with now"),
         ] = None,
+        answer: Annotated[
+            bool,
+            QueryParameter(
+                description="callers wait for what POST /requests/<id>/answer says, for as long as"
+                " this stream goes on"
+            ),
+        ] = False,
         last_event_id: LastEventId = None,
     ) -> Stream:
         source = s.directory.source(owner.id, id_in_path("src", source_id))
@@ -77,11 +96,11 @@ def stream_router(s: Services) -> Router:
         if seen is not None:
             field = "after" if last_event_id is None else "Last-Event-ID"
             after_id = id_in("req", seen, field=field)
-        streams = s.catching.streams
-        streams.check_room(source.id)
-        endless = event_lines(streams.follow(owner.id, source.id, after_id))
+        watcher = s.catching.streams.watch(owner.id, source.id, after_id)
+        left = cast("asyncio.Event | None", request.scope.get(HALF_CLOSED))
+        answers = answering(s.catching.listeners, source.id) if answer else nullcontext()
         return Stream(
-            [b""] if request.scope.get(IS_HEAD) else endless,
+            [b""] if request.scope.get(IS_HEAD) else event_lines(watcher, typed, answers, left),
             media_type="text/event-stream",
             headers={"x-accel-buffering": "no"},  # proxies that gather answers would hold it back
         )
@@ -91,13 +110,47 @@ def stream_router(s: Services) -> Router:
     )
 
 
-async def event_lines(found: AsyncIterator[Any]) -> AsyncIterator[bytes]:
-    """Yield a stream of requests as Server-Sent Events (HTML Living Standard, section 9.2)."""
-    yield b"retry: %d\n\n" % RETRY_MS
-    async with contextlib.aclosing(found) as requests:  # type: ignore[type-var]
-        async for request in requests:
-            if request is None:
-                yield b": alive\n\n"
-            else:
-                name = ids.encode("req", request.id).encode()
-                yield b"id: %b\nevent: request\ndata: %b\n\n" % (name, _encode(streamed(request)))
+@contextmanager
+def answering(listeners: Listeners, source_id: int) -> Iterator[None]:
+    """Let the reader of a stream answer the source's callers meanwhile."""
+    listeners.join(source_id)
+    try:
+        yield
+    finally:
+        listeners.leave(source_id)
+
+
+async def event_lines(
+    watcher: Watcher,
+    typed: Callable[[CaughtRequest], Awaitable[str | None]],
+    answers: AbstractContextManager[None],
+    left: asyncio.Event | None,
+) -> AsyncIterator[bytes]:
+    """Yield a stream of requests as Server-Sent Events (HTML Living Standard, section 9.2).
+
+    Args:
+        watcher: the stream.
+        typed: tells the type of the event that a request became.
+        answers: entered for as long as the stream goes on.
+        left: set when the client has left; None where that can't be known before it is sent to.
+    """
+    leaving = None
+    if left is not None:
+        leaving = asyncio.ensure_future(left.wait())
+        leaving.add_done_callback(lambda _: watcher.end())
+    try:
+        with answers:
+            yield b"retry: %d\n\n" % RETRY_MS
+            async with aclosing(aiter(watcher)) as requests:
+                async for request in requests:
+                    yield ALIVE if request is None else event_line(request, await typed(request))
+    finally:
+        if leaving is not None:
+            leaving.cancel()
+
+
+def event_line(request: CaughtRequest, event_type: str | None) -> bytes:
+    """Return a request as one event, which has its id as its own."""
+    name = ids.encode("req", request.id).encode()
+    data = _encode(streamed(request, event_type))  # JSON of one line
+    return b"id: %b\nevent: request\ndata: %b\n\n" % (name, data)
