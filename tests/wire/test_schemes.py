@@ -89,7 +89,11 @@ def test_either_secret_verifies_while_one_rotates_and_the_first_signs(scheme: st
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\xff\x00", b"[]", b'{"EventId":5,"uuid":null}', b"{}", b"[" * 100_000]
+    "body",
+    [
+        *(b"", b"\xff\x00", b"[]", b'{"EventId":5,"uuid":null}', b"{}", b"[" * 100_000),
+        b'{"EventId":"\xff","uuid":"\xff"}',
+    ],
 )
 @pytest.mark.parametrize("scheme", BODY_SIGNED)
 def test_a_genuine_body_without_an_id_is_genuine_all_the_same(scheme: str, body: bytes) -> None:

@@ -143,7 +143,7 @@ def _scheme(text: str) -> str | dict[str, Any]:
         return text
     try:
         return msgspec.json.decode(read_bytes(text, "--scheme"), type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CommandError(f"--scheme is no JSON object: {error}", Exit.USAGE) from None
 
 

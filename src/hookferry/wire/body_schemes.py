@@ -74,7 +74,7 @@ class BodyScheme:
     def _id_in(self, body: bytes) -> str:
         try:
             found: str = self._decoder.decode(body).id
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ""  # genuine all the same
         return found
 

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookferry.errors import InvalidField, UnknownField
@@ -231,6 +231,7 @@ _json = st.recursive(
 _fields = sorted({field for kind in KINDS.values() for field in kind.scheme.__struct_fields__})
 
 
+@settings(deadline=None)
 @given(
     scheme=st.dictionaries(st.sampled_from([*_fields, "preset"]) | st.text(max_size=9), _json),
     kind=st.sampled_from(sorted(KINDS)),

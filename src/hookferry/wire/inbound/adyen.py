@@ -14,6 +14,7 @@ import msgspec
 from hookferry.wire.inbound.checking import Checking, mismatch, no_secret
 from hookferry.wire.inbound.encodings import decode_base64
 from hookferry.wire.inbound.keys import parse_key
+from hookferry.wire.inbound.reading import NOT_JSON
 from hookferry.wire.inbound.received import Received, Trial
 from hookferry.wire.verification import Reason, VerificationFailed, Verified
 
@@ -112,7 +113,7 @@ def _claims(request: Received) -> list[_Claim]:
     """
     try:
         items = _decoder.decode(request.body).items
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         raise VerificationFailed(
             Reason.MALFORMED,
             "the body is no standard webhook of Adyen's (notificationItems with "
@@ -128,7 +129,7 @@ def _claims(request: Received) -> list[_Claim]:
 def _claim(number: int, item: _Item) -> _Claim:
     try:
         given = _text.decode(item.additional_data.get("hmacSignature", msgspec.Raw(b"null")))
-    except msgspec.DecodeError:
+    except NOT_JSON:
         given = ""
     raw = decode_base64(given.encode())
     if not raw:

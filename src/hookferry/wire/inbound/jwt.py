@@ -18,7 +18,7 @@ from hookferry.errors import InvalidField
 from hookferry.wire.inbound.checking import Checking, mismatch, no_secret
 from hookferry.wire.inbound.encodings import decode_base64url
 from hookferry.wire.inbound.keys import PUBLIC_FORMS, SECRET_FORMS, parse_key
-from hookferry.wire.inbound.reading import Reading
+from hookferry.wire.inbound.reading import NOT_JSON, Reading
 from hookferry.wire.inbound.received import Received, Trial
 from hookferry.wire.inbound.template import compile_place
 from hookferry.wire.verification import Reason, VerificationFailed, Verified
@@ -158,7 +158,7 @@ class JwtVerifier(Checking):
             raise _bad("its parts are not base64 for URLs")
         try:
             header, claims = _object.decode(head), _object.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             raise _bad("its header and claims are not JSON objects") from None
         if header.get("alg") != self._scheme.algorithm:
             raise _bad(f"its alg is not {self._scheme.algorithm}")

@@ -24,6 +24,8 @@ _URL = re.compile(
 )
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _decode_json = msgspec.json.Decoder().decode
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a msgspec decoder raises for bytes that are not the JSON that it wants."""
 
 
 def show(name: bytes) -> str:
@@ -150,7 +152,7 @@ class Reading:
         if self._json is msgspec.UNSET:
             try:
                 self._json = _decode_json(self.request.body)
-            except (msgspec.DecodeError, RecursionError):
+            except NOT_JSON:
                 raise VerificationFailed(
                     Reason.MALFORMED, "the body is not JSON, and the scheme reads a member of it"
                 ) from None

@@ -16,6 +16,7 @@ from hookferry.wire.inbound.certificates import certificate_key
 from hookferry.wire.inbound.checking import MAX_SIGNATURE, Checking, mismatch
 from hookferry.wire.inbound.encodings import decode_base64
 from hookferry.wire.inbound.moments import parse_moment
+from hookferry.wire.inbound.reading import NOT_JSON
 from hookferry.wire.inbound.received import Received, Trial
 from hookferry.wire.inbound.signature import tolerance_of
 from hookferry.wire.verification import Reason, VerificationFailed, Verified, check_age
@@ -122,7 +123,7 @@ class SnsVerifier(Checking):
 def _read(request: Received) -> _Message:
     try:
         message = _decoder.decode(request.body)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         raise VerificationFailed(
             Reason.MALFORMED, "the body is no SNS message; raw message delivery is not signed"
         ) from None
