@@ -48,7 +48,7 @@ class Source:
         tenant = house.services.directory.tenant(DEFAULT_TENANT).id
         where = RequestFilter(tenant_id=tenant, source_id=self.id)
         async with asyncio.timeout(10):
-            while len(rows := await house.store.requests(where, limit=10_000)) < count:
+            while len(rows := await house.store.requests(where, limit=10_000)) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
         found = []
         for row in reversed(rows):

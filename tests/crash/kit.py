@@ -89,16 +89,24 @@ class Server:
         await self.gone()
         assert self.process.returncode == 0
 
-    async def subscribe(self, name: str, target: str) -> str:
+    async def subscribe(self, name: str, target: str, **fields: Any) -> str:
         """Make a webhook for everything; return its id."""
+        made = await self._make("webhooks", name, target_url=target, events=["*"], **fields)
+        return str(made["id"])
+
+    async def source(self, name: str, **fields: Any) -> str:
+        """Make a source; return its URL."""
+        return str((await self._make("sources", name, **fields))["url"])
+
+    async def _make(self, kind: str, name: str, **fields: Any) -> dict[str, Any]:
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.post(
-                f"{self.url}/api/v1/webhooks",
+                f"{self.url}/api/v1/{kind}",
                 headers={"Authorization": f"Bearer {API_KEY}"},
-                json={"name": name, "target_url": target, "events": ["*"]},
+                json={"name": name, **fields},
             )
-        assert answer.status_code in (200, 201), answer.text
-        made: str = answer.json()["id"]
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
         return made
 
     def owed(self) -> set[tuple[str, str]]:
@@ -128,8 +136,12 @@ async def _drain(reader: asyncio.StreamReader) -> None:
 class Receivers:
     """One listener for all webhooks, told apart by path; answers each request after a while."""
 
-    def __init__(self, delay: float) -> None:
+    def __init__(self, delay: float, *, keep: bool = False) -> None:
         self.delay = delay
+        self.keep = keep
+        """Whether what arrives is kept too, and not only counted."""
+        self.kept: dict[tuple[str, str], list[tuple[bytes, bytes]]] = {}
+        """Head and body of each request that arrived, by (event, path)."""
         self.received: Counter[tuple[str, str]] = Counter()
         """How often (event, path) arrived whole."""
         self.open: Counter[tuple[str, str]] = Counter()
@@ -184,7 +196,11 @@ class _Receiving(asyncio.Protocol):
                 break
             event = re.search(rb"webhook-id: *(\S+)", head)[1].decode()  # type: ignore[index]
             path = data.split(b" ", 2)[1].decode()
-            data = data[end + 4 + length :]
+            whole = data[: end + 4 + length]
+            data = data[len(whole) :]
+            if self._owner.keep:
+                kept = self._owner.kept.setdefault((event, path), [])
+                kept.append((whole[: end + 4], whole[end + 4 :]))
             self._take((event, path))
         self._buffer = data
 
