@@ -412,6 +412,8 @@ async def test_an_overlap_of_nothing_ends_every_former_secret(room: Room) -> Non
     await room.sources.rotate_secret(TENANT, made.id, "c")
     rotated = await room.sources.rotate_secret(TENANT, made.id, "d", overlap=0)
     assert room.secrets(rotated) == ["d"]
+    assert rotated.verify is not None
+    assert len(rotated.verify.secrets) == 1
 
 
 async def test_a_shorter_overlap_shortens_the_ones_before(room: Room) -> None:

@@ -139,8 +139,8 @@ class SourceSecrets:
         kept = _live(before.secrets, now)
         if not beside:
             until = now + int(overlap * 1000)
-            kept = [SealedSecret(s.sealed, _earlier(s.expires_at_ms, until)) for s in kept]
-            kept = kept if overlap else []
+            ending = [SealedSecret(s.sealed, _earlier(s.expires_at_ms, until)) for s in kept]
+            kept = ending if overlap else []
         if len(kept) >= MAX_SECRETS:
             raise Conflict(
                 f"{MAX_SECRETS} secrets of this source still verify; wait until one expires, or "
