@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 
 from hookferry.api.app import build_api
+from hookferry.api.catching import CatchRoute
 from hookferry.api.connections import WireLimits
+from hookferry.api.hotroute import AsgiApp, HotRoute, Receive, Scope, Send
 from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
 from hookferry.catch.catching import Catching
@@ -189,6 +191,12 @@ class House:
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
+async def nothing_there(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer 404 to everything: an application without doors."""
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
 @contextlib.asynccontextmanager
 async def running_house(
     folder: Path,
@@ -196,8 +204,12 @@ async def running_house(
     hot_asgi: bool = False,
     limits: WireLimits | None = None,
     engine_limits: EngineLimits | None = None,
+    doors: bool = True,
 ) -> AsyncIterator[House]:
-    """Run a server on a free port for as long as the context lasts."""
+    """Run a server on a free port for as long as the context lasts.
+
+    Without doors it only catches, and starts in a tenth of the time.
+    """
     clock = OwnedClock()
     sealer = Sealer.from_setting(new_master_key())
     transport = ScriptedTransport()
@@ -251,7 +263,12 @@ async def running_house(
     )
     await services.tenants.put(DEFAULT_TENANT, TenantSettings())
     await services.keys.create("admin", token=ADMIN)
-    app, routes = build_api(services)
+    app: AsgiApp = nothing_there
+    routes: Sequence[HotRoute] = [
+        CatchRoute(catching.reception, catching.pipeline, services.proxies, clock)
+    ]
+    if doors:
+        app, routes = build_api(services)
     started = asyncio.Event()
     server = HookferryServer(
         app,

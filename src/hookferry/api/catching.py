@@ -14,13 +14,14 @@ from hookferry.catch.arrival import PATH, Arrival, Outcome
 from hookferry.catch.gate import Gate
 from hookferry.catch.pipeline import Pipeline, unavailable
 from hookferry.catch.reception import OutOfOrder, Reception
-from hookferry.catch.replies import ANSWER_HEADERS, Answer
+from hookferry.catch.replies import ANSWER_HEADERS
 from hookferry.clock import Clock
 from hookferry.domain.source import GUID_DIGITS
 from hookferry.errors import HookferryError, NotFound, StorageDown, Unavailable
 from hookferry.wire.client_address import Proxies
 
 _BASE = header_block((*ANSWER_HEADERS, (b"cache-control", b"no-store")))
+_OURS = frozenset(name.decode() for name, _ in ANSWER_HEADERS)
 _STRANGER_BODY = 64 * 1024
 """Bytes taken of a request that leads nowhere, before it is told so."""
 
@@ -158,10 +159,12 @@ def _nobody(_: Outcome) -> None:
 
 
 def _answer(outcome: Outcome, respond: Respond) -> None:
-    answer: Answer = outcome.answer
+    answer = outcome.answer
     head = _BASE
     if answer.headers:
         head += header_block(
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in answer.headers
+            if name.lower() not in _OURS
         )
     respond(answer.status, head, answer.body)

@@ -88,12 +88,14 @@ class Pipeline:
     Args:
         directory: tenants.
         intake: makes requests and events durable.
-        waiting: answers that are waited for.
         keys: what verification needs.
         confirming: handshakes' calls.
         adopting: handshakes' secrets.
         caught: told the source of every request that is durable.
         origin: tells the address under which this server is known, without a trailing slash.
+
+    Attributes:
+        waiting: answers that are waited for.
     """
 
     def __init__(
@@ -113,7 +115,7 @@ class Pipeline:
     ) -> None:
         self._directory = directory
         self._intake = intake
-        self._waiting = waiting
+        self.waiting = waiting
         self._keys = keys
         self._confirming = confirming
         self._adopting = adopting
@@ -251,7 +253,7 @@ class Pipeline:
         """Make a request and its event durable, then answer."""
         source = gate.source
         key = None if gate.duplicate_key is None else gate.duplicate_key.of(facts, arrival.body)
-        waits = self._waiting.wanted(gate)
+        waits = self.waiting.wanted(gate)
         answer: Answer | None = None
         if not waits:
             answer = self._with_cors(gate, arrival, gate.reply.answer(facts))
@@ -264,7 +266,7 @@ class Pipeline:
             key=key,
             answer=answer,
         )
-        wait = self._waiting.begin(gate, arrival, request, facts) if waits else None
+        wait = self.waiting.begin(gate, arrival, request, facts) if waits else None
 
         def done(told: Receipt | synchronous.Verdict | HookferryError) -> None:
             if isinstance(told, Receipt) and told.duplicate:
@@ -276,7 +278,7 @@ class Pipeline:
                 if answer is not None:
                     arrival.told(arrival.outcome(request, answer))
                 elif wait is not None:
-                    self._waiting.heard(wait, gate, told)
+                    self.waiting.heard(wait, gate, told)
             else:  # nothing is stored
                 if wait is not None:
                     wait.give_up()
@@ -385,7 +387,7 @@ class Pipeline:
         if answer is not None:
             answered(answer)
         else:
-            self._waiting.repeat(gate, first.request_id, first.event_id, answered)
+            self.waiting.repeat(gate, first.request_id, first.event_id, answered)
 
     def _filter(
         self, gate: Gate, arrival: Arrival, answer: Answer, reason: str, detail: str | None
