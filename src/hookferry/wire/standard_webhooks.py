@@ -49,7 +49,7 @@ MAX_PUBLIC_SIGNATURES = 8
 _HMAC = "whsec_"
 _PRIVATE = "whsk_"
 _PUBLIC = "whpk_"
-_SECONDS = re.compile(r"[0-9]{1,12}")
+_SECONDS = re.compile(r"[0-9]{1,11}")
 _MESSAGE_ID = re.compile(r"[!-\-/-~]{1,256}")
 
 

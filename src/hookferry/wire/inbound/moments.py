@@ -7,8 +7,9 @@ from datetime import datetime
 
 from hookferry.wire.verification import Reason, VerificationFailed
 
-_SECONDS = re.compile(rb"[0-9]{1,12}")
-_MILLISECONDS = re.compile(rb"[0-9]{1,15}")
+# As many digits as a date can show: up to the year 5138.
+_SECONDS = re.compile(rb"[0-9]{1,11}")
+_MILLISECONDS = re.compile(rb"[0-9]{1,14}")
 _ISO = re.compile(
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})"
 )
@@ -44,9 +45,11 @@ def parse_moment(text: bytes, unit: str) -> float:
             if found[1] and len(found[1]) > 7:
                 written = written.replace(found[1].decode(), found[1].decode()[:7])
             try:
-                return datetime.fromisoformat(written).timestamp()
+                moment = datetime.fromisoformat(written).timestamp()
             except (ValueError, OverflowError):
-                pass
+                moment = -1
+            if moment >= 0:
+                return moment
     raise VerificationFailed(
         Reason.BAD_ENCODING, f"the time that the request was signed at is not {UNITS[unit]}"
     )
