@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,10 @@ import pytest
 import standardwebhooks
 import svix.webhooks
 
-from hookferry.client import ApiError, AsyncClient, NewEvent
+from hookferry.client import ApiError, AsyncClient, Client, NewEvent, RetryPolicy, Unreachable
 from hookferry.testing import Receiver
 
-from .kit import KEY, Either
+from .kit import KEY, Either, relaying
 from .test_clients import CALLS, LISTS
 
 
@@ -136,6 +137,87 @@ async def test_a_source_goes_through_its_life(api: Either, url: str) -> None:
     assert await api.items("sources.list") == []
 
 
+async def test_caught_requests_are_seen_copied_and_taken_again(api: Either, url: str) -> None:
+    verify = {"preset": "github", "secret": "correct horse"}
+    source = await api.call("sources.create", "inspected", verify=verify)
+    async with httpx.AsyncClient() as stranger:
+        await stranger.post(source.url + "/a?b=1", content=b"\x00{", headers={"X-Key": "hidden"})
+        await stranger.post(source.url, content=b"second")
+    second, first = await api.items("requests.list", source=source.id)
+    assert (first.verdict, first.reason) == ("quarantined", "missing_header")
+    assert (first.path, first.query, first.source_name) == ("/a", "b=1", "inspected")
+    seen = await api.call("requests.get", first.id)
+    assert ("X-Key", "********") in [(h.name, h.value) for h in seen.headers]
+    seen = await api.call("requests.get", first.id, reveal=True)
+    assert ("X-Key", "hidden") in [(h.name, h.value) for h in seen.headers]
+    assert await api.call("requests.raw", first.id) == b"\x00{"
+    copy = await api.call("requests.copy", first.id, "python", target_url="http://x.example/y")
+    assert copy.startswith("import base64\nimport http.client\n")
+    assert "'/y/a?b=1'" in copy
+    assert not (await api.call("requests.compare", first.id, second.id)).same
+    explained = await api.call("requests.verify", first.id)
+    assert (explained.genuine, explained.reason) == (False, "missing_header")
+    released = await api.call("requests.release", first.id)
+    assert released.verdict == "accepted"
+    replayed = await api.call("requests.replay_where", {"verdict": "released"})
+    assert [item.verdict for item in replayed.items] == ["quarantined"]
+    async with Receiver() as receiver:
+        sent = await api.call("requests.replay", first.id, target_url=receiver.url)
+        assert sent.status == 204
+        [arrived] = await receiver.wait_for_async(1)
+        assert arrived.path == "/a?b=1"
+        assert arrived.body == b"\x00{"
+        assert arrived.header("hookferry-replay") == first.id
+
+
+async def watch(client: Client | AsyncClient, source: str, after: str, count: int) -> list[Any]:
+    """Return the next requests of a source's stream."""
+    if isinstance(client, AsyncClient):
+        async with contextlib.aclosing(client.requests.stream(source, after=after)) as stream:
+            return [await anext(stream) for _ in range(count)]
+
+    def blocking() -> list[Any]:
+        with contextlib.closing(client.requests.stream(source, after=after)) as stream:
+            return [next(stream) for _ in range(count)]
+
+    return await asyncio.to_thread(blocking)
+
+
+async def test_a_source_is_watched_live_over_connections_that_break(api: Either, url: str) -> None:
+    source = await api.call("sources.create_bin")
+    async with relaying(url) as relay, httpx.AsyncClient() as stranger:
+        await stranger.post(source.url, content=b"before")
+        [before] = await api.items("requests.list", source=source.id)
+        client = type(api.client)(relay.url, api_key=KEY)
+        watching = asyncio.create_task(watch(client, source.id, before.id, 6))
+        for number in range(6):
+            while relay.connections <= number // 2:  # noqa: ASYNC110 - the relay has no event
+                await asyncio.sleep(0.001)
+            await stranger.post(source.url, content=b"%d" % number)
+            if number % 2:
+                relay.cut()
+        async with asyncio.timeout(20):
+            told = await watching
+        assert [request.body for request in told] == [b"%d" % number for number in range(6)]
+        assert relay.connections >= 3
+        if isinstance(client, AsyncClient):
+            await client.aclose()
+        else:
+            client.close()
+
+
+async def test_a_stream_that_is_refused_or_has_nobody_behind_it_says_so(
+    api: Either, url: str
+) -> None:
+    with pytest.raises(ApiError) as refused:
+        await watch(api.client, "src_0000000000000", "req_0000000000000", 1)
+    assert refused.value.status == 404
+    policy = RetryPolicy(attempts=2, first_wait=0.001)
+    client = type(api.client)("http://127.0.0.1:9", api_key=KEY, retry=policy)
+    with pytest.raises(Unreachable):
+        await watch(client, "src_0000000000000", "req_0000000000000", 1)
+
+
 async def test_an_administrator_makes_tenants_and_keys(api: Either, url: str) -> None:
     tenant = await api.call("tenants.put", "acme", strict_types=False)
     assert tenant == await api.call("tenants.get", "acme")
@@ -162,7 +244,15 @@ async def test_everything_the_api_offers_is_on_the_clients(url: str) -> None:
         document = (await http.get("/openapi.json")).json()
     asked = {line.split("?")[0] for _, _, line, _ in CALLS}
     asked |= {f"GET {line.split('?')[0]}" for _, _, line in LISTS}
-    asked |= {"POST events", "POST events/batch", "GET events/evt_1/data"}  # tests of their own
+    asked |= {  # tests of their own
+        "POST events",
+        "POST events/batch",
+        "GET events/evt_1/data",
+        "GET requests/req_1/copy",
+        "GET sources/src_1/requests",
+        "GET sources/src_1/requests/stream",
+        "POST requests/req_1/answer",
+    }
     missing = {
         f"{method.upper()} {path}"
         for path, operations in document["paths"].items()
@@ -171,8 +261,8 @@ async def test_everything_the_api_offers_is_on_the_clients(url: str) -> None:
         if method in ("get", "post", "put", "patch", "delete")
         and not any(re.fullmatch(_pattern(method, path), line) for line in asked)
     }
-    # A file, made for curl and spreadsheets: programs have the lists.
-    assert missing == {"GET /api/v1/deliveries/export"}
+    # Files, made for curl and spreadsheets: programs have the lists.
+    assert missing == {"GET /api/v1/deliveries/export", "GET /api/v1/requests/export"}
 
 
 def _pattern(method: str, path: str) -> str:

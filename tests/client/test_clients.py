@@ -153,6 +153,24 @@ PRESET = {
     "deduplicate": {"header": "X-GitHub-Delivery"},
     "event_type": "github.push",
 }
+CAUGHT = {
+    "id": "req_1",
+    "source": "src_1",
+    "source_name": "shop",
+    "received_at": "2026-01-31T09:30:00Z",
+    "verdict": "quarantined",
+    "reason": "mismatch",
+    "method": "POST",
+    "path": "/a",
+    "status": 401,
+}
+REQUEST = {
+    **CAUGHT,
+    "headers": [{"name": "X-A", "value": "b", "base64": None}],
+    "body": "{}",
+    "body_size": 2,
+}
+REPLAYED = {"request": "req_1", "made": "req_2", "verdict": "accepted", "status": 204}
 EVENT_TYPE = {"name": "a.create", "phase": "before", "schema": {"type": "object"}, "example": 1}
 OUTCOME = {
     "webhook": "wh_1",
@@ -369,6 +387,65 @@ CALLS: list[tuple[Use, Any, str, Any]] = [
         "DELETE sources/src_1/shares/00ff",
         None,
     ),
+    (lambda c: c.requests.get("req_1"), REQUEST, "GET requests/req_1", None),
+    (
+        lambda c: c.requests.get("req_1", reveal=True),
+        REQUEST,
+        "GET requests/req_1?reveal=true",
+        None,
+    ),
+    (lambda c: c.requests.raw("req_1"), b"\x00\xff", "GET requests/req_1/raw", None),
+    (
+        lambda c: c.requests.compare("req_1", "req_2"),
+        {
+            "same": False,
+            "request_line": [{"at": "path", "change": "changed", "before": "/a", "after": "/b"}],
+            "body": {
+                "same": True,
+                "form": "json",
+                "sizes": [2, 2],
+                "changes": [],
+                "diff": None,
+                "offset": None,
+                "before": None,
+                "after": None,
+                "truncated": False,
+            },
+        },
+        "GET requests/req_1/compare/req_2",
+        None,
+    ),
+    (
+        lambda c: c.requests.replay("req_1"),
+        REPLAYED,
+        "POST requests/req_1/replay",
+        {"to": "pipeline"},
+    ),
+    (
+        lambda c: c.requests.replay("req_1", target_url="https://x.example"),
+        {"request": "req_1", "error": "timeout", "detail": "late"},
+        "POST requests/req_1/replay",
+        {"to": "url", "target_url": "https://x.example"},
+    ),
+    (
+        lambda c: c.requests.replay_where({"verdict": "filtered"}, limit=5, cursor="c"),
+        {"items": [], "next": "c2"},
+        "POST requests/replay",
+        {"to": "pipeline", "filter": {"verdict": "filtered"}, "limit": 5, "cursor": "c"},
+    ),
+    (
+        lambda c: c.requests.verify("req_1"),
+        {
+            "genuine": False,
+            "reason": "mismatch",
+            "detail": "another secret",
+            "algorithm": "hmac-sha256",
+            "trials": [],
+        },
+        "POST requests/req_1/verify",
+        None,
+    ),
+    (lambda c: c.requests.release("req_1"), REPLAYED, "POST requests/req_1/release", None),
     (lambda c: c.event_types.get("a.create"), EVENT_TYPE, "GET event_types/a.create", None),
     (
         lambda c: c.event_types.put("a.create", phase="before", schema={"type": "object"}),
@@ -474,6 +551,19 @@ LISTS: list[tuple[Use, Any, str]] = [
     ),
     (lambda c: c.sources.shares("src_1"), {**SHARE, "token": None}, "sources/src_1/shares"),
     (lambda c: c.sources.presets(), PRESET, "source_presets"),
+    (
+        lambda c: c.requests.list(
+            source="src_1",
+            verdict="quarantined,rejected",
+            header="x-a:b",
+            after=SINCE,
+            where={"path": "data.n", "op": "exists"},
+        ),
+        CAUGHT,
+        "requests?source=src_1&verdict=quarantined%2Crejected&header=x-a%3Ab"
+        "&after=2026-01-31T09%3A30%3A00%2B00%3A00"
+        "&where=%7B%22path%22%3A%22data.n%22%2C%22op%22%3A%22exists%22%7D",
+    ),
     (
         lambda c: c.event_types.list(application="crm"),
         EVENT_TYPE,

@@ -6,6 +6,8 @@ from typing import assert_type
 from hookferry.client import (
     ApiError,
     AsyncClient,
+    CaughtRequest,
+    CaughtSummary,
     Client,
     Credential,
     Delivery,
@@ -14,6 +16,7 @@ from hookferry.client import (
     Outcome,
     Published,
     Source,
+    StreamedRequest,
     SynchronousWebhookFailed,
     Vetoed,
     Webhook,
@@ -51,6 +54,13 @@ def blocking(client: Client) -> None:
     client.sources.patch("src_1", {"bin": True})  # type: ignore[typeddict-item]
     assert_type(client.sources.create_bin().expires_at, datetime | None)
     assert_type(client.sources.list(bin=True).page().items, list[Source])
+    assert_type(client.requests.get("req_1", reveal=True), CaughtRequest)
+    assert_type(client.requests.copy("req_1", "curl"), str)
+    client.requests.copy("req_1", "wget")  # type: ignore[arg-type]
+    for caught in client.requests.list(verdict="quarantined"):
+        assert_type(caught, CaughtSummary)
+    for streamed in client.requests.stream("src_1"):
+        assert_type(streamed, StreamedRequest)
     assert_type(client.event_types.put("order.pay", phase="before"), EventType)
     client.event_types.put("order.pay", phase="during")  # type: ignore[arg-type]
     assert_type(client.event_types.send_example("order.pay"), Published)

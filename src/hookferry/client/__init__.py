@@ -43,6 +43,9 @@ from hookferry.client.errors import (
 from hookferry.client.event_types import (
     EventTypeSettings,
 )
+from hookferry.client.listening import (
+    StreamedRequest,
+)
 from hookferry.client.log_answers import (
     Attempt,
     Changed,
@@ -58,6 +61,18 @@ from hookferry.client.log_answers import (
 )
 from hookferry.client.publishing import (
     NewEvent,
+)
+from hookferry.client.request_answers import (
+    BodyComparison,
+    CaughtRequest,
+    CaughtSummary,
+    Change,
+    Explanation,
+    Header,
+    ManyReplayed,
+    Replayed,
+    RequestComparison,
+    Trial,
 )
 from hookferry.client.retrying import (
     RetryPolicy,
@@ -92,6 +107,10 @@ __all__ = [
     "AsyncClient",
     "AsyncListing",
     "Attempt",
+    "BodyComparison",
+    "CaughtRequest",
+    "CaughtSummary",
+    "Change",
     "Changed",
     "Client",
     "Comparison",
@@ -101,11 +120,14 @@ __all__ = [
     "Event",
     "EventType",
     "EventTypeSettings",
+    "Explanation",
     "FormerAddress",
+    "Header",
     "InForce",
     "Job",
     "LastError",
     "Listing",
+    "ManyReplayed",
     "Match",
     "MatchStep",
     "MatchedDelivery",
@@ -116,8 +138,10 @@ __all__ = [
     "Preset",
     "Published",
     "RateLimit",
+    "Replayed",
     "Reply",
     "ReplyFields",
+    "RequestComparison",
     "Respond",
     "RespondFields",
     "Retry",
@@ -130,8 +154,10 @@ __all__ = [
     "SourceSecret",
     "SourceSettings",
     "SourceStats",
+    "StreamedRequest",
     "SynchronousWebhookFailed",
     "Tenant",
+    "Trial",
     "UnexpectedAnswer",
     "Unreachable",
     "Vetoed",

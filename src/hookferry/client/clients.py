@@ -20,6 +20,7 @@ from hookferry.client.event_types import AsyncEventTypes, EventTypes
 from hookferry.client.listening import AsyncListening
 from hookferry.client.log import AsyncDeliveries, AsyncEvents, Deliveries, Events
 from hookferry.client.publishing import AsyncPublishing, Publishing
+from hookferry.client.requests import AsyncRequests, Requests
 from hookferry.client.retrying import RetryPolicy
 from hookferry.client.sessions import AsyncSession, Options, Session
 from hookferry.client.sources import AsyncSources, Sources
@@ -79,6 +80,7 @@ class Client:
         self.event_types = EventTypes(self._session)
         self.credentials = Credentials(self._session)
         self.sources = Sources(self._session)
+        self.requests = Requests(self._session)
         self.jobs = Jobs(self._session)
         self.keys = Keys(self._session)
         self.tenants = Tenants(self._session)
@@ -148,6 +150,7 @@ class AsyncClient:
         self.event_types = AsyncEventTypes(self._session)
         self.credentials = AsyncCredentials(self._session)
         self.sources = AsyncSources(self._session)
+        self.requests = AsyncRequests(self._session)
         self.listening = AsyncListening(self._session)
         self.jobs = AsyncJobs(self._session)
         self.keys = AsyncKeys(self._session)

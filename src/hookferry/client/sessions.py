@@ -7,8 +7,8 @@ import re
 import ssl
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import httpx
@@ -84,6 +84,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             headers=headers,
             timeout=self._patience(call),
         )
+
+    def stream_request(
+        self, http: httpx.Client | httpx.AsyncClient, call: Call[Any], silence: float
+    ) -> httpx.Request:
+        """Prepare the request of a call whose answer goes on, with ``silence`` seconds at most."""
+        request = self.request(http, call)
+        steps = httpx.Timeout(self.timeout or STEP_SECONDS, read=silence)
+        request.extensions["timeout"] = steps.as_dict()
+        return request
 
     def wait_before(
         self, call: Call[Any], attempt: int, answer: httpx.Response | None, elapsed: float
@@ -170,6 +179,30 @@ class Session:
             elif failure is not None:
                 raise _unreachable(request, attempt, failure) from failure
 
+    @property
+    def retry(self) -> RetryPolicy:
+        """When calls are repeated."""
+        return self._options.retry
+
+    @contextmanager
+    def stream(self, call: Call[Any], silence: float) -> Iterator[Iterator[bytes]]:
+        """Make a call, once, and give the body of its answer piece by piece as it comes.
+
+        Parameters and errors as of ``AsyncSession.stream``.
+        """
+        request = self._options.stream_request(self._http, call, silence)
+        try:
+            answer = self._http.send(request, stream=True)
+            try:
+                if not answer.is_success:
+                    answer.read()
+                    _result(call, answer)
+                yield answer.iter_bytes()
+            finally:
+                answer.close()
+        except httpx.TransportError as error:
+            raise _unreachable(request, 1, error) from error
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -203,6 +236,11 @@ class AsyncSession:
             elif failure is not None:
                 raise _unreachable(request, attempt, failure) from failure
 
+    @property
+    def retry(self) -> RetryPolicy:
+        """When calls are repeated."""
+        return self._options.retry
+
     @asynccontextmanager
     async def stream(self, call: Call[Any], silence: float) -> AsyncIterator[AsyncIterator[bytes]]:
         """Make a call, once, and give the body of its answer piece by piece as it comes.
@@ -215,9 +253,7 @@ class AsyncSession:
             ApiError: it was refused.
             Unreachable: no answer came, or it broke.
         """
-        request = self._options.request(self._http, call)
-        steps = httpx.Timeout(self._options.timeout or STEP_SECONDS, read=silence)
-        request.extensions["timeout"] = steps.as_dict()
+        request = self._options.stream_request(self._http, call, silence)
         try:
             answer = await self._http.send(request, stream=True)
             try:
