@@ -359,6 +359,17 @@ async def test_a_handshake_is_answered_before_verification_and_becomes_no_event(
     assert await house.events() == []
 
 
+async def test_a_handshake_comes_by_its_own_method_and_nothing_else_does(house: House) -> None:
+    caller = await source(house, methods=["POST"], handshakes=["dropbox"])
+    assert (await caller.send(b"", method="GET", below="?challenge=abc")).text == "abc"
+    answer = await caller.send(b"", method="GET")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert await caller.verdicts() == [
+        (Verdict.HANDSHAKE, "dropbox"),
+        (Verdict.REJECTED, "method_not_allowed"),
+    ]
+
+
 async def test_a_secret_handed_out_in_a_handshake_is_taken_once(house: House) -> None:
     verify = {
         "algorithm": "hmac-sha256",

@@ -32,6 +32,7 @@ from hookferry.match.conditions import Condition, parse_condition
 from hookferry.match.readings import DuplicateKey, EventTypeRule
 from hookferry.store.ports import Ring
 from hookferry.wire.client_address import AllowList
+from hookferry.wire.greetings import GREETINGS
 from hookferry.wire.inbound.definition import compile_verification
 from hookferry.wire.inbound.received import Verifier
 
@@ -81,6 +82,12 @@ class Gate:
         self.max_body = force.max_body
         self.refuse_status = force.refuse_status
         self._methods = frozenset(source.methods)
+        self._greeting_methods = frozenset(
+            method for name in force.handshakes for method in GREETINGS[name].methods or ()
+        )
+        limit = source.rate_limit
+        self.per_minute = None if limit is None else max(1, int(limit.per_second * 60))
+        """Requests a minute that a sender is told it may make."""
         self._allow = AllowList([network_of(text, field="allow_ips") for text in source.allow_ips])
         self._bucket: Bucket | None = None
         if source.rate_limit is not None:
@@ -146,11 +153,8 @@ class Gate:
                 "this address is under maintenance; send again later",
                 retry_after=MAINTENANCE_SECONDS,
             )
-        if self._methods and method not in self._methods and not preflight:
-            return MethodNotAllowed(
-                "this address does not take that method; 'allow' lists those it takes",
-                allow=", ".join(self.source.methods),
-            )
+        if not preflight and method not in self._greeting_methods and not self.takes(method):
+            return self.wrong_method()
         if self.source.allow_ips and not self._allow.allows(caller):
             return Forbidden("this address can't be called from yours")
         if self._bucket is not None:
@@ -160,6 +164,17 @@ class Gate:
                     "too many requests; send again later", retry_after=math.ceil(wait)
                 )
         return None
+
+    def takes(self, method: str) -> bool:
+        """Tell whether requests of a method are taken; greetings come by methods of their own."""
+        return not self._methods or method in self._methods
+
+    def wrong_method(self) -> MethodNotAllowed:
+        """Return why a request of a method that is not taken is refused."""
+        return MethodNotAllowed(
+            "this address does not take that method; 'allow' lists those it takes",
+            allow=", ".join(self.source.methods),
+        )
 
     def keeps_unproven(self, now: float) -> bool:
         """Tell whether one more refused request is kept now, or only counted."""

@@ -142,12 +142,12 @@ class Pipeline:
         self._intake.check_room(len(arrival.body))
         received = self.received(gate, arrival)
         try:
-            if (
-                gate.handshakes
-                and arrival.replay_of is None
-                and self._greets(gate, arrival, received)
-            ):
-                return
+            if arrival.replay_of is None:  # else nobody is there to be greeted any more
+                if gate.handshakes and self._greets(gate, arrival, received):
+                    return
+                if not gate.takes(arrival.method):
+                    self._wrong_method(gate, arrival)
+                    return
             self._verify(gate, arrival, received)
         except KeyNeeded as needed:
             self._keys.fetch(needed.url, lambda there: self._fetched(gate, arrival, there))
@@ -178,8 +178,6 @@ class Pipeline:
 
     def _greets(self, gate: Gate, arrival: Arrival, received: Received) -> bool:
         """Answer a handshake; tell whether the request was one."""
-        if arrival.replay_of is not None:
-            return False  # who asked then is not there any more
 
         def genuine() -> bool:
             try:
@@ -194,6 +192,7 @@ class Pipeline:
             secrets=gate.secrets,
             genuine=genuine,
             token=gate.source.verify_token,
+            per_minute=gate.per_minute,
         )
         if greeting is None:
             return False
@@ -210,7 +209,8 @@ class Pipeline:
         return True
 
     def _greeted(self, gate: Gate, arrival: Arrival, greeting: Greeting) -> None:
-        if greeting.confirm is not None:
+        if greeting.confirm is not None and gate.source.verify is not None:
+            # Where anybody's requests are taken, anybody could have any address called.
             self._confirming.confirm(gate.source.id, greeting.confirm)
         refused = greeting.reason is not None
         self._keep(
@@ -219,6 +219,20 @@ class Pipeline:
             Verdict.REJECTED if refused else Verdict.HANDSHAKE,
             Answer(greeting.status, greeting.headers, greeting.body),
             reason=greeting.reason or greeting.name,
+            detail=greeting.detail,
+            ring=gate.unproven_ring,
+        )
+
+    def _wrong_method(self, gate: Gate, arrival: Arrival) -> None:
+        """Refuse a request that came by a greeting's method and is none."""
+        error = gate.wrong_method()
+        self._keep(
+            gate,
+            arrival,
+            Verdict.REJECTED,
+            Answer(405, (("allow", str(error.extra["allow"])),)),
+            reason=error.code,
+            detail=error.detail,
             ring=gate.unproven_ring,
         )
 
@@ -507,4 +521,4 @@ def _id_in(facts: Facts) -> int:
 
 
 def _not_again(greeting: Greeting) -> Greeting:
-    return Greeting(name=greeting.name, status=403, reason="secret_already_known")
+    return Greeting(name=greeting.name, status=403, reason="secret_known")
