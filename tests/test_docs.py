@@ -20,9 +20,11 @@ from typing import NamedTuple
 import pytest
 
 from hookferry.api.problems import catalogue
+from hookferry.catch.definition import SourceDefinition
 from hookferry.client import Client
 from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.event import EventState
+from hookferry.domain.source import Respond
 from hookferry.domain.webhook import Mode, WebhookState
 from hookferry.engine.definition import WebhookDefinition
 from hookferry.engine.event_types import EventTypeSettings
@@ -205,6 +207,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
                 event = client.publish("seed.sown", {"n": 1})
                 receiver.wait_for(1)
                 [delivery] = client.events.deliveries(event.id)
+                source = client.sources.create("seed", verify={"preset": "github", "secret": "s"})
             desk.environ |= {
                 "KEY": key,
                 "URL": desk.here("http://127.0.0.1:8080"),
@@ -212,6 +215,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
                 "SECRET": webhook.secret or "",
                 "EVENT": event.id,
                 "DELIVERY": delivery.id,
+                "SOURCE": source.id,
             }
             yield desk
         finally:
@@ -302,6 +306,8 @@ def _first_cells(page: str) -> set[str]:
         ("modes.md", {DELIVERED, FAILED, VETOED, NO_ANSWER, SKIPPED, CALLER_GONE}),
         ("webhooks.md", set(WebhookDefinition.__struct_fields__)),
         ("webhooks.md", set(PROFILES)),
+        ("sources.md", set(SourceDefinition.__struct_fields__)),
+        ("sources.md", set(Respond.__struct_fields__)),
         ("conditions.md", set(OPERATORS)),
         ("event_types.md", set(EventTypeSettings.__struct_fields__)),
         ("event_types.md", set(MODES)),
