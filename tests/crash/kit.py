@@ -44,7 +44,12 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> None:
+    async def start(self, *program: str) -> None:
+        """Start it and wait until it listens.
+
+        Args:
+            program: what Python runs instead of the real program.
+        """
         environ = {k: v for k, v in os.environ.items() if not k.startswith("HOOKFERRY_")}
         environ |= {
             "HOOKFERRY_PORT": str(self.port),
@@ -57,7 +62,8 @@ class Server:
         }
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "hookferry.cli", "serve", "--log-format", "console"),
+            *(program or ("-m", "hookferry.cli")),
+            *("serve", "--log-format", "console"),
             env=environ,
             cwd=self.data.parent,
             stdout=asyncio.subprocess.DEVNULL,
