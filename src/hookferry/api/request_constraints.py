@@ -19,6 +19,7 @@ from hookferry.api.parameters import (
 )
 from hookferry.api.request_search import VERDICTS
 from hookferry.api.resources.requests import MAX_REPLAYS
+from hookferry.catch.replies import MAX_BODY
 from hookferry.engine.definition import MAX_URL
 from hookferry.wire.verification import Reason
 
@@ -59,6 +60,10 @@ SHOWN: dict[str, dict[str, Schema]] = {
 _REPLAY: dict[str, Schema] = {"target_url": {"maxLength": MAX_URL, "format": "uri"}}
 TAKEN: dict[str, dict[str, Schema]] = {
     "RequestReplay": _REPLAY,
+    "CallersAnswer": {
+        "status": {"minimum": 200, "maximum": 599},
+        "body": _BASE64 | {"maxLength": 4 * -(-MAX_BODY // 3)},
+    },
     "ManyReplays": _REPLAY | {"limit": {"minimum": 1, "maximum": MAX_REPLAYS}},
     "RequestSearch": {
         "source": id_schema("src"),
@@ -79,6 +84,9 @@ TAKEN: dict[str, dict[str, Schema]] = {
 """And of those of bodies."""
 EXAMPLES: dict[str, list[Any]] = {
     "RequestReplay": [{"to": "pipeline"}, {"to": "url", "target_url": "https://crm.example/hooks"}],
+    "CallersAnswer": [
+        {"status": 200, "headers": [["content-type", "application/json"]], "body": "e30="}
+    ],
     "ManyReplays": [{"to": "pipeline", "filter": {"verdict": "filtered"}, "limit": 10}],
     "RequestSearch": [
         {"where": {"path": "data.action", "op": "equals", "value": "opened"}, "method": "POST"}

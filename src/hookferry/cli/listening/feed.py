@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final
 
@@ -47,7 +47,7 @@ class Feed:
         self._answer = answer
         self._connected = connected
 
-    async def requests(self, after: str) -> AsyncIterator[StreamedRequest]:
+    async def requests(self, after: str) -> AsyncGenerator[StreamedRequest]:
         """Yield the requests after one, in the order of their ids, each once; never ends.
 
         Args:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from contextlib import aclosing
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -164,19 +165,20 @@ class Relay:
 
     async def _read(self) -> None:
         journal = self._journal
-        async for request in self._feed.requests(journal.position):
-            if journal.settled(request.id):
-                continue
-            journal.take_up(request.id)
-            if self._verdicts is not None and request.verdict not in self._verdicts:
-                self.counts.skipped += 1
-                journal.done(request.id)
-                continue
-            # The stream is not read further meanwhile: that is what bounds what is in memory.
-            await self._slots.acquire()
-            task = asyncio.create_task(self._forward(request))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+        async with aclosing(self._feed.requests(journal.position)) as requests:
+            async for request in requests:
+                if journal.settled(request.id):
+                    continue
+                journal.take_up(request.id)
+                if self._verdicts is not None and request.verdict not in self._verdicts:
+                    self.counts.skipped += 1
+                    journal.done(request.id)
+                    continue
+                # The stream is not read further meanwhile: that bounds what is in memory.
+                await self._slots.acquire()
+                task = asyncio.create_task(self._forward(request))
+                self._tasks.add(task)
+                task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -275,8 +277,9 @@ class Watch:
         self._stopping.set()
 
     async def _read(self) -> None:
-        async for request in self._feed.requests(self._after):
-            entry = Entry(request=request, only_shown=True)
-            self.counts.shown += 1
-            self._view.began(entry)
-            self._view.ended(entry)
+        async with aclosing(self._feed.requests(self._after)) as requests:
+            async for request in requests:
+                entry = Entry(request=request, only_shown=True)
+                self.counts.shown += 1
+                self._view.began(entry)
+                self._view.ended(entry)
