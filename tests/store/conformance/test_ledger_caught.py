@@ -245,12 +245,16 @@ async def test_what_retention_took_from_a_ring_makes_room(books: Books, make: Ma
 
 async def test_a_commit_that_failed_does_not_count_in_a_ring(books: Books, make: Maker) -> None:
     ring = Ring(True, 3, GB)
-    stored = make.event()
-    await books.accept(Acceptance(stored))
+    webhook = await books.webhook()
+    delivery = await books.owed(webhook)
+    taken = books.settlement(webhook, delivery, attempt=make.attempt(delivery))
+    await books.settle([taken])
     await books.catch(make.request(), ring=ring)
+    version = await books.version()
     for _ in range(3):
+        doomed = Acceptance(None, request=make.request(), ring=ring)
         with pytest.raises(Exception, match=r"UNIQUE|in use"):
-            await books.accept(Acceptance(stored, (), (), make.request(), ring))
+            await books.store.commit(Batch(version, accept=[doomed], settle=[taken]))
     await books.catch(make.request(), make.request(), ring=ring)
     assert len(await kept(books)) == 3
 
