@@ -1,4 +1,5 @@
-"""An event is on the disk before its publisher hears 202: seen in the server's system calls."""
+"""An event is on the disk before its publisher hears 202, and what was caught before its sender
+hears 204: seen in the server's system calls."""
 
 from __future__ import annotations
 
@@ -9,16 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from crash import tracer
 
 Step = dict[str, Any]
 
 
+@pytest.mark.parametrize("way", ["publish", "catch"])
 async def test_the_event_is_written_and_synced_to_disk_between_its_request_and_its_answer(
-    tmp_path: Path,
+    tmp_path: Path, way: str
 ) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, tracer.__file__, str(tmp_path / "data"), stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        *(tracer.__file__, str(tmp_path / "data"), way),
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         async with asyncio.timeout(60):

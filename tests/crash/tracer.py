@@ -1,8 +1,8 @@
-"""Runs the real server under ptrace and tells, as JSON, which system calls one publish led to.
+"""Runs the real server under ptrace and tells, as JSON, which system calls one request led to.
 
 A process of its own: it must be the server's parent to be allowed to trace it everywhere, and
 waiting for traced threads would take other children's exits away from the test runner.
-Its arguments: the data folder.
+Its arguments: the data folder; ``publish``, or ``catch`` for a request to a source.
 """
 
 from __future__ import annotations
@@ -31,14 +31,20 @@ _SYNCS = {"fsync", "fdatasync", "sync_file_range", "msync", "sync", "syncfs"}
 _LIMIT = 65_536
 
 
-def publish(url: str, answers: list[int], marker: bytes) -> None:
+def post(url: str, answers: list[int], marker: bytes) -> dict[str, Any]:
+    """Post an event that holds the marker, or a source of its name; return what was answered."""
     where = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port or 0, timeout=30)
     body = b'{"type":"traced.event","data":{"marker":"%b"}}' % marker
+    if where.path.endswith("/sources"):
+        body = b'{"name":"%b"}' % marker
     headers = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
-    connection.request("POST", "/api/v1/events", body, headers)
-    answers.append(connection.getresponse().status)
+    connection.request("POST", where.path, body, headers)
+    answer = connection.getresponse()
+    told: dict[str, Any] = json.loads(answer.read() or b"{}")
     connection.close()
+    answers.append(answer.status)
+    return told
 
 
 def start(data: str) -> tuple[subprocess.Popen[bytes], str]:
@@ -93,7 +99,7 @@ def note(process: Any, syscall: Any, pid: int, phase: str) -> dict[str, Any] | N
             "phase": phase,
             "file": target(pid, syscall),
             "marker": MARKER in data,
-            "accepted": data.startswith(b"HTTP/1.1 202"),
+            "accepted": data.startswith((b"HTTP/1.1 202", b"HTTP/1.1 204")),
         }
     if name in _READS and phase == "exit" and syscall.result > 0:
         data = buffers(process, syscall, syscall.result)
@@ -124,7 +130,7 @@ def trace(server: subprocess.Popen[bytes], url: str) -> list[dict[str, Any]]:
     for process in debugger:
         process.syscall()
     answers: list[int] = []
-    publisher = threading.Thread(target=publish, args=(url, answers, MARKER), daemon=True)
+    publisher = threading.Thread(target=post, args=(url, answers, MARKER), daemon=True)
     publisher.start()
     while not answers:
         try:
@@ -150,7 +156,11 @@ def main() -> None:
     signal.alarm(50)
     server, url = start(sys.argv[1])
     try:
-        publish(url, [], b"warm-up")  # so that every thread there will be is there
+        if sys.argv[2] == "catch":
+            url = post(url + "/api/v1/sources", [], b"traced")["url"]
+        else:
+            url += "/api/v1/events"
+        post(url, [], b"warm-up")  # so that every thread there will be is there
         steps = trace(server, url)
     finally:
         # Not Popen.kill: it polls first, and takes a traced process's stop for its end.
