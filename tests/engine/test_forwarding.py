@@ -18,6 +18,7 @@ from hookferry.domain.webhook import Webhook
 from hookferry.engine import dispatch
 from hookferry.engine.definition import DefinitionLimits, parse_definition
 from hookferry.engine.dispatch import Carrier, Plan, PreparedSecret
+from hookferry.engine.forwarding import MAX_FATES
 from hookferry.engine.intake import Answer, Receipt
 from hookferry.engine.log_view import SentRequests
 from hookferry.engine.matching import MAX_HOPS
@@ -312,6 +313,16 @@ def test_a_trace_of_the_events_own_takes_the_place_of_the_one_that_came() -> Non
     assert values(head, b"tracestate") == []
     head, _, _ = rendered(plan, caught_event(headers))
     assert values(head, b"traceparent") == [came]
+
+
+def test_what_becomes_of_a_name_is_remembered_to_a_limit() -> None:
+    plan = plan_of(forward_headers=("*",))
+    for number in range(3 * MAX_FATES):
+        headers = ((b"X-%d" % number, b"v"), (b"Cookie", b"c"))
+        head, _, _ = rendered(plan, caught_event(headers))
+        assert values(head, b"X-%d" % number) == [b"v"]
+        assert values(head, b"Cookie") == []
+    assert len(plan._forwarding._fates) <= MAX_FATES
 
 
 NAMES = st.text("abcXYZ019!#$%&'*+.^_`|~-", min_size=1, max_size=12).map(str.encode)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from rendered import event
 
 from hookferry.domain.request import Caught
+from hookferry.wire import bodies
 from hookferry.wire.bodies import MAX_GROWTH, as_data, codings, data_of, form_of, read, unparseable
 from hookferry.wire.bodies.form_fields import MAX_FIELDS
 from hookferry.wire.bodies.media_types import MAX_CONTENT_TYPE
@@ -451,6 +452,16 @@ def test_the_page_has_each_form_and_each_limit() -> None:
         f"at most {MAX_GROWTH} bytes for each of the body",
     ):
         assert limit in PAGE
+
+
+def test_the_data_of_few_and_short_bodies_are_remembered() -> None:
+    bodies._remembered.cache_clear()
+    for number in range(2 * bodies.REMEMBERED):
+        assert said(FORM, b"n=%d" % number) == ("form", {"n": str(number)})
+    assert bodies._remembered.cache_info().currsize == bodies.REMEMBERED
+    bodies._remembered.cache_clear()
+    said(FORM, b"n=" + b"1" * bodies.REMEMBERED_BYTES)
+    assert bodies._remembered.cache_info().currsize == 0
 
 
 # --------------------------------------------------------------------------- whatever comes

@@ -40,23 +40,19 @@ class Carrier:
         self.trace = b"" if trace is None else trace.lines
         """The headers of the trace that the event belongs to."""
         self._as_data: Event | None = None
+        """A caught event as renderings see it that want JSON."""
         self._rendered_by: Rendering | None = None
         self._body = b""
 
     def body(self, rendering: Rendering) -> bytes:
         """Return the body as a rendering has it; the last one's is kept."""
         if self._rendered_by is not rendering:
-            event = self.event if rendering.original else self._data_event()
+            event = self.event
+            if event.meta.caught is not None and not rendering.original:
+                event = self._as_data = self._as_data or as_data(event)
             self._body = rendering.body(event, self.text_id)
             self._rendered_by = rendering
         return self._body
-
-    def _data_event(self) -> Event:
-        """Return the event with its data as its payload; a caught body is read once."""
-        found = self._as_data
-        if found is None:
-            found = self._as_data = as_data(self.event)
-        return found
 
 
 def trace_of(event: Event) -> TraceContext | None:

@@ -46,6 +46,9 @@ _WITH_BODY = frozenset({"content-type", "content-encoding"})
 """What the original body can't be read without."""
 _OF_BODY = re.compile(r"content-.*|(?:repr-)?digest")
 """What describes the body, and would be wrong beside another one (RFC 9110 section 8, RFC 9530)."""
+MAX_FATES = 256
+"""Names that a webhook remembers what becomes of: a source's senders use a few dozen."""
+_MASK = MASK.encode()
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BROKEN = re.compile(rb"[\r\n\0]")
 
@@ -117,6 +120,7 @@ class Forwarding:
         "_all",
         "_begins",
         "_defaults",
+        "_fates",
         "_head",
         "_logged_head",
         "_named",
@@ -140,6 +144,7 @@ class Forwarding:
         self._written = frozenset(written) | _NEVER
         self._begins = (_NEVER_BEGINS, *written_begins)
         self._original = original
+        self._fates: dict[bytes, tuple[str, bool, bool]] = {}
         self._head = head
         self._logged_head = logged_head
         self._defaults = tuple(
@@ -160,21 +165,15 @@ class Forwarding:
         if self._original or self._named or self._all:
             shut = _per_connection(caught.headers)
             for name, value in caught.headers:
-                lowered = name.decode("latin-1").lower()
-                if (
-                    lowered in shut
-                    or not self._goes(lowered)
-                    or (traced and lowered in _TRACE)
-                    # No server lets these in; but what is sent must not hang on who caught it.
-                    or not _NAME.fullmatch(name)
-                    or _BROKEN.search(value)
-                ):
+                lowered, goes, masked = self._fates.get(name) or self._fate(name)
+                if not goes or lowered in shut or (traced and lowered in _TRACE):
+                    continue
+                # No server lets it in; but what is sent must not hang on who caught it.
+                if _BROKEN.search(value):
                     continue
                 present.add(lowered)
                 lines.append(b"%b: %b\r\n" % (name, value))
-                shown.append(
-                    b"%b: %b\r\n" % (name, MASK.encode()) if is_credential(lowered) else lines[-1]
-                )
+                shown.append(b"%b: %b\r\n" % (name, _MASK) if masked else lines[-1])
         fixed = [line for name, line in self._defaults if name not in present]
         fixed.append(hops_line(hops + 1))
         rest = b"".join(fixed)
@@ -183,16 +182,22 @@ class Forwarding:
             return head, head
         return head, self._logged_head + rest + b"".join(shown)
 
-    def _goes(self, lowered: str) -> bool:
-        """Tell whether a header of this name is sent."""
+    def _fate(self, name: bytes) -> tuple[str, bool, bool]:
+        """Return a name in lower case, whether such a header is sent, and whether it is masked."""
+        lowered = name.decode("latin-1").lower()
+        fate = lowered, self._goes(name, lowered), is_credential(lowered)
+        if len(self._fates) >= MAX_FATES:
+            self._fates.clear()
+        self._fates[name] = fate
+        return fate
+
+    def _goes(self, name: bytes, lowered: str) -> bool:
+        if not _NAME.fullmatch(name):
+            return False
         if lowered in _WITH_BODY:
             return self._original
-        if lowered in self._named:
-            wanted = True
-        else:
-            wanted = self._all and not is_credential(lowered)
         return (
-            wanted
+            (lowered in self._named or (self._all and not is_credential(lowered)))
             and lowered not in self._written
             and not lowered.startswith(self._begins)
             and (self._original or _OF_BODY.fullmatch(lowered) is None)

@@ -13,6 +13,7 @@ be read, is not decided here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -41,6 +42,11 @@ EMPTY = "empty"
 MAX_GROWTH = 6
 """Data have at most so many bytes for each of the body once it is decompressed (a control character
 of a text is ``\\u0000`` in JSON), and 64 beside."""
+REMEMBERED = 16
+"""Bodies whose data are remembered, since each is read several times: for its form, type and
+duplicate key, for conditions, for a delivery."""
+REMEMBERED_BYTES = 256 * 1024
+"""The longest of them."""
 
 _READERS: dict[str, Callable[[bytes, MediaType], bytes | None]] = {
     FORM: read_form,
@@ -139,8 +145,7 @@ def read(form: str, content_type: bytes | None, body: bytes) -> bytes:
             return body
         if form == BINARY:
             return read_binary(body)
-        reader = _READERS.get(form)
-        data = None if reader is None else reader(body, media)
+        data = _data(form, media, body)
         if data is not None:
             return data
     return read_text(body, media) or read_binary(body)
@@ -152,6 +157,20 @@ def first_value(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> bytes | 
         if known.lower() == name:
             return value
     return None
+
+
+def _data(form: str, media: MediaType, body: bytes) -> bytes | None:
+    """Return what a body of a form says, or None where it is not of it."""
+    if form not in _READERS:
+        return None
+    if len(body) > REMEMBERED_BYTES:
+        return _READERS[form](body, media)
+    return _remembered(form, media, body)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered(form: str, media: MediaType, body: bytes) -> bytes | None:
+    return _READERS[form](body, media)
 
 
 def _examined(
@@ -191,8 +210,7 @@ def _plain(media: MediaType, body: bytes) -> tuple[str, str | None]:
         fault = json_fault(body[len(codings.UTF8_BOM) :] if marked else body)
         if fault is None:
             return f"{codings.BOM}+{JSON}" if marked else JSON, None
-    reader = _READERS.get(kind)
-    if reader is not None and reader(body, media) is not None:
+    if _data(kind, media, body) is not None:
         return kind, None
     if promise is not None:
         why = f": {fault}" if fault is not None else ""

@@ -29,7 +29,7 @@ from hookferry.wire.bodies.media_types import MediaType
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 100
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 """Elements and attributes."""
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding[ \t\r\n]*=[ \t\r\n]*["']([A-Za-z0-9._-]+)""")
 _BLANKS = " \t\r\n"
