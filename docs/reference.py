@@ -1,11 +1,13 @@
 """``make docs``: writes the reference pages from the code that they describe.
 
-``docs/settings.md``, ``docs/cli.md`` and ``docs/metrics.md`` are made here and nowhere else;
+``docs/settings.md``, ``docs/cli.md``, ``docs/metrics.md`` and ``docs/providers.md`` are made here
+and nowhere else;
 ``tests/test_documented.py`` fails when they are not what this would write.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from hookferry.cli.main import app
 from hookferry.cli.terminal import Exit
 from hookferry.settings import CONFIG_NAME, TOOL_VARIABLES, specs
 from hookferry.telemetry import COUNTERS, GAUGES, HISTOGRAMS
+from hookferry.wire.inbound.presets import PRESETS
 
 FOLDER = Path(__file__).parent
 _NOTE = "<!-- Written by docs/reference.py (make docs) from the code; edit that. -->\n"
@@ -173,7 +176,73 @@ def metrics_page() -> str:
     return "\n".join([*rows, ""])
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page, "metrics.md": metrics_page}
+_EVIDENCE = {
+    "V": "a vector that the provider, its library or an RFC publishes verifies",
+    "S": "its documentation or source was read; the vectors under test are our own",
+    "M": "from memory, **unverified**: check the first request, and say what was wrong",
+}
+
+
+def providers_page() -> str:
+    """Return docs/providers.md."""
+    rows = [
+        "# Providers",
+        "",
+        _NOTE,
+        'Each is a preset: `"verify": {"preset": "github", "secret": "..."}` in a source, and a '
+        "name for `hookferry verify --scheme`. Beside the preset a source may give any field of "
+        "its scheme another value, and any of its other defaults. A provider that is not here is "
+        "[described as data](verification.md#a-provider-that-is-not-there).",
+        "",
+        "| evidence | meaning |",
+        "|---|---|",
+        *(f"| {grade} | {meaning} |" for grade, meaning in _EVIDENCE.items()),
+        "",
+        "| preset | provider | evidence | secret | duplicates by | type | handshake | notes |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for preset in PRESETS.values():
+        notes = [preset.notes] if preset.notes else []
+        if preset.deadline is not None:
+            notes.append(f"Waits {preset.deadline:g} s for the answer.")
+        if preset.needs:
+            notes.append(f"Needs {', '.join(f'`{name}`' for name in preset.needs)} as well.")
+        cells = [
+            f"`{preset.name}`",
+            preset.title,
+            preset.evidence + (" (unverified)" if preset.unverified else ""),
+            preset.secret or "none",
+            _rule(preset.deduplicate),
+            _rule(preset.event_type),
+            ", ".join(f"`{name}`" for name in preset.handshakes),
+            " ".join(notes),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    rows += [
+        "",
+        "## How they sign",
+        "",
+        "What each preset stands for, as a source could write it out. Fields that are left out "
+        "have the defaults of [verification](verification.md#the-fields-of-a-signature).",
+        "",
+        "| preset | scheme |",
+        "|---|---|",
+        *(f"| `{p.name}` | `{json.dumps(p.scheme)}` |" for p in PRESETS.values()),
+        "",
+    ]
+    return "\n".join(rows)
+
+
+def _rule(rule: object) -> str:
+    return f"`{rule if isinstance(rule, str) else json.dumps(rule)}`"
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "cli.md": cli_page,
+    "metrics.md": metrics_page,
+    "providers.md": providers_page,
+}
 
 
 def main() -> int:

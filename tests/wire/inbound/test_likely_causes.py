@@ -61,7 +61,7 @@ def explain(
 )
 def test_what_became_of_the_body_on_its_way_is_found(signed: bytes, sent: bytes, said: str) -> None:
     explained = explain(github(signed, sent))
-    assert "it would verify if" in explained.detail
+    assert "It would verify if" in explained.detail
     assert said in explained.detail
     assert explained.trials[0].signed == sent
 
@@ -131,7 +131,7 @@ def test_an_old_request_is_only_old() -> None:
     sample = SAMPLES["slack"]
     explained = explain(sample.request, {"preset": "slack"}, now=NOW + 400)
     assert explained.reason == "stale"
-    assert "it would verify" not in explained.detail
+    assert "It would verify" not in explained.detail
     assert explained.timestamp == NOW
     assert explained.trials[0].matches
 
@@ -139,7 +139,7 @@ def test_an_old_request_is_only_old() -> None:
 def test_a_forgery_is_not_explained_away_and_no_right_signature_is_shown() -> None:
     given = github(COMPACT, COMPACT + b" ", key=b"somebody else's")
     explained = explain(given)
-    assert "it would verify" not in explained.detail
+    assert "It would verify" not in explained.detail
     written = repr(explained)
     for body in (COMPACT, COMPACT + b" "):
         right = mac(body)
@@ -151,4 +151,4 @@ def test_a_forgery_is_not_explained_away_and_no_right_signature_is_shown() -> No
 
 def test_a_very_large_body_is_not_written_anew() -> None:
     large = b'["' + b"x" * MAX_BODY + b'"]'
-    assert "it would verify" not in explain(github(large + b"\n", large)).detail
+    assert "It would verify" not in explain(github(large + b"\n", large)).detail

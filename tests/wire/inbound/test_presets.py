@@ -152,6 +152,9 @@ def test_every_preset_is_a_scheme_and_its_defaults_are_what_sources_take(preset:
     one = preset_named(preset.name)  # type: ignore[attr-defined]
     check_verification({"preset": one.name, **{name: NEEDED[name] for name in one.needs}})
     EventTypeRule(one.event_type)
+    if isinstance(one.event_type, dict) and "path" in one.event_type:
+        # Below the data, and no provider has a member of that name there.
+        assert one.event_type["path"].split(".").count("data") == 1
     DuplicateKey(one.deduplicate)
     assert set(one.handshakes) <= set(GREETINGS)
     for name in one.needs:

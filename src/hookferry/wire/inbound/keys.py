@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key, lo
 from hookferry.errors import InvalidField
 from hookferry.wire.inbound.encodings import decode_base64, decode_hex
 
-MAX_SECRET = 8_192
+MAX_SECRET = 16_384
 """Characters of a secret or public key."""
 MAX_PUBLIC_SIGNATURES = 8
 """Signatures that a public key is tried on, of those in one request."""

@@ -49,19 +49,19 @@ def likely_cause(
         return ""
     for unit in UNITS:
         if scheme.timestamp is not None and would(request, secrets, {"timestamp_unit": unit}):
-            return f"it would verify with timestamp_unit {unit!r}: the time is {UNITS[unit]}"
+            return f"It would verify with timestamp_unit {unit!r}: the time is {UNITS[unit]}"
     if reason in (Reason.STALE, Reason.FUTURE) or len(request.body) > MAX_BODY:
         return ""
     any_age = {"tolerance": None}
     for text, changed in (*_bodies(request), *_urls(request)):
         if would(changed, secrets, any_age):
-            return f"it would verify if {text}"
+            return f"It would verify if {text}"
     for text, other in _secrets(scheme, secrets):
         if would(request, other[0], any_age | other[1]):
-            return f"it would verify if {text}"
+            return f"It would verify if {text}"
     for text, changes in _signatures(request, scheme):
         if would(request, secrets, any_age | changes):
-            return f"it would verify with {text}"
+            return f"It would verify with {text}"
     return ""
 
 

@@ -39,7 +39,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the HMAC key, hexadecimal",
         "deduplicate": _BODY,
-        "event_type": {"path": "data.data.type", "prefix": "adyen."},
+        "event_type": {"path": "data.type", "prefix": "adyen."},
         "notes": "The header's name is from memory.",
     },
     "bitbucket": {
@@ -64,7 +64,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the application's public key",
         "deduplicate": {"json_path": "id"},
-        "event_type": {"path": "data.data.event.type", "prefix": "discord."},
+        "event_type": {"path": "data.event.type", "prefix": "discord."},
         "handshakes": ["discord"],
         "deadline": 3.0,
         "notes": "Discord probes with bad signatures and wants 401, so refuse_status stays unset.",
@@ -169,7 +169,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the app's client secret",
         "deduplicate": {"json_path": "id"},
-        "event_type": {"path": "data.data.topic", "prefix": "intercom."},
+        "event_type": {"path": "data.topic", "prefix": "intercom."},
     },
     "jira": {
         "title": "Jira Cloud",
@@ -177,7 +177,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": _HEX_256_IN_X_HUB,
         "secret": "the webhook's secret",
         "deduplicate": {"header": "X-Atlassian-Webhook-Identifier"},
-        "event_type": {"path": "data.data.webhookEvent", "prefix": "jira."},
+        "event_type": {"path": "data.webhookEvent", "prefix": "jira."},
     },
     "linear": {
         "title": "Linear",
@@ -205,7 +205,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the notification destination's secret key",
         "deduplicate": {"json_path": "event_id"},
-        "event_type": {"path": "data.data.event_type", "prefix": "paddle."},
+        "event_type": {"path": "data.event_type", "prefix": "paddle."},
         "notes": "Paddle's libraries allow five seconds; set tolerance when clocks differ.",
     },
     "razorpay": {
@@ -214,7 +214,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"signature": "header:X-Razorpay-Signature"},
         "secret": "the webhook's secret",
         "deduplicate": {"header": "X-Razorpay-Event-Id"},
-        "event_type": {"path": "data.data.event", "prefix": "razorpay."},
+        "event_type": {"path": "data.event", "prefix": "razorpay."},
     },
     "sendgrid": {
         "title": "SendGrid event webhook",
@@ -254,7 +254,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the app's signing secret",
         "deduplicate": {"json_path": "event_id"},
-        "event_type": {"path": "data.data.event.type", "prefix": "slack."},
+        "event_type": {"path": "data.event.type", "prefix": "slack."},
         "handshakes": ["slack"],
         "deadline": 3.0,
         "notes": "Retries have X-Slack-Retry-Num and the same event_id.",
@@ -269,7 +269,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the subscription's signature key",
         "deduplicate": {"json_path": "event_id"},
-        "event_type": {"path": "data.data.type", "prefix": "square."},
+        "event_type": {"path": "data.type", "prefix": "square."},
         "notes": "The source's public_url has to be the notification URL that Square was given.",
     },
     "standard_webhooks": {
@@ -278,7 +278,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"type": "standard_webhooks"},
         "secret": "`whsec_` and base64, or the sender's public key `whpk_`",
         "deduplicate": {"header": "webhook-id"},
-        "event_type": {"path": "data.data.type"},
+        "event_type": {"path": "data.type"},
         "notes": "Also what hookferry itself sends.",
     },
     "stripe": {
@@ -293,7 +293,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the endpoint's signing secret, `whsec_` included",
         "deduplicate": {"json_path": "id"},
-        "event_type": {"path": "data.data.type", "prefix": "stripe."},
+        "event_type": {"path": "data.type", "prefix": "stripe."},
         "notes": "The vector is a third party's.",
     },
     "superoffice": {
@@ -306,7 +306,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the webhook's secret",
         "deduplicate": {"header": "X-SuperOffice-EventId"},
-        "event_type": {"path": "data.data.Event", "prefix": "superoffice."},
+        "event_type": {"path": "data.Event", "prefix": "superoffice."},
         "notes": "Test events have X-Hook-Test: true. Seven failures in a row stop the webhook.",
     },
     "svix": {
@@ -315,7 +315,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "scheme": {"type": "standard_webhooks", "prefix": "svix-"},
         "secret": "the endpoint's signing secret, `whsec_` included",
         "deduplicate": {"header": "svix-id"},
-        "event_type": {"path": "data.data.type"},
+        "event_type": {"path": "data.type"},
     },
     "twilio": {
         "title": "Twilio",
@@ -343,7 +343,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the webhook's secret",
         "deduplicate": {"json_path": "event_id"},
-        "event_type": {"path": "data.data.event_type", "prefix": "typeform."},
+        "event_type": {"path": "data.event_type", "prefix": "typeform."},
         "notes": "Partly from memory.",
     },
     "x": {
@@ -372,6 +372,6 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         },
         "secret": "the webhook's signing secret, as text",
         "deduplicate": {"header": "X-Zendesk-Webhook-Invocation-Id"},
-        "event_type": {"path": "data.data.type", "prefix": "zendesk."},
+        "event_type": {"path": "data.type", "prefix": "zendesk."},
     },
 }
