@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "compatibility.md"
-PROMISES = {"S-SO": 24, "S-HF": 12, "S-HB": 25}
-"""How many there are of SuperOffice, HappyFox and Hornbill."""
+PROMISES = {"S-SO": 24, "S-HF": 12, "S-HB": 25, "S-CR": 17}
+"""How many there are of SuperOffice, HappyFox, Hornbill and Catch raw webhook."""
 
 _ROW = re.compile(r"^\| (S-[A-Z]{2}-\d{2}) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
