@@ -12,6 +12,7 @@ import pytest
 from hookferry import ids
 from hookferry.domain.request import CaughtRequest, Verdict
 from hookferry.store.ports import Acceptance, Batch
+from hookferry.wire.inbound import presets
 
 from .kit import House
 
@@ -164,6 +165,32 @@ async def test_an_address_is_rotated_with_overlap(house: House) -> None:
     assert 86_390 < (ends - dt.datetime.now(dt.UTC)).total_seconds() <= 86_400
     at_once = await house.client.post(at(made, "/rotate"), json={"overlap": 0})
     assert at_once.json()["former_guids"] == []
+
+
+async def test_what_has_ended_is_not_shown(house: House) -> None:
+    made = await make(house, **GITHUB)
+    await house.client.post(at(made, "/rotate"), json={"overlap": 60})
+    await house.client.post(at(made, "/secret"), json={"secret": "newer", "overlap": 60})
+    house.clock.ahead_ms = 61_000
+    for shown in (
+        (await house.client.get(at(made))).json(),
+        (await house.client.get("/api/v1/sources")).json()["items"][0],
+    ):
+        assert shown["former_guids"] == []
+        assert [secret["expires_at"] for secret in shown["secrets"]] == [None]
+
+
+async def test_a_source_whose_preset_is_gone_can_be_seen_mended_and_deleted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await make(house, **GITHUB)
+    monkeypatch.delitem(presets.PRESETS, "github")
+    listed = (await house.client.get("/api/v1/sources")).json()["items"]
+    assert [(source["name"], source["in_force"]) for source in listed] == [("shop", None)]
+    assert (await house.client.patch(at(made), json={"description": "x"})).status_code == 200
+    mended = await house.client.patch(at(made), json={"verify": {"preset": "bitbucket"}})
+    assert mended.json()["in_force"]["window"] == 259_200
+    assert (await house.client.delete(at(made))).status_code == 204
 
 
 async def test_a_taken_address_is_refused(house: House) -> None:

@@ -50,6 +50,7 @@ def test_a_name_is_all_that_a_source_needs() -> None:
         ({"allow_ips": ["10.0.0.0/33"]}, "allow_ips[0]", "203.0.113.0/24"),
         ({"allow_ips": ["10.0.0.1/8"]}, "allow_ips[0]", "write 10.0.0.0/8"),
         ({"allow_ips": ["fe80::1%eth0"]}, "allow_ips[0]", "2001:db8::7"),
+        ({"allow_ips": ["10.0.0.0/" + "0" * 60 + "8"]}, "allow_ips[0]", "203.0.113.0/24"),
         ({"allow_ips": ["example.com"]}, "allow_ips[0]", "neither an address nor a network"),
         ({"allow_ips": [f"10.0.{n // 256}.{n % 256}" for n in range(1001)]}, "allow_ips", "1,000"),
         ({"max_body": 0}, "max_body", "1 to 1,000,000 bytes"),

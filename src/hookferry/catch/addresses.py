@@ -10,6 +10,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from hookferry.errors import InvalidField
 
 Network = IPv4Network | IPv6Network
+MAX_LENGTH = 60
+"""Characters of an entry; the longest that says something new has 49."""
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -27,12 +29,12 @@ def network_of(text: str, *, field: str) -> Network:
         InvalidField: it is neither, has bits behind its prefix, or a zone.
     """
     try:
-        network = ip_network(text, strict=False)
-        if "%" in text:
+        if len(text) > MAX_LENGTH or "%" in text:
             raise ValueError
+        network = ip_network(text, strict=False)
     except ValueError:
         raise InvalidField(
-            f"{text[:60]!r} is neither an address nor a network; write 203.0.113.7, "
+            f"{text[:MAX_LENGTH]!r} is neither an address nor a network; write 203.0.113.7, "
             "203.0.113.0/24, 2001:db8::7 or 2001:db8::/32",
             field=field,
         ) from None

@@ -23,7 +23,7 @@ from hookferry.api.wire import (
     version_in,
 )
 from hookferry.catch.defaults import InForce, in_force
-from hookferry.catch.definition import SourceDefinition
+from hookferry.catch.definition import SourceDefinition, SourceLimits
 from hookferry.catch.shares import DEFAULT_DAYS, share_id
 from hookferry.catch.sources import Sources
 from hookferry.domain.request import Verdict
@@ -91,8 +91,9 @@ class SourceView(msgspec.Struct, kw_only=True):
     keep: int | None
     silent_after: float | None
     expires_at: Moment | None
-    in_force: InForce
-    """What holds for the fields that are null, and what was said for the others."""
+    in_force: InForce | None
+    """What holds for the fields that are null, and what was said for the others; null where the
+    preset that is named does not exist any more."""
     created_at: Moment | None
     updated_at: Moment | None
     version: int
@@ -174,8 +175,8 @@ class PresetView(msgspec.Struct, kw_only=True):
     notes: str
 
 
-def source_view(source: Source, tenant: Tenant, sources: Sources) -> SourceView:
-    """Show a source."""
+def source_view(source: Source, tenant: Tenant, sources: Sources, now_ms: int) -> SourceView:
+    """Show a source; former addresses and secrets that have ended by ``now_ms`` are left out."""
     verify = source.verify
     return SourceView(
         id=ids.encode("src", source.id),
@@ -186,6 +187,7 @@ def source_view(source: Source, tenant: Tenant, sources: Sources) -> SourceView:
         former_guids=[
             FormerAddressView(guid=former.guid, expires_at=time_text(former.expires_at_ms))
             for former in source.former_guids
+            if former.expires_at_ms > now_ms
         ],
         description=source.description,
         bin=source.bin,
@@ -200,6 +202,7 @@ def source_view(source: Source, tenant: Tenant, sources: Sources) -> SourceView:
         secrets=[
             SourceSecretView(secret=MASK, expires_at=time_text(secret.expires_at_ms))
             for secret in (() if verify is None else verify.secrets)
+            if secret.expires_at_ms is None or secret.expires_at_ms > now_ms
         ],
         handshakes=source.handshakes,
         verify_token=None if source.verify_token is None else MASK,
@@ -216,11 +219,18 @@ def source_view(source: Source, tenant: Tenant, sources: Sources) -> SourceView:
         keep=source.keep,
         silent_after=source.silent_after,
         expires_at=time_text(source.expires_at_ms),
-        in_force=in_force(source, sources.limits),
+        in_force=_in_force(source, sources.limits),
         created_at=time_text(source.created_at_ms),
         updated_at=time_text(source.updated_at_ms),
         version=source.version,
     )
+
+
+def _in_force(source: Source, limits: SourceLimits) -> InForce | None:
+    try:
+        return in_force(source, limits)
+    except InvalidField:
+        return None  # it can still be seen, changed and deleted
 
 
 def preset_view(preset: Preset) -> PresetView:
@@ -254,7 +264,7 @@ def source_router(s: Services) -> Router:
         headers = {"ETag": f'"{source.version}"'}
         if status == 201:
             headers["Location"] = f"/api/v1/sources/{ids.encode('src', source.id)}"
-        view = source_view(source, tenant, s.sources)
+        view = source_view(source, tenant, s.sources, s.clock.wall_ms())
         return Response(view, status_code=status, headers=headers)
 
     @get("/", summary="List sources")
@@ -273,11 +283,12 @@ def source_router(s: Services) -> Router:
             and enabled in (None, source.enabled)
             and bin in (None, source.bin)
         ]
+        now = s.clock.wall_ms()
         return page_in_memory(
             found,
             s.pages.of(limit),
             cursor,
-            lambda source: source_view(source, owner, s.sources),
+            lambda source: source_view(source, owner, s.sources, now),
             lambda source: source.id,
         )
 
