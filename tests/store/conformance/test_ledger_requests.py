@@ -7,6 +7,8 @@ import pytest
 
 from hookferry.domain.request import CaughtRequest, Verdict
 from hookferry.store.ports import Acceptance, RequestFilter
+from hookferry.store.sqlite import requests as sqlite_requests
+from sim import memory_store
 from store.conformance.books import HOUR, NOW, SOURCE, Books, Maker
 
 replace = msgspec.structs.replace
@@ -33,8 +35,13 @@ async def test_a_list_has_bodies_only_where_they_are_asked_for(books: Books, mak
     assert whole == [caught.request, request]
 
 
-async def test_a_list_with_bodies_ends_where_they_are_too_much(books: Books, make: Maker) -> None:
-    requests = [make.request(body=b"x" * (33 << 20)) for _ in range(3)]
+async def test_a_list_with_bodies_ends_where_they_are_too_much(
+    books: Books, make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sqlite_requests.BODIES_BYTES == memory_store.BODIES_BYTES == 64 << 20
+    for module in (sqlite_requests, memory_store):
+        monkeypatch.setattr(module, "BODIES_BYTES", 64)
+    requests = [make.request(body=b"x" * 33) for _ in range(3)]
     await books.catch(*requests)
     found = await books.store.requests(EVERYTHING, limit=9, bodies=True)
     assert [r.id for r in found] == [requests[2].id, requests[1].id]

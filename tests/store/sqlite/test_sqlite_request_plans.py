@@ -32,7 +32,11 @@ HOT = {
     "answer": (requests.SET_ANSWER, BY_KEY),
     "old ones": (retention.OLD_REQUESTS, f"{BY_KEY} (rowid<?)"),
     "old ones of a source": (retention.OLD_REQUESTS_OF_SOURCE, f"{OF_SOURCE} AND rowid<?)"),
-    "forget sources": (retention.DELETE_SOURCES, "s USING INTEGER PRIMARY KEY (rowid<?)"),
+    "deleted sources": (retention.OLD_SOURCES, "s USING INTEGER PRIMARY KEY (rowid<?)"),
+    "forget sources": (
+        retention.DELETE_SOURCES.sql(64),
+        "SEARCH sources USING INTEGER PRIMARY KEY",
+    ),
 }
 
 

@@ -152,6 +152,21 @@ def test_a_ring_of_large_bodies_empties_a_bounded_step_at_a_time(
     assert count == 21 - 3
 
 
+@pytest.mark.parametrize("unproven", [True, False])
+def test_a_ring_far_too_full_is_counted_in_part_and_emptied_all_the_same(
+    log: Log, monkeypatch: pytest.MonkeyPatch, unproven: bool
+) -> None:
+    monkeypatch.setattr(rings, "COUNT_BESIDE", 20)
+    monkeypatch.setattr(rings, "TRIM_BESIDE", 5)
+    log.commit(*log.alone(2_000))
+    ring = Ring(unproven, 10, GB)
+    first = Batch(VERSION, log.alone(1, ring))
+    assert log.steps(_commit(first, log.rings)) < 200
+    for _ in range(2_000 // 5):
+        log.commit(*log.alone(1, ring))
+    assert len(requests.find_requests(log.connection, FIND, 99, None, False)) == 10
+
+
 def test_rings_of_so_many_sources_are_remembered_and_no_more(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from hookferry import ids
 from hookferry.store.sqlite.rings import DELETE_REQUESTS, Rings
+from hookferry.store.sqlite.statements import MultiRow
 
 CHUNK_EVENTS: Final = 256
 CHUNK_DELIVERIES: Final = 2_000
@@ -74,11 +75,12 @@ OLD_REQUESTS_OF_OTHERS: Final = (
     " WHERE holding.source_id NOT IN (SELECT value FROM json_each(?)) AND r.id < ? LIMIT ?"
 )
 # Bins come and go by themselves; what is deleted would pile up.
-DELETE_SOURCES: Final = (
-    "DELETE FROM sources WHERE id IN (SELECT s.id FROM sources AS s WHERE s.id < ? AND s.live = 0"
+OLD_SOURCES: Final = (
+    "SELECT s.id FROM sources AS s WHERE s.id < ? AND s.live = 0"
     " AND json_extract(CAST(s.document AS TEXT), '$.updated_at_ms') < ?"
-    " AND NOT EXISTS (SELECT 1 FROM requests AS r WHERE r.source_id = s.id) LIMIT ?)"
+    " AND NOT EXISTS (SELECT 1 FROM requests AS r WHERE r.source_id = s.id) LIMIT ?"
 )
+DELETE_SOURCES: Final = MultiRow("DELETE FROM sources WHERE id IN (VALUES {rows})", 1)
 DELETE_JOBS: Final = (
     "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs"
     " WHERE id < ? AND state <> 'running' AND updated_at < ? ORDER BY id LIMIT ?)"
@@ -200,10 +202,13 @@ def forget_requests(
 
 def forget_sources(connection: sqlite3.Connection, before_ms: int) -> None:
     """Delete a chunk of the sources that were deleted before a time and hold nothing."""
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute(KEEP_GREATEST)
-    connection.execute(DELETE_SOURCES, (ids.lowest_at(before_ms), before_ms, CHUNK_EVENTS))
-    connection.execute("COMMIT")
+    below = ids.lowest_at(before_ms)
+    gone = [row[0] for row in connection.execute(OLD_SOURCES, (below, before_ms, CHUNK_EVENTS))]
+    if gone:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(KEEP_GREATEST)
+        DELETE_SOURCES.run(connection, gone)
+        connection.execute("COMMIT")
 
 
 def forget_jobs(connection: sqlite3.Connection, before_ms: int) -> None:

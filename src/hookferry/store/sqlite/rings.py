@@ -23,18 +23,20 @@ TRIM_BESIDE: Final = 64
 empties, without holding up a commit."""
 TRIM_BYTES: Final = 16 * 1024 * 1024
 """Bodies that it trims beside those; SQLite reads every page that it frees."""
+COUNT_BESIDE: Final = 1_000
+"""Requests counted beside those that a ring may hold: what shows that it must be trimmed."""
 SOURCES_COUNTED: Final = 4_096
 """Sources remembered."""
 UNPROVEN_VERDICTS: Final = frozenset({Verdict.QUARANTINED, Verdict.REJECTED})
 
 NEWEST: Final = "SELECT coalesce(max(id), 0) FROM requests WHERE source_id = ?"
 COUNT: Final = (
-    "SELECT count(*), coalesce(sum(size), 0) FROM requests INDEXED BY requests_source"
-    " WHERE source_id = ?"
+    "SELECT count(*), coalesce(sum(size), 0) FROM (SELECT size FROM requests"
+    " INDEXED BY requests_source WHERE source_id = ? ORDER BY id DESC LIMIT ?)"
 )
 COUNT_UNPROVEN: Final = (
-    "SELECT count(*), coalesce(sum(size), 0) FROM requests"  # noqa: S608
-    f" INDEXED BY requests_unproven WHERE source_id = ? AND {UNPROVEN}"
+    "SELECT count(*), coalesce(sum(size), 0) FROM (SELECT size FROM requests"  # noqa: S608
+    f" INDEXED BY requests_unproven WHERE source_id = ? AND {UNPROVEN} ORDER BY id DESC LIMIT ?)"
 )
 OLDEST: Final = (
     "SELECT id, size, verdict FROM requests INDEXED BY requests_source"
@@ -51,6 +53,12 @@ DELETE_REQUESTS: Final = MultiRow("DELETE FROM requests WHERE id IN (VALUES {row
 class _Total(msgspec.Struct):
     count: int
     size: int
+    whole: bool
+    """Nothing was left out; else there may be more, all of it older."""
+
+    def exceeds(self, ring: Ring) -> bool:
+        """Say whether the oldest must go. The newest stays, whatever its size."""
+        return self.count > 1 and (self.count > ring.count or self.size > ring.size)
 
     def add(self, size: int, sign: int = 1) -> None:
         self.count += sign
@@ -69,12 +77,16 @@ class Held(msgspec.Struct):
 
     def count(self, connection: sqlite3.Connection, ring: Ring) -> None:
         """See that what a ring is about is counted."""
-        if ring.unproven and self.unproven is None:
-            row = connection.execute(COUNT_UNPROVEN, (self.source_id,)).fetchone()
-            self.unproven = _Total(*row)
-        elif not ring.unproven and self.everything is None:
-            row = connection.execute(COUNT, (self.source_id,)).fetchone()
-            self.everything = _Total(*row)
+        if (self.unproven if ring.unproven else self.everything) is not None:
+            return
+        text = COUNT_UNPROVEN if ring.unproven else COUNT
+        limit = ring.count + COUNT_BESIDE
+        count, size = connection.execute(text, (self.source_id, limit)).fetchone()
+        total = _Total(count, size, count < limit)
+        if ring.unproven:
+            self.unproven = total
+        else:
+            self.everything = total
 
     def add(self, size: int, verdict: int, sign: int = 1) -> None:
         """Count a request that comes (or with -1 goes)."""
@@ -86,17 +98,26 @@ class Held(msgspec.Struct):
     def trim(self, connection: sqlite3.Connection, ring: Ring, added: int) -> None:
         """Delete the oldest requests of a ring that is too full, ``added`` and a few at once."""
         total = self.unproven if ring.unproven else self.everything
-        if total is None or (total.count <= ring.count and total.size <= ring.size):
+        if total is None:
             return
+        if total.exceeds(ring):
+            self._delete_oldest(connection, ring, total, added)
+        if not total.whole and not total.exceeds(ring):
+            # What was left out counts now.
+            if ring.unproven:
+                self.unproven = None
+            else:
+                self.everything = None
+
+    def _delete_oldest(
+        self, connection: sqlite3.Connection, ring: Ring, total: _Total, added: int
+    ) -> None:
         text = OLDEST_UNPROVEN if ring.unproven else OLDEST
         found = connection.execute(text, (self.source_id, added + TRIM_BESIDE)).fetchall()
         gone: list[Any] = []
         freed = 0
         for number, size, verdict in found:
-            # The newest stays, whatever its size.
-            if total.count <= max(ring.count, 1) and (total.size <= ring.size or total.count == 1):
-                break
-            if freed > TRIM_BYTES and len(gone) >= added:
+            if not total.exceeds(ring) or (freed > TRIM_BYTES and len(gone) >= added):
                 break
             gone.append(number)
             freed += size
