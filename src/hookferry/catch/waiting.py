@@ -7,6 +7,7 @@ deadline: then it gets the late answer, and what runs goes on. A repeat gets wha
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -36,6 +37,8 @@ _PASSED_ON = frozenset(
     ("content-type", "content-language", "content-encoding", "content-disposition", "retry-after")
 )
 """Headers of a receiver's answer that its caller gets; others are the receiver's own business."""
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+"""What a header's value may be (RFC 9110 section 5.5)."""
 _NOTHING = Answer(204)
 _CALL_FAILED = Answer(502)
 _RUNNING = Answer(409)
@@ -261,6 +264,8 @@ class Waiting:
             return _CALL_FAILED
         attempt = attempts[0]
         assert attempt.status is not None
+        if not 200 <= attempt.status <= 599:
+            return _CALL_FAILED  # RFC 9110 section 15: no status that a caller could be answered
         return Answer(attempt.status, _passed_on(attempt.response_head), attempt.response_body)
 
     # ------------------------------------------------------------------ repeats
@@ -359,6 +364,9 @@ def _passed_on(head: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def passed_on(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return those headers of somebody's answer that a caller gets, names in lower case."""
-    named = ((name.strip().lower(), value.strip(" \t")) for name, value in headers)
-    return tuple(pair for pair in named if pair[0] in _PASSED_ON)
+    """Return those headers of somebody's answer that a caller gets, names in lower case.
+
+    One whose value can't be a header's is left out: a caller's answer must not be broken by it.
+    """
+    named = ((name.lower(), value.strip(" \t")) for name, value in headers)
+    return tuple(pair for pair in named if pair[0] in _PASSED_ON and _VALUE.fullmatch(pair[1]))
