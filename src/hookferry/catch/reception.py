@@ -73,14 +73,18 @@ class Reception:
         before = self._gates.pop(source.id, None)
         if before is not None:
             for guid in _guids(before.source):
-                self._guids.pop(guid.encode(), None)
+                # One that was rotated away and has expired may be another source's by now.
+                if self._guids.get(guid, (None,))[0] == source.id:
+                    del self._guids[guid]
         if source.deleted or not source.enabled:
             return
         kept = before if isinstance(before, Gate) else None
         self._gates[source.id] = self._make(source, kept) or OutOfOrder(source)
         self._guids[source.guid.encode()] = (source.id, None)
+        now_ms = self._clock.wall_ms()
         for former in source.former_guids:
-            self._guids[former.guid.encode()] = (source.id, former.expires_at_ms)
+            if former.expires_at_ms > now_ms:
+                self._guids[former.guid.encode()] = (source.id, former.expires_at_ms)
 
     def _make(self, source: Source, before: Gate | None = None) -> Gate | None:
         clock = self._clock
@@ -93,5 +97,5 @@ class Reception:
             return None
 
 
-def _guids(source: Source) -> list[str]:
-    return [source.guid, *(former.guid for former in source.former_guids)]
+def _guids(source: Source) -> list[bytes]:
+    return [guid.encode() for guid in (source.guid, *(f.guid for f in source.former_guids))]
