@@ -205,6 +205,7 @@ async def running_house(
     limits: WireLimits | None = None,
     engine_limits: EngineLimits | None = None,
     doors: bool = True,
+    gate_limits: GateLimits | None = None,
 ) -> AsyncIterator[House]:
     """Run a server on a free port for as long as the context lasts.
 
@@ -237,7 +238,7 @@ async def running_house(
         check=targets,
         unseal=sealer.unseal,
         metrics=metrics,
-        limits=GateLimits(),
+        limits=gate_limits or GateLimits(),
         origin=lambda: "https://hooks.example",
     )
     services = Services(
