@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import select
 import signal
+import struct
+import subprocess
+import sys
+import termios
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,8 +21,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.conftest import Serving
-from cli.listening import PATIENCE, listener, program
+from cli.conftest import Serving, environment
+from cli.listening import PATIENCE, Program, listener, program
 from hookferry.client import Client, Source
 
 MADE = (
@@ -129,11 +139,11 @@ async def test_a_program_that_is_not_there_is_waited_for_and_order_is_kept(
         await local.stop()
         for number in range(10):
             await shop.post(b"%d" % number)
-        await listening.said("the local program is not there (connection_refused)")
+        await listening.said("the local program can't be reached (connection_refused)")
         # What reached nobody is not taken for something that may have been forwarded.
         await listening.end(signal.SIGTERM)
         await listening.start()
-        await listening.said("the local program is not there (connection_refused)")
+        await listening.said("the local program can't be reached (connection_refused)")
         await local.start()
         await local.count(10)
         assert [seen.body for seen in local.seen] == [b"%d" % n for n in range(10)]
@@ -182,3 +192,107 @@ async def test_with_concurrency_requests_go_side_by_side_up_to_its_number(
             *((b"%d" % n, False) for n in range(3, 5)),
         }
         assert local.most_at_once == 3
+
+
+# ------------------------------------------------------------------ on a terminal
+
+
+class Terminal:
+    """``hookferry listen`` on a pseudo-terminal."""
+
+    def __init__(self, shop: Shop, url: str, home: Path) -> None:
+        self._ours, self._theirs = pty.openpty()
+        self.before = termios.tcgetattr(self._theirs)
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 150, 0, 0))
+        environ = environment(**shop.environ, XDG_STATE_HOME=str(home), TERM="xterm")
+        del environ["COLUMNS"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hookferry.cli", "listen", shop.name, "--forward", url],
+            stdin=self._theirs,
+            stdout=self._theirs,
+            stderr=self._theirs,
+            env=environ,
+            # A session of its own, whose terminal this is: Ctrl-C comes as from a keyboard.
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        self.shown = ""
+
+    def press(self, keys: bytes) -> None:
+        os.write(self._ours, keys)
+
+    async def shows(self, text: str) -> None:
+        """Wait until it has shown something since this was asked last."""
+        await asyncio.to_thread(self._until, text)
+        self.shown = self.shown.partition(text)[2]
+
+    def _until(self, text: str) -> None:
+        while text not in self.shown:
+            assert select.select([self._ours], [], [], PATIENCE)[0], f"no {text!r} in {self.shown}"
+            self.shown += os.read(self._ours, 65_536).decode("utf-8", "replace")
+            self.shown = re.sub(r"\x1b\[[0-9;]*m", "", self.shown)  # bold, dim and colours
+
+    async def end(self) -> int:
+        """Wait for its end; return the exit code."""
+        return await asyncio.to_thread(self.process.wait, PATIENCE)
+
+    @property
+    def restored(self) -> bool:
+        return termios.tcgetattr(self._theirs) == self.before
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+
+@pytest.fixture
+async def terminal(shop: Shop, tmp_path: Path) -> AsyncIterator[tuple[Terminal, Program]]:
+    async with program(MADE) as local:
+        made = Terminal(shop, local.url, tmp_path)
+        try:
+            yield made, local
+        finally:
+            made.close()
+
+
+async def test_keys_select_show_replay_and_quit(
+    shop: Shop, terminal: tuple[Terminal, Program]
+) -> None:
+    screen, local = terminal
+    await screen.shows("q quit")
+    assert not screen.restored  # keys come one at a time
+    for number in range(2):
+        await shop.post(b'{"number":%d}' % number, f"/{number}")
+        await screen.shows(f"/{number}  webhook.received  accepted  201")
+    screen.press(b"d")
+    await screen.shows('"number": 1')
+    screen.press(b"\x1b[A")
+    screen.press(b"d")
+    await screen.shows('"number": 0')
+    await screen.shows("answered 201")
+    await screen.shows("X-Own: 1")
+    screen.press(b"r")
+    await local.count(3)
+    assert (local.seen[2].body, local.seen[2].again) == (b'{"number":0}', True)
+    await screen.shows("again  201")
+    screen.press(b"q")
+    await screen.shows("2 forwarded, 1 replayed")
+    assert await screen.end() == 0
+    assert screen.restored
+
+
+@pytest.mark.parametrize(("how", "code"), [("ctrl-c", 130), ("terminated", 0)])
+async def test_the_terminal_is_restored_however_it_ends(
+    terminal: tuple[Terminal, Program], how: str, code: int
+) -> None:
+    screen, _ = terminal
+    await screen.shows("q quit")
+    if how == "ctrl-c":
+        screen.press(b"\x03")
+    else:
+        screen.process.terminate()
+    await screen.shows("\x1b[?25h")  # the cursor is back
+    assert await screen.end() == code
+    assert screen.restored

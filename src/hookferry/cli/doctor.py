@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import enum
 import os
-import resource
 import socket
 import tempfile
 import time
@@ -23,6 +22,7 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
+from hookferry.cli.descriptors import most_allowed, needed
 from hookferry.cli.flags import ConfigFlag, SettingFlags, settings_from
 from hookferry.cli.terminal import Exit, out
 from hookferry.clock import SystemClock
@@ -36,8 +36,6 @@ from hookferry.store.sqlite.owner import Owner
 from hookferry.transport.dns import ResolveError, Resolver
 
 _SLOW_FSYNC_MS = 20.0
-_SPARE_DESCRIPTORS = 512
-"""For the ledger, logs, DNS and whatever else is no connection."""
 
 
 class Verdict(enum.Enum):
@@ -243,11 +241,12 @@ def check_clock() -> Finding:
 
 def check_descriptors(settings: Settings) -> Finding:
     """The limit on open files leaves room for callers and receivers."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings.in_flight + settings.connections + _SPARE_DESCRIPTORS
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+    wanted = needed(settings)
+    allowed = most_allowed()
+    if allowed is not None and allowed < wanted:
         return Verdict.WARNING, (
-            f"{soft:,} allowed, {wanted:,} may be needed (connections + in_flight); "
-            "raise it with ulimit -n"
+            f"{allowed:,} allowed, {wanted:,} may be needed (connections + in_flight); "
+            "raise the hard limit with ulimit -Hn"
         )
-    return Verdict.GOOD, f"{soft:,} allowed, {wanted:,} may be needed"
+    shown = "any number" if allowed is None else f"{allowed:,}"
+    return Verdict.GOOD, f"{shown} allowed, {wanted:,} may be needed"

@@ -14,6 +14,7 @@ from hookferry.cli.connection import ServerFlags, address, connect
 from hookferry.cli.listening.feed import BEGINNING
 from hookferry.cli.listening.forwarding import forward_url
 from hookferry.cli.listening.session import Wish, run
+from hookferry.cli.reading import read_bytes
 from hookferry.cli.terminal import CommandError, Exit, safe
 from hookferry.client import Client, Source
 
@@ -76,6 +77,10 @@ def listen(
             " --forward, in $XDG_STATE_HOME/hookferry/listen."
         ),
     ] = None,
+    ca: Annotated[
+        Path | None,
+        Parameter(help="File of PEM certificates to trust, for a --forward with https."),
+    ] = None,
     timeout: Timeout = 30.0,
     concurrency: Annotated[
         int,
@@ -98,7 +103,7 @@ def listen(
     if not 1 <= concurrency <= MAX_CONCURRENCY:
         raise CommandError(f"--concurrency goes from 1 to {MAX_CONCURRENCY}", Exit.USAGE)
     check_timeout(timeout)
-    begin = BEGINNING if from_start else None if since is None else _id_at(since)
+    begin = BEGINNING if from_start else None if since is None else id_at(since)
     url = None if forward is None else forward_url(forward)
     with connect(server) as client:
         found = find_source(client, source)
@@ -117,6 +122,7 @@ def listen(
             answer=answer,
             everything=everything,
             with_path=path,
+            ca=None if ca is None else read_bytes(f"@{ca}", "--ca").decode("ascii", "replace"),
             state=state,
             timeout=timeout,
             concurrency=concurrency,
@@ -150,7 +156,7 @@ def find_source(client: Client, named: str) -> Source:
     return found
 
 
-def _id_at(text: str) -> str:
+def id_at(text: str) -> str:
     """Return an id that is just below those of requests that came at a time."""
     ago = _AGO.fullmatch(text)
     try:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hookferry import logs
+from hookferry.cli.descriptors import raise_limit
 from hookferry.cli.flags import ConfigFlag, SettingFlags, settings_from
 from hookferry.cli.terminal import err
 
@@ -22,6 +23,7 @@ def serve(*, config: ConfigFlag = None, flags: SettingFlags = None) -> None:
     """
     settings = settings_from(flags, config)
     logs.configure(settings.log_level, settings.log_format)
+    raise_limit(settings)
     # Late, because it loads the whole server, and `hookferry serve --help` needs none of it.
     from hookferry.app import run
 

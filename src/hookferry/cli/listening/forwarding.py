@@ -24,6 +24,7 @@ from hookferry.transport.guard import Guard
 from hookferry.transport.limits import Limits
 from hookferry.transport.port import ErrorKind, Outcome, Request
 from hookferry.transport.target import parse_target
+from hookferry.transport.tls import CertificateInputError, Contexts
 from hookferry.wire.copying.captured import captured
 
 REQUEST_HEADER: Final = "Hookferry-Request"
@@ -81,14 +82,21 @@ class Forwarder:
     Args:
         url: an absolute http or https URL.
         with_path: what follows the source's own address follows the URL's path.
+        ca: PEM certificates to trust instead of the system's.
         timeout: seconds for one request, from look-up to the end of the answer.
 
     Raises:
-        InvalidField: the URL is none that can be called.
+        InvalidField: the URL is none that can be called, or the certificates are none.
     """
 
-    def __init__(self, url: str, *, with_path: bool = True, timeout: float) -> None:
-        self._target, base = parse_target(url)
+    def __init__(
+        self, url: str, *, with_path: bool = True, ca: str | None = None, timeout: float
+    ) -> None:
+        self._target, base = parse_target(url, ca=ca)
+        try:
+            Contexts().get(ca, None)
+        except CertificateInputError as error:
+            raise InvalidField(f"--{error}", field="ca") from None
         self._path, _, self._query = base.encode().partition(b"?")
         self._with_path = with_path
         self._timeout = timeout

@@ -20,13 +20,13 @@ import msgspec
 from hookferry.cli.terminal import CommandError, Exit
 
 COMPACT_BYTES: Final = 64 * 1024
-"""A file that has grown by so much is written anew, with nothing but what still matters."""
+"""A file that has grown by so much, and to twice its size, is written anew with nothing but what
+still matters."""
 _VERSION: Final = 1
 _WORDS: Final = {"p": 2, "d": 2, "b": 2, "r": 2, "f": 3, "a": 3}
 """Lines of the file after its header by their first words, and how many words they have: ``p``,
 everything up to an id is done; ``d``, ``b``, ``r``: done, begun, retracted; ``f``, ``a``: the first
 and the last id that was forwarded, and that was before somebody wished to begin anew."""
-_BEGINNING: Final = "-"
 _Range = tuple[str, str]
 _NOWHERE: Final[_Range] = ("~", "")
 """A range that holds no id, and that any other range widens to itself."""
@@ -59,8 +59,8 @@ def default_path(key: Key) -> Path:
 class Journal:
     """The progress of one listener. ``open`` makes it; it holds a lock until ``close``.
 
-    Ids are typed text (``req_...``), which sorts as the ids grow. What is kept in memory and in the
-    file is bounded by how many requests are taken up and not done at a time.
+    Ids are typed text (``req_...``), which sorts as the ids grow. What is kept, in memory and in
+    the file, is what was done while the oldest request in the air was not, and nothing older.
 
     Args:
         path: the file.
@@ -73,11 +73,12 @@ class Journal:
         self._key = key
         self._lock = lock
         self._file: FileIO | None = None
+        self._size = 0
+        """Bytes of the file when it was written anew."""
         self._grown = 0
-        self.started = False
-        """Whether it is known where to begin."""
+        """Bytes that were appended since."""
         self.position = ""
-        """The id after which the stream goes on; empty for its beginning."""
+        """The id after which the stream goes on; empty where nobody has said yet where to begin."""
         self._open: dict[str, None] = {}
         """Taken up and not done, in the stream's order."""
         self._begun: set[str] = set()
@@ -149,12 +150,11 @@ class Journal:
     # ------------------------------------------------------------------ what happens
 
     def start(self, position: str) -> None:
-        """Begin after a request, whatever was forwarded before; empty for all there are.
+        """Begin after a request, whatever was forwarded before.
 
         What comes again then was forwarded before: it repeats.
         """
         self._again = _both(self._again, self._forwarded)
-        self.started = True
         self.position = position
         for forgotten in (self._open, self._begun, self._doubtful, self._done):
             forgotten.clear()
@@ -189,18 +189,19 @@ class Journal:
         Not synced: should the machine die and lose it, the request is begun and is repeated,
         marked.
         """
+        was_first = next(iter(self._open)) == request
         del self._open[request]
-        self._done.add(request)
-        first = next(iter(self._open), None)
-        passed = {one for one in self._done if first is None or one < first}
-        if passed:
-            self._pass(max(passed))
+        if was_first:
+            self._done.add(request)
+            first = next(iter(self._open), None)
+            self._pass(max(one for one in self._done if first is None or one < first))
             self._append("p", self.position)
         else:
             self._begun.discard(request)
             self._doubtful.discard(request)
+            self._done.add(request)
             self._append("d", request)
-        if self._grown > COMPACT_BYTES:
+        if self._grown > max(COMPACT_BYTES, self._size):
             self._rewrite()
 
     def _pass(self, position: str) -> None:
@@ -246,8 +247,7 @@ class Journal:
             self._begun.discard(first)
             self._done.add(first)
         elif kind == "p":
-            self.started = True
-            self._pass("" if first == _BEGINNING else first)
+            self._pass(first)
         elif kind == "f":
             self._forwarded = (first, last)
         else:
@@ -278,19 +278,20 @@ class Journal:
     def _rewrite(self) -> None:
         """Put a file with only what matters in the place of the present one, durably."""
         lines = [msgspec.json.encode(_Header(_VERSION, self._key)).decode()]
-        if self.started:
-            lines.append(f"p {self.position or _BEGINNING}")
+        if self.position:
+            lines.append(f"p {self.position}")
         lines += [f"d {one}" for one in sorted(self._done)]
         lines += [f"b {one}" for one in sorted(self._begun)]
         for kind, (first, last) in (("f", self._forwarded), ("a", self._again)):
             if last:
                 lines.append(f"{kind} {first} {last}")
+        content = "".join(line + "\n" for line in lines).encode()
         new = self.path.with_name(self.path.name + ".new")
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             file = FileIO(os.open(new, flags, 0o600), "w")
             try:
-                _write(file, "".join(line + "\n" for line in lines).encode())
+                _write(file, content)
                 os.fsync(file.fileno())
                 os.replace(new, self.path)
                 _sync_folder(self.path.parent)
@@ -302,7 +303,7 @@ class Journal:
         if self._file is not None:
             self._file.close()
         self._file = file
-        self._grown = 0
+        self._size, self._grown = len(content), 0
 
 
 def _write(file: FileIO, data: bytes) -> None:

@@ -78,6 +78,8 @@ class Counts(msgspec.Struct):
     """Of these, those that were marked."""
     failed: int = 0
     """Of these, those without an answer."""
+    replayed: int = 0
+    """Requests that a person sent once more."""
     skipped: int = 0
     """Requests of other verdicts."""
     shown: int = 0
@@ -161,6 +163,7 @@ class Relay:
         entry = Entry(request=request, again=True)
         self._view.began(entry)
         entry.forwarded = await self._forwarder.send(request, again=True)
+        self.counts.replayed += 1
         self._view.ended(entry)
 
     async def _read(self) -> None:

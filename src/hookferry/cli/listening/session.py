@@ -43,6 +43,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     everything: bool = False
     """Requests of all verdicts."""
     with_path: bool = True
+    ca: str | None = None
+    """PEM certificates to trust instead of the system's."""
     state: Path | None = None
     timeout: float = 30.0
     concurrency: int = 1
@@ -80,7 +82,7 @@ class _Session:
             client = AsyncClient(wish.server, api_key=wish.key, tenant=wish.tenant)
             await stack.enter_async_context(client)
             begin = wish.begin
-            if begin is None and (journal is None or not journal.started):
+            if begin is None and (journal is None or not journal.position):
                 begin = await client.listening.newest(wish.source) or BEGINNING
             feed = Feed(client, wish.source, answer=wish.answer, connected=self._connected)
             if journal is None or wish.forward is None:
@@ -88,7 +90,9 @@ class _Session:
             else:
                 if begin is not None:
                     journal.start(begin)
-                forwarder = Forwarder(wish.forward, with_path=wish.with_path, timeout=wish.timeout)
+                forwarder = Forwarder(
+                    wish.forward, with_path=wish.with_path, ca=wish.ca, timeout=wish.timeout
+                )
                 stack.push_async_callback(forwarder.aclose)
                 self._work = Relay(
                     client,
@@ -100,7 +104,7 @@ class _Session:
                     verdicts=None if wish.everything else USUAL,
                     concurrency=wish.concurrency,
                 )
-            with self._signals(), view, self._keyboard():
+            with self._signals(), self._keyboard(), view:
                 if journal is not None and journal.doubtful:
                     view.note(f"{journal.doubtful} that may have been forwarded go again, marked")
                 await self._work.run()
@@ -164,8 +168,7 @@ class _Session:
 
     def _connected(self, reason: str | None) -> None:
         if reason is None and self._away is not False:
-            again = "hookferry is back; " if self._away else ""
-            self._view.note(f"{again}listening to {self._wish.title}")
+            self._view.listening(again=self._away is True)
         elif reason is not None and not self._away:
             self._view.note(f"hookferry does not answer; waiting for it ({reason})")
         self._away = reason is not None
@@ -177,6 +180,8 @@ class _Session:
             parts.append(f"{counts.repeated} of them again, marked")
         if counts.failed:
             parts.append(f"{counts.failed} without an answer")
+        if counts.replayed:
+            parts.append(f"{counts.replayed} replayed")
         if counts.skipped:
             parts.append(f"{counts.skipped} of other verdicts left out")
         if isinstance(self._work, Watch):
@@ -186,7 +191,7 @@ class _Session:
 
 def _view_for(wish: Wish) -> Lines | Screen:
     if wish.json:
-        return JsonLines(out)
+        return JsonLines(out, wish.title)
     if out.is_terminal:
         return Screen(Console(highlight=False), wish.title)
-    return Lines(out)
+    return Lines(out, wish.title)

@@ -30,10 +30,12 @@ class Lines:
 
     Args:
         console: where to.
+        title: what is listened to.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, title: str) -> None:
         self._console = console
+        self._title = title
         self._waiting = False
 
     def __enter__(self) -> None:
@@ -49,7 +51,7 @@ class Lines:
         """Say once that requests have to wait."""
         if not self._waiting:
             self._waiting = True
-            self.note(f"the local program is not there ({entry.waiting}); waiting for it")
+            self.note(f"the local program can't be reached ({entry.waiting}); waiting for it")
 
     def ended(self, entry: Entry) -> None:
         """Print it."""
@@ -59,6 +61,10 @@ class Lines:
     def note(self, text: str) -> None:
         """Print a note to standard error."""
         err.print(Text(safe(text, 1_000), "yellow"))
+
+    def listening(self, *, again: bool) -> None:
+        """Say that there is a connection, so that requests are heard of from now on."""
+        self.note(("hookferry is back; " if again else "") + f"listening to {self._title}")
 
 
 class JsonLines(Lines):
@@ -86,7 +92,6 @@ class Screen:
         self._selected: Entry | None = None
         """None follows the newest."""
         self._note = ""
-        self._ended = 0
         self._over = False
         self._live = Live(console=console, auto_refresh=False, get_renderable=self._render)
 
@@ -120,7 +125,6 @@ class Screen:
 
     def ended(self, entry: Entry) -> None:
         """Show what it came to."""
-        self._ended += 1
         self._make_room()
         self._refresh()
 
@@ -128,6 +132,10 @@ class Screen:
         """Show something that is about no request, until the next such thing."""
         self._note = safe(text)
         self._refresh()
+
+    def listening(self, *, again: bool) -> None:
+        """Say that there is a connection; that there was one all the time need not be said."""
+        self.note("hookferry is back" if again else "")
 
     # ------------------------------------------------------------------ keys
 
@@ -168,29 +176,28 @@ class Screen:
             held -= len(oldest.request.body)
             if oldest is self._selected:
                 self._selected = None
-            self._console.print(line_of(oldest), no_wrap=True, overflow="ellipsis")
+            self._console.print(self._row(oldest))
 
     def _refresh(self) -> None:
         self._live.refresh()
 
     def _render(self) -> Group:
-        # What does not fit would be cut off below; the newest and the footer are what matters.
-        shown = list(self._rows)[-max(1, self._console.height - 3) :]
-        lines = []
-        for entry in shown:
-            mark = "> " if entry is self.selected else "  "
-            line = Text.assemble((mark, "bold cyan"), line_of(entry))
-            line.no_wrap, line.overflow = True, "ellipsis"
-            lines.append(line)
         if self._over:
-            return Group(*lines)
-        footer = Text(f"{self._title} · {self._ended} forwarded", "dim")
-        if self._note:
-            footer.append(f" · {self._note}", "yellow")
-        help_line = Text(HELP, "dim")
-        for line in (footer, help_line):
-            line.no_wrap, line.overflow = True, "ellipsis"
-        return Group(*lines, footer, help_line)
+            return Group(*(self._row(entry) for entry in self._rows))
+        # What does not fit would be cut off below; the newest and the footer are what matters.
+        shown = list(self._rows)[-max(1, self._console.height - 4) :]
+        rows = [self._row(entry, marked=entry is self.selected) for entry in shown]
+        footer = [(self._note, "yellow")] if self._note else []
+        footer += [(self._title, "dim"), (HELP, "dim")]
+        return Group(*rows, *(_one_line(Text(text, style)) for text, style in footer))
+
+    def _row(self, entry: Entry, *, marked: bool = False) -> Text:
+        return _one_line(Text.assemble(("> " if marked else "  ", "bold cyan"), line_of(entry)))
+
+
+def _one_line(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 def _is_over(entry: Entry) -> bool:
@@ -209,6 +216,8 @@ def line_of(entry: Entry) -> Text:
         (f"{safe(request.event_type or '', 40)}  " if request.event_type else "", "cyan"),
         (f"{request.verdict}  ", "green" if request.verdict == "accepted" else "yellow"),
     )
+    if entry.again:
+        line.append("again  ", "magenta")
     result = entry.forwarded
     if result is not None:
         if result.status is None:
@@ -220,8 +229,6 @@ def line_of(entry: Entry) -> Text:
         line.append(f"waits: {entry.waiting}", "yellow")
     elif not entry.only_shown:
         line.append("...", "yellow")
-    if entry.again:
-        line.append("  again", "magenta")
     if entry.answered is not None:
         line.append("  answered" if entry.answered else "  too late to answer", "dim")
     return line
