@@ -19,6 +19,7 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
+from hookferry.catch.stream import Watcher
 from hookferry.transport.port import ErrorKind, Outcome, Request
 
 from .kit import ADMIN, House, running_house, until
@@ -139,6 +140,19 @@ def moods(request: Request) -> Outcome:
             return Outcome(status=200, head=head % 200, body=b"ok")
 
 
+def let_streams_end(house: House) -> None:
+    """End each live stream a moment after it began: nobody here has time for all of it."""
+    streams = house.services.catching.streams
+    watch = streams.watch
+
+    def briefly(tenant_id: int, source_id: int, after_id: int | None) -> Watcher:
+        watcher = watch(tenant_id, source_id, after_id)
+        asyncio.get_running_loop().call_later(0.01, watcher.end)
+        return watcher
+
+    streams.watch = briefly  # type: ignore[method-assign]
+
+
 class World:
     """Something of everything, so that what is asked for is there.
 
@@ -175,10 +189,20 @@ class World:
             verify = {"preset": "github", "secret": "hidden"}
             source = await post("sources", name=f"src{len(kept)}", verify=verify)
             kept["source_id"] = source["id"]
-            kept["share_id"] = (await post(f"sources/{source['id']}/shares"))["id"]
+            share = await post(f"sources/{source['id']}/shares")
+            kept |= {"share_id": share["id"], "token": share["token"]}
             kept["key_id"] = (await post("keys", name="bound", tenant="default"))["id"]
         # Of a source that stays: the doomed one is gone by then.
         self.special["sources_remove_share"] = {n: self.known[n] for n in ("source_id", "share_id")}
+        quarantined = []
+        for _ in range(3):
+            await house.client.post(f"/webhooks/{source['guid']}/x", json={"a": 1})
+            page = await house.client.get("/api/v1/requests")
+            quarantined.append(page.json()["items"][0]["id"])
+        self.known |= {"request_id": quarantined[0], "other_id": quarantined[1]}
+        self.special["requests_release"] = {"request_id": quarantined[2]}
+        self.special["shared_get_shared"] = {"token": share["token"]}
+        let_streams_end(house)
         for mode in ("sync", "sync_critical"):
             await house.webhook(mode, mode=mode, events=["*.create"])
         self.known["job_id"] = (await post("deliveries/resend", filter={}))["id"]

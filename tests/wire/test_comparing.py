@@ -166,7 +166,7 @@ def test_bytes_are_told_by_their_first_difference() -> None:
     made = bodies(b"\x00\x01\xff", b"\x00\x01\xfe\x00")
     assert made.form == "binary"
     assert made.offset == 2
-    assert made.sizes == (3, 4)
+    assert made.sizes == [3, 4]
     assert made.before == "\x00\x01\ufffd"
 
 

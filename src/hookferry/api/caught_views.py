@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import codecs
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -102,10 +102,20 @@ class StreamedRequest(msgspec.Struct, kw_only=True):
     """Below the source's own address, one character a byte."""
     query: str
     """One character a byte."""
-    headers: list[tuple[str, str]]
-    """In order; one character a byte."""
+    headers: list[list[str]]
+    """Names and values, in order; one character a byte."""
     body: str
     """In base64."""
+
+
+class RequestEvent(msgspec.Struct, kw_only=True):
+    """One event of a stream (Server-Sent Events), by the names of its lines."""
+
+    id: str
+    """The request's: what ``Last-Event-ID`` and ``after`` go on behind."""
+    event: Literal["request"]
+    data: str
+    """The request as JSON, a ``StreamedRequest``."""
 
 
 class TrialView(msgspec.Struct, kw_only=True):
@@ -257,7 +267,7 @@ def streamed(request: CaughtRequest, event_type: str | None) -> StreamedRequest:
         method=request.method,
         path=below(request.path).decode("latin-1"),
         query=request.query.decode("latin-1"),
-        headers=[(n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers],
+        headers=[[n.decode("latin-1"), v.decode("latin-1")] for n, v in request.headers],
         body=base64.b64encode(request.body).decode(),
     )
 

@@ -31,6 +31,7 @@ from litestar.typing import FieldDefinition
 
 from hookferry import __version__
 from hookferry.api import constraints, parameters
+from hookferry.api.caught_views import StreamedRequest
 from hookferry.api.framework import Answer, query_fields
 from hookferry.api.problems import CONTENT_TYPE, Problem, catalogue
 from hookferry.api.publish import PATH, VerdictView
@@ -286,7 +287,7 @@ class _Shapes:
         limits: DefinitionLimits,
         source_limits: SourceLimits,
     ) -> None:
-        kinds: list[Any] = [Problem, CallOutcome]
+        kinds: list[Any] = [Problem, CallOutcome, StreamedRequest]
         for operation in operations:
             for kind in (*operation.bodies.values(), *(a.kind for a in operation.answers)):
                 kinds += _parts(kind)

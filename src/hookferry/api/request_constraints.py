@@ -46,6 +46,13 @@ SHOWN: dict[str, dict[str, Schema]] = {
         "replay_of": id_schema("req"),
         "body": _BASE64,
     },
+    "RequestEvent": {
+        "id": id_schema("req"),
+        "data": {
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/StreamedRequest"},
+        },
+    },
     "TrialView": {"signed_base64": _BASE64},
     "ExplanationView": {"reason": {"enum": [reason.value for reason in Reason]}},
     "ReplayView": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Router, get
@@ -47,7 +47,12 @@ def request_export_router(s: Services) -> Router:
     @get(
         "/",
         summary="Export caught requests, newest first, as NDJSON or as an HTTP Archive",
-        opt={"answers": [Answer(200, str, media) for media in EXPORTS.values()]},
+        opt={
+            "answers": [
+                Answer(200, str, EXPORTS["ndjson"]),
+                Answer(200, dict[str, Any], EXPORTS["har"]),
+            ]
+        },
     )
     async def export(
         owner: Owner,

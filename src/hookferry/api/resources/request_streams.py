@@ -13,7 +13,7 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from hookferry import ids
-from hookferry.api.caught_views import CaughtItem, StreamedRequest, streamed
+from hookferry.api.caught_views import CaughtItem, RequestEvent, streamed
 from hookferry.api.framework import IS_HEAD, Answer, AnyRequest, Owner
 from hookferry.api.hotroute import HALF_CLOSED
 from hookferry.api.request_search import SEARCH, Searched
@@ -71,7 +71,7 @@ def stream_router(s: Services) -> Router:
     @get(
         "/",
         summary="Watch what a source catches, live, as Server-Sent Events",
-        opt={"answers": [Answer(200, StreamedRequest, "text/event-stream")]},
+        opt={"answers": [Answer(200, RequestEvent, "text/event-stream")]},
     )
     async def stream(
         request: AnyRequest,
@@ -91,7 +91,7 @@ def stream_router(s: Services) -> Router:
         last_event_id: LastEventId = None,
     ) -> Stream:
         source = s.directory.source(owner.id, id_in_path("src", source_id))
-        seen = last_event_id or after
+        seen = after if last_event_id is None else last_event_id
         after_id = None
         if seen is not None:
             field = "after" if last_event_id is None else "Last-Event-ID"

@@ -8,7 +8,7 @@ How requests are shown is ``hookferry.api.caught_views``, which of them are mean
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from litestar import Response, Router, get, post
@@ -171,7 +171,7 @@ def request_router(s: Services) -> Router:
         request = await existing(owner.id, request_id)
         if not reveal:
             request = masked(request)
-        target, base = parse_target(target_url or own_url(request))
+        target, base = parse_target(own_url(request) if target_url is None else target_url)
         origin = f"{target.scheme}://{authority(target)}"
         try:
             message = captured(
@@ -196,7 +196,7 @@ def request_router(s: Services) -> Router:
         opt={"body": RequestReplay, "optional": True},
     )
     async def replay(owner: Owner, request_id: FromPath[str], body: RawBody) -> ReplayView:
-        wanted = decode_body(body, RequestReplay)
+        wanted = checked(decode_body(body, RequestReplay))
         request = await existing(owner.id, request_id)
         [made] = await repeat([request], wanted)
         return replay_view(made)
@@ -208,7 +208,7 @@ def request_router(s: Services) -> Router:
         opt={"body": ManyReplays},
     )
     async def replay_many(owner: Owner, body: RawBody) -> ReplaysView:
-        wanted = decode_body(body, ManyReplays)
+        wanted = checked(decode_body(body, ManyReplays))
         if not 1 <= wanted.limit <= MAX_REPLAYS:
             raise InvalidField(f"limit is 1 to {MAX_REPLAYS}", field="limit")
         found = await inspector.page(
@@ -226,12 +226,8 @@ def request_router(s: Services) -> Router:
         return ReplaysView([replay_view(one) for one in made], further)
 
     async def repeat(requests: list[CaughtRequest], wanted: RequestReplay) -> list[Replayed]:
-        if wanted.to == "pipeline":
-            if wanted.target_url is not None:
-                raise InvalidField('target_url goes with "to": "url"', field="target_url")
-            return await replays.to_pipeline(requests)
         if wanted.target_url is None:
-            raise InvalidField("target_url is required to send to a URL", field="target_url")
+            return await replays.to_pipeline(requests)
         return await replays.to_url(requests, wanted.target_url)
 
     @post(
@@ -274,6 +270,20 @@ def request_router(s: Services) -> Router:
         dependencies={"wanted": SEARCH},
         tags=["requests"],
     )
+
+
+R = TypeVar("R", bound=RequestReplay)
+
+
+def checked(wanted: R) -> R:
+    """Return an order to replay; raises InvalidField where it can't be meant."""
+    if wanted.to == "url":
+        if wanted.target_url is None:
+            raise InvalidField("target_url is required to send to a URL", field="target_url")
+        parse_target(wanted.target_url)
+    elif wanted.target_url is not None:
+        raise InvalidField('target_url goes with "to": "url"', field="target_url")
+    return wanted
 
 
 def _below(request: CaughtRequest) -> CaughtRequest:

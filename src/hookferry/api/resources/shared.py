@@ -68,4 +68,9 @@ def shared_router(s: Services) -> Router:
         return Response(view, headers=_UNSEEN)
 
     handlers: list[Any] = [list_shared, get_shared]
-    return Router("/shared", route_handlers=handlers, opt={"public": True}, tags=["shared"])
+    return Router(
+        "/shared",
+        route_handlers=handlers,
+        opt={"public": True, "problems": (404,)},
+        tags=["shared"],
+    )

@@ -50,7 +50,8 @@ class BodyComparison(msgspec.Struct, frozen=True, kw_only=True):
     """Byte for byte."""
     form: Literal["json", "text", "binary"]
     """What both are read as: JSON where both are, else text where both are UTF-8."""
-    sizes: tuple[int, int]
+    sizes: list[int]
+    """Bytes of the first and of the second."""
     changes: list[Change] = []
     """Of JSON: member by member, items of lists by position."""
     diff: str | None = None
@@ -168,7 +169,7 @@ def _cut(text: Any) -> Any:
 
 def _bodies(first: bytes, second: bytes) -> BodyComparison:
     same = first == second
-    sizes = (len(first), len(second))
+    sizes = [len(first), len(second)]
     told: dict[str, Any] = {} if same else _around(first, second)
     documents = _decoded(first), _decoded(second)
     if _ABSENT not in documents:
