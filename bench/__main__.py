@@ -20,12 +20,13 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from bench.rows import BASELINE, ROWS, Figure, baseline_us, null_engine
+from bench.figures import BASELINE, Figure, baseline_us
+from bench.rows import ROWS, null_engine
 from bench.server import kill_all
 from bench.windows import FULL, QUICK, Bench
 
 RESULTS = Path(__file__).parent / "results"
-_STYLES = {"moonshot": "bold green", "met": "green", "missed": "bold red"}
+_STYLES = {"moonshot": "bold green", "met": "green", "missed": "bold red", "not measured": "yellow"}
 
 
 def machine() -> dict[str, Any]:
@@ -57,14 +58,14 @@ def show(figures: list[Figure], console: Console) -> None:
     for name in ("measured", "budget", "moonshot", "verdict"):
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     for f in figures:
-        notes = [f"{f.windows} windows, {f.void} void"]
+        notes = [] if f.value is None else [f"{f.windows} windows, {f.void} void"]
         if f.raw is not None:
             notes.append(f"raw {f.raw:,.4g} {f.unit}")
         if f.note:
             notes.append(f.note)
         table.add_row(
             f"{f.what}\n[dim]{'; '.join(notes)}[/dim]",
-            f"{f.value:,.4g} {f.unit}",
+            "-" if f.value is None else f"{f.value:,.4g} {f.unit}",
             f"{f.budget:g}",
             f"{f.moonshot:g}",
             f"[{_STYLES[f.verdict]}]{f.verdict}[/]",

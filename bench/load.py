@@ -1,8 +1,9 @@
 """The load generator: a process of its own, with its own HTTP/1.1, so that it costs little.
 
-Two kinds of load. ``closed``: N connections, each sends its next event when the last one was
-acknowledged. ``paced``: events at a fixed rate whatever the answers do; an event's clock starts
-when it was due, not when a connection was free, so a stall is charged to all who waited for it.
+It publishes events, or calls a source as GitHub does. Two kinds of load. ``closed``: N connections,
+each sends its next request when the last one was answered. ``paced``: requests at a fixed rate
+whatever the answers do; a request's clock starts when it was due, not when a connection was free,
+so a stall is charged to all who waited for it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import uvloop
 
 from bench.control import percentile, serve
+from bench.github import Calls
 
+_HOST = "127.0.0.1"
 BODY_BYTES = 1024
 STAMP_DIGITS = 19
 """Digits of the monotonic nanosecond an event carries, so that the receiver can tell its age."""
@@ -29,17 +33,46 @@ def body_of(event_type: str) -> tuple[bytes, bytes]:
     return before, after + b"x" * filling + b'"]}}'
 
 
-class Load:
-    """What all connections share: which events to send and what came of them."""
+class Publishes:
+    """Makes one publish after the other; the events take turns over the types.
+
+    Args:
+        host: where to.
+        port: where to.
+        path: where to.
+        key: the API key.
+        types: event types.
+    """
 
     def __init__(self, host: str, port: int, path: str, key: str, types: list[str]) -> None:
-        self.address = (host, port)
         head = (
             f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {key}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {BODY_BYTES}\r\n\r\n"
         ).encode()
         self._parts = [(head + before, after) for before, after in map(body_of, types)]
         self._turn = 0
+
+    def __call__(self, due_ns: int) -> bytes:
+        """Return the next request."""
+        before, after = self._parts[self._turn]
+        self._turn = (self._turn + 1) % len(self._parts)
+        return b"%b%019d%b" % (before, due_ns, after)
+
+
+class Load:
+    """What all connections share: what to send and what came of it.
+
+    Args:
+        host: where to.
+        port: where to.
+        make: makes the next request, given the nanosecond that it was due.
+        taken: the status of those that were taken.
+    """
+
+    def __init__(self, host: str, port: int, make: Callable[[int], bytes], taken: str) -> None:
+        self.address = (host, port)
+        self._make = make
+        self._taken = taken.encode()
         self.wanted = 0
         """Connections that should be open."""
         self.open = 0
@@ -67,16 +100,14 @@ class Load:
         self.done.clear()
 
     def request(self, due_ns: int) -> bytes:
-        """Return the next request; the events take turns over the types."""
-        before, after = self._parts[self._turn]
-        self._turn = (self._turn + 1) % len(self._parts)
+        """Return the next request."""
         self.sent += 1
-        return b"%b%019d%b" % (before, due_ns, after)
+        return self._make(due_ns)
 
     def answered(self, connection: Connection, status: bytes, due_ns: int) -> None:
         """Count an answer and give the connection its next event, if there is one."""
         self.latencies.append((time.monotonic_ns() - due_ns) / 1e6)
-        if status == b"202":
+        if status == self._taken:
             self.acked += 1
         else:
             self.refused[status.decode()] = self.refused.get(status.decode(), 0) + 1
@@ -155,9 +186,17 @@ class Generator:
         raise ValueError("unknown command")
 
     async def _connect(
-        self, name: str, host: str, port: int, path: str, key: str, types: list[str], n: int
+        self,
+        name: str,
+        port: int,
+        path: str,
+        n: int,
+        taken: str,
+        publishes: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        load = self._loads[name] = Load(host, port, path, key, types)
+        where = (_HOST, port, path)
+        make = Calls(*where) if publishes is None else Publishes(*where, **publishes)
+        load = self._loads[name] = Load(_HOST, port, make, taken)
         load.wanted = n
         await load.connect()
         return {"connections": n}

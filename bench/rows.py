@@ -2,60 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
+from bench.catching import catch, peer
 from bench.features import extra, subscribed
 from bench.features import features as all_features
+from bench.figures import Figure, baseline_us
 from bench.preload import fill
 from bench.server import SECRET, Server
-from bench.windows import SMALL, SPARE_WINDOWS, WINDOWS, Bench, Window, median
+from bench.windows import SMALL, WINDOWS, Bench, Window, median, rounds
 
 WEBHOOKS = 50
 BAD = 10
-BASELINE = Path(__file__).parent / "reference.json"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the report."""
-
-    row: str
-    what: str
-    unit: str
-    value: float
-    """What is compared with the budget; CPU figures are normalised."""
-    budget: float
-    moonshot: float
-    raw: float | None = None
-    """A CPU figure as measured, before it was divided by the reference workload."""
-    at_least: bool = False
-    """The budget is a floor, not a ceiling."""
-    windows: int = 0
-    void: int = 0
-    note: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """``moonshot``, ``met`` or ``missed``."""
-        if self.at_least:
-            return _verdict(-self.value, -self.budget, -self.moonshot)
-        return _verdict(self.value, self.budget, self.moonshot)
-
-
-def _verdict(value: float, budget: float, moonshot: float) -> str:
-    if value <= moonshot:
-        return "moonshot"
-    return "met" if value <= budget else "missed"
-
-
-def baseline_us() -> float:
-    """Return what the reference workload costs on the machine the budgets are meant for."""
-    us: float = json.loads(BASELINE.read_text())["us"]
-    return us
 
 
 def _subscribed(bench: Bench, name: str, folder: Path, *, null: bool = False) -> Server:
@@ -71,21 +31,6 @@ def null_engine(bench: Bench, folder: Path) -> Server:
     return _subscribed(bench, "null", folder, null=True)
 
 
-def _rounds(bench: Bench, null: Server) -> Iterator[bool]:
-    """Yield once per window to measure: True, or False where it is void and measured again."""
-    good = 0
-    for _ in range(WINDOWS + SPARE_WINDOWS):
-        quiet = bench.probe(null)
-        yield quiet
-        good += quiet
-        if good == WINDOWS:
-            return
-    raise SystemExit(
-        f"bench: void: in {WINDOWS + SPARE_WINDOWS} windows the null engine was slow in all but "
-        f"{good}; the machine is too busy to measure on"
-    )
-
-
 def cpu(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     """Engine CPU per delivered event at full load, and what of it is the ledger's."""
     server = _subscribed(bench, "cpu", folder)
@@ -94,7 +39,7 @@ def cpu(bench: Bench, null: Server, folder: Path) -> list[Figure]:
         bench.window(one, events // 4)
     scale, raws, nulls, rates = [], [], [], []
     void = 0
-    for quiet in _rounds(bench, null):
+    for quiet in rounds(bench, null):
         if not quiet:
             void += 1
             continue
@@ -143,7 +88,7 @@ def latency(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     bench.window(server, count // 4, rate)
     found: list[Window] = []
     void = 0
-    for quiet in _rounds(bench, null):
+    for quiet in rounds(bench, null):
         if quiet:
             found.append(bench.window(server, count, rate))
         else:
@@ -190,7 +135,7 @@ def bad(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     pairs: list[tuple[Window, Window]] = []
     rates: list[tuple[float, float]] = []
     void = 0
-    for quiet in _rounds(bench, null):
+    for quiet in rounds(bench, null):
         if not quiet:
             void += 1
             continue
@@ -296,7 +241,7 @@ def growth(bench: Bench, null: Server, folder: Path) -> list[Figure]:
         bench.window(one, events // 4)
     ratios, costs = [], []
     void = 0
-    for quiet in _rounds(bench, null):
+    for quiet in rounds(bench, null):
         if not quiet:
             void += 1
             continue
@@ -333,7 +278,7 @@ def features(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     costs: dict[str, list[float]] = {name: [] for name in servers}
     withouts, scales = [], []
     void = 0
-    for quiet in _rounds(bench, null):
+    for quiet in rounds(bench, null):
         if not quiet:
             void += 1
             continue
@@ -368,4 +313,6 @@ ROWS: dict[str, Callable[[Bench, Server, Path], list[Figure]]] = {
     "pending": pending,
     "growth": growth,
     "features": features,
+    "catch": catch,
+    "peer": peer,
 }

@@ -20,15 +20,22 @@ from bench.control import ROOT
 
 API_KEY = "bench-key-of-at-least-24-characters"
 SECRET = "whsec_" + "YmVuY2htYXJrLXNlY3JldC1vZi0zMi1ieXRlcyEh"
-_TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
+TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 _running: list[subprocess.Popen[bytes]] = []
 
 
+def launch(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start a program under measurement; ``kill_all`` ends it if nothing else does."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, **options)
+    _running.append(process)
+    return process
+
+
 def kill_all() -> None:
-    """End every server that still runs; for the end of a run, however it ends."""
+    """End every program that still runs; for the end of a run, however it ends."""
     for process in _running:
         if process.poll() is None:
             process.kill()
@@ -49,7 +56,7 @@ class Server:
         self.name = name
         self.data = data
         self.null = null
-        self.port = _free_port()
+        self.port = free_port()
         self.settings = settings
         data.mkdir(parents=True, exist_ok=True)
         self.start()
@@ -71,14 +78,12 @@ class Server:
             environ |= {"HOOKFERRY_NULL_ENGINE": "true", "HOOKFERRY_LANE_MEMORY": "100000"}
         environ |= {f"HOOKFERRY_{k.upper()}": str(v) for k, v in self.settings.items()}
         self.started_ns = time.monotonic_ns()
-        self.process = subprocess.Popen(
+        self.process = launch(
             [sys.executable, "-m", "hookferry.cli", "serve"],
             cwd=ROOT,
             env=environ,
-            stdout=subprocess.DEVNULL,
             stderr=(self.data / "stderr.log").open("w"),
         )
-        _running.append(self.process)
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -126,7 +131,7 @@ class Server:
     def cpu_us(self) -> float:
         """Return CPU microseconds of the process so far, all threads, user and system."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * _TICK_US
+        return (int(fields[11]) + int(fields[12])) * TICK_US
 
     def memory_mb(self) -> float:
         """Return the greatest resident memory so far, in MB (10^6 bytes)."""
@@ -163,13 +168,31 @@ class Server:
         """Count the deliveries in the ledger by state; the process must have ended."""
         from hookferry.domain.delivery import DeliveryState
 
+        rows = self._query("SELECT state, count(*) FROM deliveries GROUP BY state")
+        return {DeliveryState(state).name.lower(): count for state, count in rows}
+
+    def caught(self) -> dict[str, int]:
+        """Count what the ledger says of requests from outside; the process must have ended.
+
+        ``events``, ``keys`` (different duplicate keys) and, by verdict and caller's address
+        (``accepted 203.0.113.7``), requests.
+        """
+        from hookferry.domain.request import Verdict
+
+        rows = self._query("SELECT verdict, client, count(*) FROM requests GROUP BY 1, 2")
+        counts = {f"{Verdict(verdict).label} {client}": count for verdict, client, count in rows}
+        [(events,)] = self._query("SELECT count(*) FROM events")
+        [(keys,)] = self._query("SELECT count(DISTINCT key) FROM requests")
+        return {"events": events, "keys": keys, **counts}
+
+    def _query(self, sql: str) -> list[Any]:
         path = next(self.data.glob("*.sqlite3"))
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            rows = connection.execute("SELECT state, count(*) FROM deliveries GROUP BY state")
-            return {DeliveryState(state).name.lower(): count for state, count in rows}
+            return connection.execute(sql).fetchall()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a TCP port on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -10,8 +10,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bench.control import Helper
 from bench.server import API_KEY, SECRET, Server
@@ -23,6 +24,9 @@ SPARE_WINDOWS = 5
 NULL_P99_MS = 10.0
 PROBE_RATE = 1000.0
 _LOST_AFTER_S = 60.0
+_REST_S = 0.1
+_REST_SHARE = 0.1
+"""A program is at rest that uses less than this share of a core; CPU is counted in ticks."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,26 @@ class Window:
     """From the moment an event was due to be published to its arrival at the receiver."""
 
 
+@dataclass(frozen=True)
+class Answered:
+    """What one window of calls measured: requests from outside, counted when answered."""
+
+    cpu_us: float
+    """CPU microseconds of the called program per request."""
+    per_s: float
+    p99_ms: float
+
+
+class Called(Protocol):
+    """A program that takes requests from outside."""
+
+    name: str
+
+    def cpu_us(self) -> float:
+        """Return CPU microseconds of it so far."""
+        ...
+
+
 class Bench:
     """The helper processes, and what all rows do with them.
 
@@ -76,6 +100,8 @@ class Bench:
         self.duplicates = 0
         self.published: Counter[str] = Counter()
         """Events acknowledged, by the server's name."""
+        self.called: Counter[str] = Counter()
+        """Requests from outside that were answered as taken, by the program's name."""
 
     def close(self) -> None:
         """End the helper processes."""
@@ -96,14 +122,33 @@ class Bench:
         self.load.ask(
             do="connect",
             name=server.name,
-            host="127.0.0.1",
             port=server.port,
             path="/api/v1/events",
-            key=API_KEY,
-            types=[f"bench.{n}" for n in range(types)],
             n=connections,
+            taken="202",
+            publishes={"key": API_KEY, "types": [f"bench.{n}" for n in range(types)]},
         )
-        for run in (server.name, f"{server.name}:bad"):
+        self._expect(server.name)
+
+    def connect_caller(
+        self, name: str, port: int, path: str, *, taken: int, connections: int = CONNECTIONS
+    ) -> None:
+        """Have the load generator call an address as GitHub does.
+
+        Args:
+            name: of the called program.
+            port: where it listens.
+            path: the address.
+            taken: the status by which it says that it took a request.
+            connections: how many.
+        """
+        self.load.ask(
+            do="connect", name=name, port=port, path=path, n=connections, taken=str(taken)
+        )
+        self._expect(name)
+
+    def _expect(self, name: str) -> None:
+        for run in (name, f"{name}:bad"):
             self.sink.ask(do="begin", run=run, secret=SECRET)
 
     def window(
@@ -121,13 +166,7 @@ class Bench:
         before = self.sink.ask(do="count", run=server.name)
         self.sink.ask(do="begin", run=server.name, secret=SECRET)
         cpu = server.cpu_us()
-        command: dict[str, Any] = {"name": server.name, "count": count}
-        if rate is None:
-            answer = self.load.ask(do="closed", **command)
-        else:
-            answer = self.load.ask(do="paced", rate=rate, **command)
-        if answer["acked"] != count:
-            raise SystemExit(f"bench: void: {server.name} refused events: {answer['refused']}")
+        answer = self._send(server.name, count, rate)
         self.published[server.name] += count
         after = self._arrived(server, before["unique"] + expected)
         self._settled(server, after["unique"])
@@ -139,6 +178,42 @@ class Bench:
             ack_p99_ms=answer["p99"],
             receipt_p99_ms=ages["p99"],
         )
+
+    def calls(self, called: Called, count: int, rate: float | None = None) -> Answered:
+        """Send ``count`` requests from outside, and wait until the program is at rest.
+
+        Args:
+            called: whom to.
+            count: how many.
+            rate: requests a second; None for as fast as they are answered.
+        """
+        cpu = called.cpu_us()
+        answer = self._send(called.name, count, rate)
+        self.called[called.name] += count
+        self._rested(called)
+        return Answered((called.cpu_us() - cpu) / count, count / answer["seconds"], answer["p99"])
+
+    def _send(self, name: str, count: int, rate: float | None) -> dict[str, Any]:
+        command: dict[str, Any] = {"name": name, "count": count}
+        if rate is None:
+            answer = self.load.ask(do="closed", **command)
+        else:
+            answer = self.load.ask(do="paced", rate=rate, **command)
+        if answer["acked"] != count:
+            raise SystemExit(f"bench: void: {name} refused requests: {answer['refused']}")
+        return answer
+
+    @staticmethod
+    def _rested(called: Called) -> None:
+        deadline = time.monotonic() + _LOST_AFTER_S
+        cpu = called.cpu_us()
+        while True:
+            time.sleep(_REST_S)
+            before, cpu = cpu, called.cpu_us()
+            if cpu - before <= _REST_SHARE * _REST_S * 1e6:
+                return
+            if time.monotonic() > deadline:
+                raise SystemExit(f"bench: void: {called.name} does not come to rest")
 
     def _arrived(self, server: Server, unique: int) -> dict[str, Any]:
         deadline = time.monotonic() + _LOST_AFTER_S
@@ -203,6 +278,21 @@ class Bench:
             )
         if good["unsigned"] or bad["unsigned"]:
             raise SystemExit(f"bench: void: {server.name}: signatures that do not verify")
+
+
+def rounds(bench: Bench, null: Server) -> Iterator[bool]:
+    """Yield once per window to measure: True, or False where it is void and measured again."""
+    good = 0
+    for _ in range(WINDOWS + SPARE_WINDOWS):
+        quiet = bench.probe(null)
+        yield quiet
+        good += quiet
+        if good == WINDOWS:
+            return
+    raise SystemExit(
+        f"bench: void: in {WINDOWS + SPARE_WINDOWS} windows the null engine was slow in all but "
+        f"{good}; the machine is too busy to measure on"
+    )
 
 
 def median(values: list[float]) -> float:
