@@ -34,7 +34,12 @@ from hookferry.engine.keys import Keys, digest_of
 from hookferry.engine.lanes import LaneLimits
 from hookferry.engine.log_view import SentRequests
 from hookferry.engine.pings import Pings
-from hookferry.engine.sealing import Sealer, new_master_key, open_secrets
+from hookferry.engine.sealing import (
+    Sealer,
+    new_master_key,
+    open_secrets,
+    open_source_secrets,
+)
 from hookferry.engine.tenants import Tenants
 from hookferry.engine.webhooks import Webhooks
 from hookferry.errors import BadSettings
@@ -137,10 +142,7 @@ class App:
         )
         try:
             directory = engine.directory
-            for webhook in directory.all_webhooks():
-                if webhook.secrets:  # one is enough to tell a wrong master key from a right one
-                    open_secrets(sealer, webhook, clock.wall_ms())
-                    break
+            check_master_key(directory, sealer, clock.wall_ms())
             keys = Keys(store, directory, engine.ids, clock)
             await self._first_key(keys, directory)
             check = TargetChecker(guard, resolver, clock, limits)
@@ -276,6 +278,7 @@ class App:
             event_id_s=settings.event_id_hours * 3600,
             idempotency_s=settings.idempotency_hours * 3600,
             retention_days=settings.retention_days,
+            request_retention_days=settings.request_retention_days,
             drain_timeout=settings.drain_timeout,
             attempt_timeout=settings.attempt_timeout,
         )
@@ -319,6 +322,22 @@ class App:
         _, token = await keys.create(FIRST_KEY_NAME)
         write_private(self.settings.admin_key_path, token + "\n")
         self.new_api_key = token
+
+
+def check_master_key(directory: Directory, sealer: Sealer, now_ms: int) -> None:
+    """Raise UnsealFailed unless secrets open: one of each kind tells a wrong key from a right one.
+
+    Args:
+        directory: whose secrets they are.
+        sealer: has the master keys that were given.
+        now_ms: wall-clock Unix milliseconds.
+    """
+    for webhook in directory.all_webhooks():
+        if open_secrets(sealer, webhook, now_ms):
+            break
+    for source in directory.all_sources():
+        if open_source_secrets(sealer, source, now_ms):
+            break
 
 
 def write_private(path: Path, text: str) -> None:

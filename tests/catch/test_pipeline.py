@@ -574,3 +574,30 @@ async def test_what_is_counted_says_source_verdict_and_reason(house: House) -> N
     assert f'{{reason="",{label},verdict="accepted"}} 1.0' in metrics
     assert f'{{reason="missing_header",{label},verdict="quarantined"}} 1.0' in metrics
     assert GITHUB["secret"] not in metrics
+
+
+# --------------------------------------------------------------------------- in time
+
+
+async def test_an_expired_bin_goes_with_all_that_it_caught(house: House) -> None:
+    caller = await source(house, bin=True)
+    await caller.send()
+    house.clock.ahead_ms += 24 * 3_600_000 + 1
+    assert (await caller.send()).status_code == 404
+    await house.engine.janitor.sweep()
+    assert house.services.directory.all_sources() == []
+    await house.engine.janitor.sweep()
+    assert await caller.kept() == []
+
+
+async def test_requests_are_forgotten_after_their_sources_time_and_events_after_theirs(
+    house: House,
+) -> None:
+    short, usual = await source(house, retention_days=1), await source(house, "usual")
+    for caller in (short, usual):
+        await caller.send()
+    for days, left in ((2, [0, 1]), (6, [0, 0])):
+        house.clock.ahead_ms += days * 86_400_000
+        await house.engine.janitor.sweep()
+        assert [len(await caller.kept()) for caller in (short, usual)] == left
+    assert len(await house.events()) == 2

@@ -163,10 +163,7 @@ class Sources:
             NotFound, VersionMismatch: as the names say.
         """
         source = self._at(tenant_id, source_id, version)
-        saved = await self._save_change(
-            # Nobody needs what could still open something.
-            msgspec.structs.replace(source, deleted=True, verify=None, verify_token=None, shares=())
-        )
+        saved = await self._save_change(source.ended())
         _tell("source_deleted", saved)
 
     # ------------------------------------------------------------------ addresses and secrets

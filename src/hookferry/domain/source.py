@@ -123,3 +123,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     updated_at_ms: int = 0
     version: int = 1
     deleted: bool = False
+
+    def ended(self) -> Source:
+        """Return the source as deleted: nobody needs what could still open something."""
+        return msgspec.structs.replace(
+            self, deleted=True, verify=None, verify_token=None, shares=()
+        )

@@ -9,6 +9,7 @@ import structlog
 
 from hookferry.clock import Clock, Timeline
 from hookferry.domain.event import Event
+from hookferry.domain.source import Source
 from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.actions import Actions
 from hookferry.engine.announcements import ERRORS, Announcer
@@ -39,6 +40,7 @@ class EngineLimits(msgspec.Struct, frozen=True, kw_only=True):
     event_id_s: float = EVENT_ID_SECONDS
     idempotency_s: float = IDEMPOTENCY_KEY_SECONDS
     retention_days: float = 30
+    request_retention_days: float = 7
     calls: int = 1_000
     """Synchronous calls that publishers wait for, in all."""
     drain_timeout: float = 30.0
@@ -145,7 +147,18 @@ class Engine:
             timeline=timeline,
             metrics=metrics,
             retention_days=limits.retention_days,
+            request_retention_days=limits.request_retention_days,
+            sources=self.directory.all_sources,
+            expire=self._expire,
         )
+
+    async def _expire(self, source: Source) -> None:
+        await self._store.save(
+            msgspec.structs.replace(
+                source.ended(), version=source.version + 1, updated_at_ms=self.clock.wall_ms()
+            )
+        )
+        await self.directory.refresh()
 
     def _disabled(self, webhook: Webhook, *, error: str | None, event: Event) -> None:
         self.announcer.announce(
