@@ -11,10 +11,13 @@ import pytest
 
 from hookferry import ids
 from hookferry.domain.request import CaughtRequest, Verdict
+from hookferry.engine.sealing import new_master_key
+from hookferry.errors import UnsealFailed
 from hookferry.store.ports import Acceptance, Batch
 from hookferry.wire.inbound import presets
 
 from .kit import House
+from .real import serving
 
 GITHUB = {"name": "shop", "verify": {"preset": "github", "secret": "hidden-from-view"}}
 MASK = "********"
@@ -191,6 +194,14 @@ async def test_a_source_whose_preset_is_gone_can_be_seen_mended_and_deleted(
     mended = await house.client.patch(at(made), json={"verify": {"preset": "bitbucket"}})
     assert mended.json()["in_force"]["window"] == 259_200
     assert (await house.client.delete(at(made))).status_code == 204
+
+
+async def test_a_server_with_another_master_key_does_not_start(tmp_path: Path) -> None:
+    async with serving(tmp_path, master_key=new_master_key()) as client:
+        assert (await client.post("/api/v1/sources", json=GITHUB)).status_code == 201
+    with pytest.raises(UnsealFailed, match="add the former key"):
+        async with serving(tmp_path, master_key=new_master_key()):
+            pass
 
 
 async def test_a_taken_address_is_refused(house: House) -> None:
