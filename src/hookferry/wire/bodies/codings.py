@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import zlib
 
-MAX_DECODED = 8 * 1024 * 1024
-"""Bytes that a body may have once it is decompressed."""
+MAX_DECODED = 5 * 1024 * 1024
+"""Bytes that a body may have once it is decompressed: what one may have that is not compressed,
+unless it is set otherwise."""
 MAX_RATIO = 100
 """Bytes for each compressed one, beyond ``FREE``."""
 FREE = 64 * 1024
