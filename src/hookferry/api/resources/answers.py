@@ -6,8 +6,6 @@ what they get when nobody answers in time, is ``hookferry.catch.waiting``'s busi
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 from litestar import Router, post
 from litestar.params import FromPath, RawBody
@@ -19,7 +17,6 @@ from hookferry.catch.replies import MAX_BODY, MAX_HEADER, Answer
 from hookferry.catch.waiting import passed_on
 from hookferry.errors import InvalidField, PayloadTooLarge
 
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 section 5.5, obs-text included
 _WITHOUT_BODY = (204, 304)
 
 
@@ -28,7 +25,8 @@ class CallersAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     status: int
     headers: list[tuple[str, str]] = []
-    """Those that describe the body, and ``retry-after``, are passed on; others are not."""
+    """Those that describe the body, and ``retry-after``, are passed on; others, and what can't be
+    a header, are not."""
     body: bytes = b""
     """In base64; 65,536 bytes at most."""
 
@@ -68,11 +66,9 @@ def checked(given: CallersAnswer) -> Answer:
         raise InvalidField("status is 200 to 599", field="status")
     headers = passed_on(given.headers)
     for name, value in headers:
-        if len(value) > MAX_HEADER or not _VALUE.fullmatch(value):
+        if len(value) > MAX_HEADER:
             raise InvalidField(
-                f"the value of {name} is at most {MAX_HEADER:,} characters, and no control "
-                "characters or others beyond Latin-1",
-                field="headers",
+                f"the value of {name} is at most {MAX_HEADER:,} characters", field="headers"
             )
     if len(given.body) > MAX_BODY:
         raise PayloadTooLarge(f"an answer's body is at most {MAX_BODY:,} bytes")
