@@ -75,6 +75,8 @@ class EventView(msgspec.Struct, kw_only=True):
     """How the data breaks its type's schema, where that is only a warning."""
     match_errors: dict[str, str]
     """By webhook id: why its condition could not be evaluated, and so did not match."""
+    request: str | None
+    """The caught request that it was born from."""
     deliveries: dict[str, int]
     """Counts by state."""
 
@@ -127,6 +129,7 @@ def event_view(
         channels=meta.channels,
         schema_error=meta.schema_error,
         match_errors=meta.match_errors or {},
+        request=None if meta.caught is None else ids.encode("req", meta.caught.request_id),
         deliveries={state.name.lower(): count for state, count in counts.items()},
     )
 
