@@ -64,9 +64,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     schema_error: str | None = None
     """How the data breaks its type's schema, where that is only a warning."""
     match_errors: dict[str, str] = {}
+    """By webhook id: why its condition could not be evaluated, and so did not match."""
     request: str | None = None
     """The caught request that it was born from."""
-    """By webhook id: why its condition could not be evaluated, and so did not match."""
     deliveries: dict[str, int] = {}
     """How many deliveries are in each state."""
 
