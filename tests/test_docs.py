@@ -24,6 +24,7 @@ from hookferry.catch.definition import SourceDefinition
 from hookferry.client import Client
 from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.event import EventState
+from hookferry.domain.request import Verdict as Caught
 from hookferry.domain.source import Respond
 from hookferry.domain.webhook import Mode, WebhookState
 from hookferry.engine.definition import WebhookDefinition
@@ -308,6 +309,7 @@ def _first_cells(page: str) -> set[str]:
         ("webhooks.md", set(PROFILES)),
         ("sources.md", set(SourceDefinition.__struct_fields__)),
         ("sources.md", set(Respond.__struct_fields__)),
+        ("inspector.md", {verdict.label for verdict in Caught}),
         ("conditions.md", set(OPERATORS)),
         ("event_types.md", set(EventTypeSettings.__struct_fields__)),
         ("event_types.md", set(MODES)),
