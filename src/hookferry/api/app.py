@@ -48,7 +48,8 @@ from hookferry.api.resources.request_exports import request_export_router
 from hookferry.api.resources.request_streams import caught_router, stream_router
 from hookferry.api.resources.requests import request_router
 from hookferry.api.resources.shared import shared_router
-from hookferry.api.resources.sources import preset_router, source_router
+from hookferry.api.resources.source_presets import preset_router
+from hookferry.api.resources.sources import source_router
 from hookferry.api.resources.webhooks import webhook_router
 from hookferry.api.services import Services
 

@@ -32,8 +32,6 @@ from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import RateLimit
 from hookferry.engine.masking import MASK
 from hookferry.errors import InvalidField
-from hookferry.wire.inbound.definition import signs_url
-from hookferry.wire.inbound.presets import PRESETS, Evidence, Preset
 
 
 class SourceSecretView(msgspec.Struct, kw_only=True):
@@ -149,32 +147,6 @@ class ShareView(msgspec.Struct, kw_only=True):
     """Only in the answer that made it."""
 
 
-class PresetView(msgspec.Struct, kw_only=True):
-    """A preset: how one provider signs, greets and numbers its requests."""
-
-    name: str
-    title: str
-    evidence: Evidence
-    """``V``: a published vector verifies. ``S``: its documentation or source was read. ``M``: from
-    memory."""
-    verified: bool
-    """False for evidence ``M``: compare with the provider's documentation before you rely on it."""
-    secret: str
-    """What the provider calls the secret or key that the source is given; empty for none."""
-    needs: tuple[str, ...]
-    """Fields that ``verify`` has to have beside the preset's name, such as ``webhook_id``."""
-    needs_public_url: bool
-    """It signs the address, so ``public_url`` has to be the one that the provider was given, where
-    that is not the source's ``url``."""
-    scheme: dict[str, Any]
-    handshakes: tuple[str, ...]
-    deduplicate: dict[str, Any]
-    event_type: str | dict[str, Any]
-    deadline: float | None
-    """Seconds that the provider waits for an answer, where it says so."""
-    notes: str
-
-
 def source_view(source: Source, tenant: Tenant, sources: Sources, now_ms: int) -> SourceView:
     """Show a source; former addresses and secrets that have ended by ``now_ms`` are left out."""
     verify = source.verify
@@ -231,25 +203,6 @@ def _in_force(source: Source, limits: SourceLimits) -> InForce | None:
         return in_force(source, limits)
     except InvalidField:
         return None  # it can still be seen, changed and deleted
-
-
-def preset_view(preset: Preset) -> PresetView:
-    """Show a preset."""
-    return PresetView(
-        name=preset.name,
-        title=preset.title,
-        evidence=preset.evidence,
-        verified=not preset.unverified,
-        secret=preset.secret,
-        needs=preset.needs,
-        needs_public_url=signs_url(preset.scheme),
-        scheme=preset.scheme,
-        handshakes=preset.handshakes,
-        deduplicate=preset.deduplicate,
-        event_type=preset.event_type,
-        deadline=preset.deadline,
-        notes=preset.notes,
-    )
 
 
 def share_view(share: Share, token: str | None = None) -> ShareView:
@@ -414,13 +367,3 @@ def source_router(s: Services) -> Router:
         remove_share,
     ]
     return Router("/sources", route_handlers=handlers, tags=["sources"])
-
-
-def preset_router() -> Router:
-    """Return the address ``/source_presets``."""
-
-    @get("/", summary="List the providers whose requests a source can verify by name")
-    async def list_presets() -> Page[PresetView]:
-        return Page([preset_view(PRESETS[name]) for name in sorted(PRESETS)], None)
-
-    return Router("/source_presets", route_handlers=[list_presets], tags=["sources"])
