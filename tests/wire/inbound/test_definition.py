@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from hookferry.wire.inbound.definition import (
     compile_verification,
     signs_url,
 )
-from hookferry.wire.inbound.keys import PUBLIC_ALGORITHMS, SECRET_ALGORITHMS
+from hookferry.wire.inbound.keys import PUBLIC_ALGORITHMS, SECRET_ALGORITHMS, Mac
 from hookferry.wire.verification import Reason, VerificationFailed
 
 from .samples import BODY, NOW, TEXT, b64, flipped, mac, request, with_header
@@ -189,8 +190,37 @@ def test_a_request_may_list_several_signatures_but_not_many() -> None:
     wrong = f"v1={'0' * 64}"
     verifier = compile_verification(scheme, [TEXT])
     verifier.verify(request({"X-Signature": ",".join([wrong] * 31 + [right])}), NOW, {})
-    with pytest.raises(VerificationFailed, match="more than 32"):
-        verifier.verify(request({"X-Signature": ",".join([wrong] * 32 + [right])}), NOW, {})
+    for other in (wrong, "t=1", ""):
+        with pytest.raises(VerificationFailed, match="more than 32"):
+            verifier.verify(request({"X-Signature": ",".join([other] * 32 + [right])}), NOW, {})
+
+
+def test_the_body_is_hashed_once_however_many_signatures_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hashed: list[bytes] = []
+    digest = Mac.digest
+
+    def counted(key: Mac, content: bytes) -> bytes:
+        hashed.append(content)
+        return digest(key, content)
+
+    monkeypatch.setattr(Mac, "digest", counted)
+    verifier = compile_verification({**WHOLE, "entries": {"name": "v1"}}, [TEXT])
+    with pytest.raises(VerificationFailed):
+        verifier.verify(request({"X-Signature": ",".join([f"v1={'0' * 64}"] * 32)}), NOW, {})
+    assert hashed == [BODY]
+
+
+def test_a_public_key_is_tried_on_a_few_signatures_only() -> None:
+    private = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    scheme = {**WHOLE, "algorithm": "ed25519", "key": "hex", "entries": {"name": "v1"}}
+    verifier = compile_verification(scheme, [private.public_key().public_bytes_raw().hex()])
+    right, wrong = f"v1={private.sign(BODY).hex()}", f"v1={'0' * 128}"
+    verifier.verify(request({"X-Signature": ",".join([wrong] * 7 + [right])}), NOW, {})
+    with pytest.raises(VerificationFailed) as refused:
+        verifier.verify(request({"X-Signature": ",".join([wrong] * 8 + [right])}), NOW, {})
+    assert refused.value.reason is Reason.MISMATCH
 
 
 @pytest.mark.parametrize("encoding", ["base64", "base64url", "hex"])
