@@ -20,9 +20,9 @@ from rendered import event
 from hookferry.domain.request import Caught
 from hookferry.wire import bodies
 from hookferry.wire.bodies import MAX_GROWTH, as_data, codings, data_of, form_of, read, unparseable
-from hookferry.wire.bodies.form_fields import MAX_FIELDS
+from hookferry.wire.bodies.form_fields import MAX_FIELDS, MAX_FORM
 from hookferry.wire.bodies.media_types import MAX_CONTENT_TYPE
-from hookferry.wire.bodies.multipart_fields import MAX_PARTS, MAX_VALUE
+from hookferry.wire.bodies.multipart_fields import MAX_PART_HEADER, MAX_PARTS, MAX_VALUE
 from hookferry.wire.bodies.xml_elements import MAX_BYTES, MAX_DEPTH, MAX_NODES
 
 JSON = b"application/json"
@@ -145,6 +145,12 @@ def test_a_form_has_a_bounded_number_of_fields() -> None:
     assert said(FORM, b"&".join([b"a"] * (MAX_FIELDS + 1)))[0] == "text"
 
 
+def test_a_form_has_a_bounded_length() -> None:
+    assert form_of(FORM, b"a" * MAX_FORM) == "form"
+    assert form_of(FORM, b"a" * (MAX_FORM + 1)) == "text"
+    assert "1,024 KB" in (unparseable(FORM, b"a" * (MAX_FORM + 1)) or "")
+
+
 # --------------------------------------------------------------------------- multipart
 
 
@@ -187,6 +193,7 @@ def test_a_field_that_is_long_or_no_text_is_described_like_a_file(content: bytes
         (b"multipart/form-data", parts((b'; name="a"', b"1"))),
         (b"multipart/form-data; boundary=" + b"x" * 71, b"--" + b"x" * 71 + b"--"),
         (PARTS, parts(*[(b"; name=a", b"")] * (MAX_PARTS + 1))),
+        (PARTS, parts((b"; name=a; b=" + b"c" * MAX_PART_HEADER, b""))),
         (PARTS, b"--xyz\r\nContent-Disposition: attachment; name=a\r\n\r\n1\r\n--xyz--"),
         (PARTS, b'{"a":1}'),
     ],
@@ -443,8 +450,8 @@ def test_the_page_has_each_form_and_each_limit() -> None:
         *("json", "form", "multipart", "xml", "text", "binary", "empty")
     }
     for limit in (
-        f"up to {MAX_FIELDS:,} fields",
-        f"up to {MAX_PARTS:,} parts",
+        f"up to {MAX_FIELDS:,} fields and {MAX_FORM >> 20} MB",
+        f"up to {MAX_PARTS:,} parts whose header lines have up to {MAX_PART_HEADER:,} bytes",
         f"up to {MAX_BYTES >> 20} MB, {MAX_DEPTH} levels, {MAX_NODES:,} elements and attributes",
         f"longer than {MAX_VALUE >> 10} KB",
         f"up to {codings.MAX_DECODED >> 20} MB, at most {codings.MAX_RATIO} bytes for each",

@@ -20,7 +20,7 @@ import msgspec
 
 from hookferry.domain.event import Event, EventMeta
 from hookferry.wire.bodies import codings
-from hookferry.wire.bodies.form_fields import MAX_FIELDS, read_form
+from hookferry.wire.bodies.form_fields import MAX_FIELDS, MAX_FORM, read_form
 from hookferry.wire.bodies.json_bodies import json_fault, opens_as_json
 from hookferry.wire.bodies.media_types import (
     FORM,
@@ -57,7 +57,7 @@ _READERS: dict[str, Callable[[bytes, MediaType], bytes | None]] = {
 }
 _PROMISES = {
     JSON: "JSON in UTF-8",
-    FORM: f"a form in UTF-8 of {MAX_FIELDS:,} fields at most",
+    FORM: f"a form in UTF-8 of {MAX_FIELDS:,} fields and {MAX_FORM // 1024:,} KB at most",
     MULTIPART: f"a multipart form (RFC 7578) of {MAX_PARTS:,} parts at most that is whole",
     XML: f"XML of {MAX_BYTES // 1024:,} KB and {MAX_NODES:,} elements and attributes at most, "
     "without a document type declaration",

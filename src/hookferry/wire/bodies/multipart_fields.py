@@ -19,6 +19,8 @@ from hookferry.wire.bodies.form_fields import gathered
 from hookferry.wire.bodies.media_types import MediaType
 
 MAX_PARTS = 1_000
+MAX_PART_HEADER = 1_024
+"""Bytes of a part's header line."""
 MAX_VALUE = 64 * 1024
 """Bytes of a field's value; what is longer, or not UTF-8, is described like a file."""
 MAX_BOUNDARY = 70
@@ -44,7 +46,11 @@ def read_multipart(body: bytes, media: MediaType) -> bytes | None:
     segment: MultipartSegment | None = None
     content = b""
     try:
-        parser = PushMultipartParser(boundary.encode("latin-1"), max_segment_count=MAX_PARTS)
+        parser = PushMultipartParser(
+            boundary.encode("latin-1"),
+            max_header_size=MAX_PART_HEADER,
+            max_segment_count=MAX_PARTS,
+        )
         with parser:
             for part in parser.parse(body):
                 if isinstance(part, MultipartSegment):
