@@ -304,6 +304,14 @@ async def test_a_bin_inspects_only_and_keeps_the_newest(house: House) -> None:
     assert await house.events() == []
 
 
+async def test_a_source_keeps_its_newest_requests_and_all_of_their_events(house: House) -> None:
+    caller = await source(house, keep=2)
+    for number in range(4):
+        await caller.send(b"%d" % number)
+    assert [request.body for request in await caller.kept()] == [b"2", b"3"]
+    assert len(await house.events()) == 4
+
+
 # --------------------------------------------------------------------------- answers
 
 

@@ -315,6 +315,7 @@ class Pipeline:
                 waits=gate.waits,
                 stored=None if wait is None else wait.stored,
                 trace=trace,
+                ring=gate.ring,
             )
         except HookferryError:
             if wait is not None:

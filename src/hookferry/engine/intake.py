@@ -39,7 +39,7 @@ from hookferry.errors import (
 from hookferry.ids import IdSource, encode
 from hookferry.match.facts import Facts
 from hookferry.match.patterns import check_event_type
-from hookferry.store.ports import Acceptance, DedupeKey
+from hookferry.store.ports import Acceptance, DedupeKey, Ring
 from hookferry.telemetry import Metrics
 from hookferry.tracing import AcceptSpan, TraceContext, Tracing
 from hookferry.wire.bodies import data_of
@@ -107,6 +107,7 @@ class _Entry:
         "_intake",
         "_plan",
         "_request",
+        "_ring",
         "_room",
         "_size",
         "_stored",
@@ -133,12 +134,14 @@ class _Entry:
         span: AcceptSpan | None,
         request: CaughtRequest | None = None,
         stored: Callable[[], None] | None = None,
+        ring: Ring | None = None,
     ) -> None:
         self._intake = intake
         self._stored = stored
         self._waits = waits
         self._request = request
         """The caught request that this event is born from; stored with it."""
+        self._ring = ring
         self._disabled: int | None = None
         """The webhook that this very event says is disabled: the directory may not know yet."""
         self._gone = False
@@ -222,7 +225,7 @@ class _Entry:
                 kept = _First(event.id, len(deliveries), waiting.asked, waiting.before, request_id)
             answer = _encoder.encode(kept)
             dedupe = tuple(msgspec.structs.replace(key, answer=answer) for key in dedupe)
-        return Acceptance(event, deliveries, dedupe, request)
+        return Acceptance(event, deliveries, dedupe, request, self._ring)
 
     def committed(self, acceptance: Acceptance) -> None:
         intake = self._intake
@@ -471,6 +474,7 @@ class Intake:
         waits: bool,
         stored: Callable[[], None] | None = None,
         trace: TraceContext | None = None,
+        ring: Ring | None = None,
     ) -> None:
         """Queue a caught request and the event that it becomes for the next commit.
 
@@ -488,6 +492,7 @@ class Intake:
             waits: its caller waits for synchronous webhooks.
             stored: called after the commit, where ``done`` is called only later.
             trace: the caller's trace, passed on with each attempt.
+            ring: trimmed after the request is in.
 
         Raises:
             Draining, Overloaded: it can't be taken now.
@@ -502,7 +507,7 @@ class Intake:
                 meta, traceparent=trace.traceparent, tracestate=trace.tracestate
             )
         entry = _Entry(
-            self, tenant, type, request.body, meta, dedupe, done, waits, span, request, stored
+            self, tenant, type, request.body, meta, dedupe, done, waits, span, request, stored, ring
         )
         self.waiting += 1
         self.waiting_bytes += len(request.body)
