@@ -14,7 +14,7 @@ from hookferry.domain.webhook import RateLimit
 from hookferry.store.ports import Batch, Committed, Ring
 
 from .caught import GITHUB, Source, converse, github
-from .kit import House, running_house
+from .kit import House, running_house, until
 
 
 async def test_fifty_at_once_of_the_same_delivery_are_one_event(hot_house: House) -> None:
@@ -128,6 +128,18 @@ async def test_a_caller_s_own_word_about_its_address_is_not_believed(hot_house: 
     assert (request.verdict, request.client) == (Verdict.REJECTED, "127.0.0.1")
 
 
+async def test_a_sender_hears_nothing_before_the_commit(hot_house: House) -> None:
+    source = await Source.make(hot_house)
+    release = hot_house.hold_commits()
+    sending = asyncio.create_task(converse(hot_house.port, source.message()))
+    await until(lambda: hot_house.engine.intake.waiting == 1)
+    done, _ = await asyncio.wait({sending}, timeout=0.3)
+    assert not done
+    release.set()
+    [answer] = await sending
+    assert answer.status == 204
+
+
 async def test_a_full_intake_asks_the_sender_to_come_back_and_claims_no_key(
     hot_house: House,
 ) -> None:
@@ -152,8 +164,7 @@ async def test_while_it_drains_what_began_is_answered_and_what_is_new_is_not_tak
     reader, writer = await asyncio.open_connection("127.0.0.1", hot_house.port)
     writer.write(source.head(length=1))
     await hot_house.reading("BODY")
-    while hot_house.engine.intake.waiting == 0:  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
+    await until(lambda: hot_house.engine.intake.waiting == 1)
     draining = asyncio.create_task(hot_house.engine.drain())
     await asyncio.sleep(0)
     writer.write(b"2")

@@ -20,7 +20,7 @@ from hookferry.store.ports import DeliveryFilter
 from hookferry.store.sqlite.store import SqliteStore
 
 ONCE = {"schedule": []}
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something that should have happened long ago is taken for lost."""
 
 SETTINGS = {
@@ -52,6 +52,12 @@ class Calls:
         assert answer.status_code == 201, answer.text
         made: str = answer.json()["id"]
         return made
+
+    async def source(self, name: str, **fields: Any) -> str:
+        """Make a source; return its URL."""
+        answer = await self.client.post("/api/v1/sources", json={"name": name, **fields})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["url"])
 
     async def publish(self, name: str, data: object = 1) -> str:
         answer = await self.client.post("/api/v1/events", json={"type": f"to.{name}", "data": data})
@@ -136,6 +142,17 @@ class Process:
             code = await self._process.wait()
             await self._reading
         return code
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def memory_mb(self, *, peak: bool = False) -> float:
+        """Its resident memory now, or the most that it ever was."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        name = "VmHWM:" if peak else "VmRSS:"
+        [line] = [line for line in status.splitlines() if line.startswith(name)]
+        return int(line.split()[1]) / 1024
 
     def terminate(self) -> None:
         self._process.terminate()
