@@ -12,6 +12,7 @@ import pytest
 from hookferry.wire.inbound.definition import compile_verification
 from hookferry.wire.inbound.http_signatures import signature_base
 from hookferry.wire.inbound.keys import parse_key
+from hookferry.wire.inbound.presets import PRESETS
 from hookferry.wire.inbound.received import Received
 from hookferry.wire.inbound.structured_fields import InnerList, Item, parse_dictionary
 from hookferry.wire.verification import Reason, VerificationFailed
@@ -34,6 +35,11 @@ def received(vector: dict[str, Any]) -> Received:
     # A request has one Host, and some vectors sign theirs.
     own = [pair for pair in made.headers if pair != (b"host", b"hooks.example.com")]
     return msgspec.structs.replace(made, headers=own)
+
+
+def test_every_preset_that_says_so_has_a_published_vector() -> None:
+    said = {preset.name for preset in PRESETS.values() if preset.evidence == "V"}
+    assert said <= {vector["scheme"].get("preset") for vector in WHOLE}
 
 
 @pytest.mark.parametrize("vector", WHOLE, ids=named)

@@ -294,7 +294,7 @@ PROVIDERS: dict[str, dict[str, Any]] = {
         "secret": "the endpoint's signing secret, `whsec_` included",
         "deduplicate": {"json_path": "id"},
         "event_type": {"path": "data.type", "prefix": "stripe."},
-        "notes": "The vector is a third party's.",
+        "notes": "The vector is a third party's, not Stripe's own.",
     },
     "superoffice": {
         "title": "SuperOffice",
