@@ -29,7 +29,7 @@ lint: setup
 test: lint
 	$(BIN)/pytest -n auto
 
-# ROWS=cpu,latency,bad,pending,growth picks rows, QUICK=1 shortens them (under 2 minutes in all).
+# ROWS=cpu,catch picks rows (bench/README.md), QUICK=1 shortens them (under 2 minutes in all).
 bench: setup
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS))
 

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from demo import profiles
+from demo.catching import Catching
 from demo.checks import Failed, expect
 from demo.server import Server
 from hookferry.client import ApiError, Client, Delivery, Published, Retry, Unreachable, Vetoed
@@ -26,7 +27,7 @@ from hookferry.testing import Receiver
 
 SLOW_SECONDS = 1.5
 BACKLOG = 20
-CHARACTERS = ("flaky", "slow", "stranger", "stock")
+CHARACTERS = ("flaky", "slow", "stranger", "stock", "builds")
 NAME_WIDTH = 31
 
 console = Console(highlight=False)
@@ -87,6 +88,11 @@ class Scene:
             self.play("paused waits, resumed flows", self.paused)
             self.play("delivered by hand once more", self.resend)
             self.play("a metadata address is refused", self.refused)
+            catching = Catching(self.client, self.at["builds"])
+            self.play("a push of GitHub's: caught", catching.caught)
+            self.play("the same again: a duplicate", catching.repeated)
+            self.play("forged: quarantined", catching.forged)
+            self.play("replayed from the inspector", catching.replayed)
             self.play(f"kill -9 with {BACKLOG} events owed", self.killed)
         return self.failures
 

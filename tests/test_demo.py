@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -27,12 +29,37 @@ def test_the_scene_holds_from_beginning_to_end() -> None:
     assert "every line was observed by a receiver" in done.stdout
 
 
-def test_a_step_that_does_not_hold_ends_the_scene_with_a_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "held", "broken", "failed", "seen", "never"),
+    [
+        (
+            "scene.py",
+            'mode="sync_critical"',
+            'mode="async"',
+            "before an order: vetoed",
+            "the publish went through",
+            "before an order: agreed",
+        ),
+        (
+            "catching.py",
+            'verify={"preset": "github", "secret": SECRET}',
+            'deduplicate={"header": "X-GitHub-Delivery"}, event_type="github.push"',
+            "forged: quarantined",
+            "answered 204 b'' instead of 401",
+            "replayed from the inspector",
+        ),
+    ],
+    ids=["a receiver that is not asked", "a source that does not verify"],
+)
+def test_a_step_that_does_not_hold_ends_the_scene_with_a_failure(
+    tmp_path: Path, module: str, held: str, broken: str, failed: str, seen: str, never: str
+) -> None:
     shutil.copytree(ROOT / "demo", tmp_path / "demo")
-    scene = tmp_path / "demo" / "scene.py"
-    scene.write_text(scene.read_text().replace('mode="sync_critical"', 'mode="async"'))
+    part = tmp_path / "demo" / module
+    assert held in part.read_text()
+    part.write_text(part.read_text().replace(held, broken))
     done = play(tmp_path)
     assert done.returncode == 1
-    assert "FAILED before an order: vetoed" in done.stdout
-    assert "the publish went through" in done.stdout
-    assert "before an order: agreed" not in done.stdout
+    assert f"FAILED {failed}" in done.stdout
+    assert seen in done.stdout
+    assert never not in done.stdout
