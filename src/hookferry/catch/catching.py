@@ -38,6 +38,7 @@ class Catching:
 
     Attributes:
         reception: finds the gate of an address.
+        outgoing: what it calls out for.
         pipeline: takes requests.
         listeners: programs that answer for sources.
         inspector: finds requests.
@@ -62,14 +63,14 @@ class Catching:
         self._watchers: list[Callable[[int], None]] = []
         self.listeners = Listeners()
         self.reception = Reception(engine.directory, unseal, engine.clock, limits)
-        outgoing = Outgoing(transport, engine.directory, sources, engine.clock)
+        self.outgoing = Outgoing(transport, engine.directory, sources, engine.clock)
         self.pipeline = Pipeline(
             directory=engine.directory,
             intake=engine.intake,
             waiting=Waiting(store, engine.actions, self.listeners),
-            keys=outgoing,
-            confirming=outgoing,
-            adopting=outgoing,
+            keys=self.outgoing,
+            confirming=self.outgoing,
+            adopting=self.outgoing,
             caught=self._caught,
             clock=engine.clock,
             ids=engine.ids,
@@ -79,7 +80,7 @@ class Catching:
         self.inspector = Inspector(store)
         self.streams = Streams(store)
         self.on_caught(self.streams.caught)
-        again = Again(self.reception, self.pipeline, outgoing, engine.intake, engine.clock)
+        again = Again(self.reception, self.pipeline, self.outgoing, engine.intake, engine.clock)
         self.replays = Replays(engine.directory, again, transport, check)
         self.origin = origin
 

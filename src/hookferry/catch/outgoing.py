@@ -29,7 +29,8 @@ TIMEOUT_SECONDS = 5.0
 MAX_CALLS = 8
 """Calls at once."""
 MAX_WAITING = 64
-"""Calls that wait for their turn; beyond, a request is quarantined until it is verified again."""
+"""Calls that wait for their turn, and requests that wait for one call; beyond, a request is
+quarantined until it is verified again."""
 MAX_KEYS = 100
 """Certificates remembered; providers have a handful each."""
 KEY_SECONDS = 24 * 3600.0
@@ -74,11 +75,12 @@ class Outgoing:
         fetched again; an address that failed is left alone for a minute.
         """
         waiting = self._asked.get(url)
-        if waiting is not None:
+        if waiting is not None and len(waiting) < MAX_WAITING:
             waiting.append(then)
             return
         failed = url in self._until and url not in self._keys
-        if (failed and self._clock.monotonic() < self._until[url]) or self._busy():
+        resting = failed and self._clock.monotonic() < self._until[url]
+        if waiting is not None or resting or self._busy():
             asyncio.get_running_loop().call_soon(then, False)
             return
         self._asked[url] = [then]

@@ -212,29 +212,20 @@ class Pipeline:
         if greeting.confirm is not None and gate.source.verify is not None:
             # Where anybody's requests are taken, anybody could have any address called.
             self._confirming.confirm(gate.source.id, greeting.confirm)
-        refused = greeting.reason is not None
-        self._keep(
+        self._keep_unproven(
             gate,
             arrival,
-            Verdict.REJECTED if refused else Verdict.HANDSHAKE,
+            Verdict.HANDSHAKE if greeting.reason is None else Verdict.REJECTED,
             Answer(greeting.status, greeting.headers, greeting.body),
-            reason=greeting.reason or greeting.name,
-            detail=greeting.detail,
-            ring=gate.unproven_ring,
+            greeting.reason or greeting.name,
+            greeting.detail,
         )
 
     def _wrong_method(self, gate: Gate, arrival: Arrival) -> None:
         """Refuse a request that came by a greeting's method and is none."""
         error = gate.wrong_method()
-        self._keep(
-            gate,
-            arrival,
-            Verdict.REJECTED,
-            Answer(405, (("allow", str(error.extra["allow"])),)),
-            reason=error.code,
-            detail=error.detail,
-            ring=gate.unproven_ring,
-        )
+        answer = Answer(405, (("allow", str(error.extra["allow"])),))
+        self._keep_unproven(gate, arrival, Verdict.REJECTED, answer, error.code, error.detail)
 
     # ------------------------------------------------------------------ genuine requests
 
@@ -413,18 +404,25 @@ class Pipeline:
     def _quarantine(self, gate: Gate, arrival: Arrival, reason: str, detail: str) -> None:
         status = gate.refuse_status
         answer = Answer(status, _CHALLENGE if status == REFUSE_STATUS else ())
-        if gate.source.draft or gate.keeps_unproven(self._clock.monotonic()):
-            self._keep(
-                gate,
-                arrival,
-                Verdict.QUARANTINED,
-                answer,
-                reason=reason,
-                detail=detail,
-                ring=gate.unproven_ring,
-            )
-        else:
-            self._count(gate, arrival, Verdict.QUARANTINED, reason, answer)
+        self._keep_unproven(gate, arrival, Verdict.QUARANTINED, answer, reason, detail)
+
+    def _keep_unproven(
+        self,
+        gate: Gate,
+        arrival: Arrival,
+        verdict: Verdict,
+        answer: Answer,
+        reason: str,
+        detail: str | None,
+    ) -> None:
+        """Keep a request that anybody may have sent; beyond their rate they are only counted."""
+        if gate.keeps_unproven(self._clock.monotonic()):
+            ring = gate.unproven_ring
+            self._keep(gate, arrival, verdict, answer, reason=reason, detail=detail, ring=ring)
+            return
+        self._metrics.caught(gate.label, verdict.label, reason)
+        answer = self._with_cors(gate, arrival, answer)
+        arrival.told(Outcome(answer=answer, verdict=verdict, reason=reason))
 
     def refused(self, gate: Gate, arrival: Arrival, reason: str, detail: str, status: int) -> None:
         """Keep a request that was refused before its body was there, if there is room for it."""
@@ -490,12 +488,6 @@ class Pipeline:
             self._intake.keep(Acceptance(None, request=request, ring=ring or gate.ring), done)
         except Unavailable as error:
             done(error)
-
-    def _count(
-        self, gate: Gate, arrival: Arrival, verdict: Verdict, reason: str, answer: Answer
-    ) -> None:
-        self._metrics.caught(gate.label, verdict.label, reason)
-        arrival.told(Outcome(answer=answer, verdict=verdict, reason=reason))
 
     def _with_cors(self, gate: Gate, arrival: Arrival, answer: Answer) -> Answer:
         if gate.cors is None:

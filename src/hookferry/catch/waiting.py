@@ -21,7 +21,7 @@ from hookferry.domain.request import CaughtRequest
 from hookferry.engine import synchronous
 from hookferry.engine.intake import Receipt
 from hookferry.engine.verdicts import CALLER_GONE, CallOutcome
-from hookferry.errors import HookferryError, Unavailable
+from hookferry.errors import HookferryError, Overloaded, Unavailable
 from hookferry.ids import decode, encode
 from hookferry.match.facts import Facts
 from hookferry.store.ports import DeliveryFilter
@@ -32,6 +32,10 @@ REPEAT_SECONDS = 5.0
 """How long a repeat waits for the first to be answered (SEMANTICS section 5)."""
 LISTENER_SECONDS = 10.0
 """How long a caller waits for a listener where its source names no deadline of its own."""
+MAX_WAITS = 1_000
+"""Callers that may wait, in all; each holds its request in memory."""
+MAX_REPEATS = 100
+"""Callers that may wait for what the first of their kind is answered."""
 LISTENER = "listener"
 _PASSED_ON = frozenset(
     ("content-type", "content-language", "content-encoding", "content-disposition", "retry-after")
@@ -226,7 +230,9 @@ class Waiting:
         return gate.waits or self.listeners.answering(gate.source.id)
 
     def begin(self, gate: Gate, arrival: Arrival, request: CaughtRequest, facts: Facts) -> Wait:
-        """Begin to wait, before the request is stored."""
+        """Begin to wait, before the request is stored; raises Overloaded when too many do."""
+        if len(self._open) >= MAX_WAITS:
+            raise Overloaded("too many callers wait for an answer; send again in a moment")
         listening = self.listeners.answering(gate.source.id)
         wait = self._open[request.id] = Wait(self, gate, arrival, request, facts, listening)
         return wait
@@ -275,6 +281,9 @@ class Waiting:
     ) -> None:
         """Find what a repeated request is answered: what the first was, once that is known."""
         running = self._open.get(first_id)
+        if running is not None and len(running.repeats) >= MAX_REPEATS:
+            then(_RUNNING)
+            return
         if running is None:
             self._spawn(self._recall(gate, first_id, event_id, then))
             return
