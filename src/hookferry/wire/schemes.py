@@ -182,7 +182,8 @@ def verify(
 
     Raises:
         VerificationFailed: the request is not genuine; ``reason`` (``hookferry.Reason``) says why.
-        InvalidField: there is no such scheme, or ``secret`` is not one of its secrets.
+        InvalidField, UnknownField: there is no such scheme, or ``secret`` is not one of its
+            secrets.
         KeyNeeded: ``keys`` lacks the certificate at its ``url``.
     """
     secrets = _secrets(secret)
@@ -222,7 +223,8 @@ def explain(
     For who knows the secret, never for the caller. Parameters as of ``verify``.
 
     Raises:
-        InvalidField: there is no such scheme, or ``secret`` is not one of its secrets.
+        InvalidField, UnknownField: there is no such scheme, or ``secret`` is not one of its
+            secrets.
         KeyNeeded: ``keys`` lacks the certificate at its ``url``.
     """
     request = _received(headers, _bytes(body), method, url)

@@ -19,7 +19,8 @@ from hookferry.wire.inbound.jwt import JwtScheme, JwtVerifier
 from hookferry.wire.inbound.paypal import PaypalScheme, PaypalVerifier
 from hookferry.wire.inbound.presets import preset_named
 from hookferry.wire.inbound.received import Verifier
-from hookferry.wire.inbound.signature import EntryList, SignatureScheme, SignatureVerifier
+from hookferry.wire.inbound.signature import SignatureVerifier
+from hookferry.wire.inbound.signature_scheme import EntryList, SignatureScheme
 from hookferry.wire.inbound.sns import SnsScheme, SnsVerifier
 from hookferry.wire.inbound.standard import StandardScheme, StandardVerifier
 from hookferry.wire.inbound.tokens import BasicScheme, BearerScheme, TokenScheme, TokenVerifier

@@ -20,7 +20,7 @@ from hookferry.wire.inbound.checking import Checking, mismatch, no_secret
 from hookferry.wire.inbound.keys import PUBLIC_FORMS, SECRET_FORMS, parse_key
 from hookferry.wire.inbound.reading import MAX_FORM_FIELDS, one_header, split_url
 from hookferry.wire.inbound.received import Received, Trial
-from hookferry.wire.inbound.signature import DEFAULT_TOLERANCE_S, tolerance_of
+from hookferry.wire.inbound.signature_scheme import DEFAULT_TOLERANCE_S, tolerance_of
 from hookferry.wire.inbound.structured_fields import (
     InnerList,
     Item,

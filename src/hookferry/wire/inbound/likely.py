@@ -19,9 +19,10 @@ from hookferry.wire.inbound.keys import SECRET_ALGORITHMS, SECRET_FORMS
 from hookferry.wire.inbound.moments import UNITS
 from hookferry.wire.inbound.reading import url_variants
 from hookferry.wire.inbound.received import Received
+from hookferry.wire.inbound.signature_scheme import SignatureScheme
 from hookferry.wire.verification import Reason
 
-MAX_BODY = 1_000_000
+MAX_BODY = 131_072
 """Bytes of a body that is looked at; re-writing a larger one costs too much."""
 MAX_HEADERS = 64
 """Headers looked at for a signature."""
@@ -34,7 +35,7 @@ Would = Callable[[Received, Sequence[str], Mapping[str, Any]], bool]
 
 
 def likely_cause(
-    request: Received, reason: Reason, scheme: Any, secrets: Sequence[str], would: Would
+    request: Received, reason: Reason, scheme: SignatureScheme, secrets: Sequence[str], would: Would
 ) -> str:
     """Return what is probably wrong, as a sentence; empty when no usual mistake explains it.
 
@@ -142,7 +143,7 @@ def _urls(request: Received) -> Iterator[tuple[str, Received]]:
 
 
 def _secrets(
-    scheme: Any, secrets: Sequence[str]
+    scheme: SignatureScheme, secrets: Sequence[str]
 ) -> Iterator[tuple[str, tuple[Sequence[str], dict[str, Any]]]]:
     """Yield secrets as they may have been meant."""
     trimmed = [secret.strip() for secret in secrets]
@@ -164,7 +165,7 @@ def _secrets(
         yield "the secret were given without what stands before '_'", (bare, {})
 
 
-def _signatures(request: Received, scheme: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def _signatures(request: Received, scheme: SignatureScheme) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the scheme with any header as its signature, read as that header looks."""
     for name, value in request.headers[:MAX_HEADERS]:
         text = value.strip(b" \t")

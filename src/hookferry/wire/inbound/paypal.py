@@ -19,7 +19,7 @@ from hookferry.wire.inbound.encodings import decode_base64
 from hookferry.wire.inbound.moments import parse_moment
 from hookferry.wire.inbound.reading import one_header
 from hookferry.wire.inbound.received import Received, Trial
-from hookferry.wire.inbound.signature import tolerance_of
+from hookferry.wire.inbound.signature_scheme import tolerance_of
 from hookferry.wire.verification import Reason, VerificationFailed, Verified, check_age
 
 TOLERANCE_S = 3_600.0

@@ -19,18 +19,19 @@ from hookferry.wire.inbound.checking import (
     no_secret,
 )
 from hookferry.wire.inbound.encodings import DECODERS, ENCODINGS
-from hookferry.wire.inbound.keys import (
-    PUBLIC_ALGORITHMS,
-    PUBLIC_FORMS,
-    SECRET_ALGORITHMS,
-    SECRET_FORMS,
-    Mac,
-    parse_key,
-)
+from hookferry.wire.inbound.keys import Mac, parse_key
 from hookferry.wire.inbound.likely import likely_cause
 from hookferry.wire.inbound.moments import UNITS, parse_moment
 from hookferry.wire.inbound.reading import Reading, url_variants
 from hookferry.wire.inbound.received import Received, Trial
+from hookferry.wire.inbound.signature_scheme import (
+    DEFAULT_TOLERANCE_S,
+    EntryList,
+    SignatureScheme,
+    check_choice,
+    key_form,
+    tolerance_of,
+)
 from hookferry.wire.inbound.template import (
     COVER_BODY,
     Read,
@@ -40,49 +41,8 @@ from hookferry.wire.inbound.template import (
 )
 from hookferry.wire.verification import Reason, VerificationFailed, Verified, check_age
 
-DEFAULT_TOLERANCE_S = 300.0
-MAX_TOLERANCE_S = 604_800.0
 MAX_PLACES = 16
 """Places that one scheme looks for signatures in."""
-
-
-class EntryList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A signature header that is a list, such as ``t=1700000000,v1=...,v1=...``."""
-
-    name: str
-    """Of the entries that are signatures."""
-    separator: str = ","
-    assign: str = "="
-
-
-class SignatureScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A signature over a template. Places are written as ``template.compile_place`` says."""
-
-    type: str = "signature"
-    algorithm: str = "hmac-sha256"
-    """One of ``SECRET_ALGORITHMS`` or ``PUBLIC_ALGORITHMS``."""
-    key: str | None = None
-    """How secrets are written: ``raw`` (the default), ``hex``, ``base64``, ``whsec``; public keys
-    ``pem`` (the default), ``base64``, ``hex``."""
-    signature: str | list[str]
-    """The place of the signature, or several places, any of which may have a right one."""
-    prefix: str = ""
-    """What stands before each signature, and has to."""
-    entries: EntryList | None = None
-    encoding: str = "hex"
-    signed: str = "{body}"
-    """The template of what is signed."""
-    id: str | None = None
-    """The place of the message's id."""
-    timestamp: str | None = None
-    """The place of the time of signing."""
-    timestamp_unit: str = "s"
-    tolerance: float | msgspec.UnsetType | None = msgspec.UNSET
-    """Seconds the time may be off, either way; null for any. 300 where a time is signed."""
-    body_digest: str | None = None
-    """A signed place with the hex SHA-256 of the body, for bodies that are no form (Twilio)."""
-    any_port: bool = False
-    """Whether the URL is also tried with or without its port."""
 
 
 class _Claim(NamedTuple):
@@ -108,10 +68,10 @@ class SignatureVerifier(Checking):
         self.algorithm = scheme.algorithm
         self._scheme = scheme
         self._secrets = tuple(secrets)
-        form = _key_form(scheme)
+        form = key_form(scheme)
         self._keys = [parse_key(secret, scheme.algorithm, form) for secret in secrets]
         self._size = next((key.size for key in self._keys if isinstance(key, Mac)), None)
-        _choice("encoding", scheme.encoding, ENCODINGS)
+        check_choice("encoding", scheme.encoding, ENCODINGS)
         self._decode: Callable[[bytes], bytes | None] = DECODERS[scheme.encoding]
         self._prefix = scheme.prefix.encode()
         self._places = _signature_places(scheme)
@@ -122,7 +82,7 @@ class SignatureVerifier(Checking):
         self._timestamp = (
             None if scheme.timestamp is None else compile_place(scheme.timestamp, "timestamp")
         )
-        _choice("timestamp_unit", scheme.timestamp_unit, tuple(UNITS))
+        check_choice("timestamp_unit", scheme.timestamp_unit, tuple(UNITS))
         self._unit = scheme.timestamp_unit
         self._tolerance = tolerance_of(
             scheme.tolerance,
@@ -305,50 +265,6 @@ class SignatureVerifier(Checking):
         if kind in ("body", "form"):
             return bool(names & COVER_BODY)
         return kind == "query" and bool(names & {"query", "url", "url_decoded"})
-
-
-def tolerance_of(
-    given: float | msgspec.UnsetType | None, default: float | None, *, timed: bool
-) -> float | None:
-    """Return the tolerance of a definition, in seconds.
-
-    Args:
-        given: as written.
-        default: when it is left out.
-        timed: whether the scheme signs a time.
-
-    Raises:
-        InvalidField: it is out of range, or the scheme signs no time.
-    """
-    if given is msgspec.UNSET:
-        return default
-    if given is None:
-        return None
-    if not timed:
-        raise InvalidField(
-            "tolerance needs a timestamp, and this scheme signs none: repeats are told by their "
-            "duplicate key (deduplicate) instead",
-            field="tolerance",
-        )
-    if not 1 <= given <= MAX_TOLERANCE_S:  # also refuses NaN
-        raise InvalidField(
-            f"tolerance is 1 to {MAX_TOLERANCE_S:,.0f} seconds, or null for any age",
-            field="tolerance",
-        )
-    return float(given)
-
-
-def _choice(field: str, given: str, allowed: Sequence[str]) -> None:
-    if given not in allowed:
-        raise InvalidField(f"{field} is one of {', '.join(allowed)}", field=field)
-
-
-def _key_form(scheme: SignatureScheme) -> str:
-    _choice("algorithm", scheme.algorithm, (*SECRET_ALGORITHMS, *PUBLIC_ALGORITHMS))
-    forms = SECRET_FORMS if scheme.algorithm in SECRET_ALGORITHMS else PUBLIC_FORMS
-    form = forms[0] if scheme.key is None else scheme.key
-    _choice("key", form, forms)
-    return form
 
 
 def _signature_places(scheme: SignatureScheme) -> list[Read]:

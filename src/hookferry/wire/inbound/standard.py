@@ -12,7 +12,7 @@ from hookferry.wire.inbound.checking import Checking, no_secret
 from hookferry.wire.inbound.moments import parse_moment
 from hookferry.wire.inbound.reading import one_header
 from hookferry.wire.inbound.received import Received, Trial
-from hookferry.wire.inbound.signature import tolerance_of
+from hookferry.wire.inbound.signature_scheme import tolerance_of
 from hookferry.wire.inbound.template import header_name
 from hookferry.wire.verification import VerificationFailed, Verified
 
