@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import pty
 import re
@@ -21,7 +22,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.conftest import Serving, environment
+from cli.conftest import Run, Serving, environment
 from cli.listening import PATIENCE, Program, listener, program
 from hookferry.client import Client, Source
 
@@ -192,6 +193,80 @@ async def test_with_concurrency_requests_go_side_by_side_up_to_its_number(
             *((b"%d" % n, False) for n in range(3, 5)),
         }
         assert local.most_at_once == 3
+
+
+# ------------------------------------------------------------------ other ways to begin
+
+
+async def test_from_start_begins_with_the_oldest_and_marks_what_was_forwarded_before(
+    shop: Shop, tmp_path: Path
+) -> None:
+    command = (shop.name, "--json", "--state", str(tmp_path / "state"), "--forward")
+    await shop.post(b"before", "/a?b=c", headers={"X-Own": "1"})
+    async with program() as local:
+        async with listener(*command, local.url, home=tmp_path, environ=shop.environ) as listening:
+            await shop.post(b"while")  # what came before is not its business
+            await local.count(1)
+            await listening.end(signal.SIGTERM)
+            [told] = map(json.loads, listening.out.splitlines())
+            assert (told["verdict"], told["status"], told["redelivery"]) == ("accepted", 204, False)
+            assert told["event_type"] == "webhook.received"
+        async with listener(
+            *command, local.url, "--from-start", "--no-path", home=tmp_path, environ=shop.environ
+        ) as listening:
+            await local.count(3)
+            await listening.end(signal.SIGTERM)
+    assert [(seen.body, seen.again, seen.path) for seen in local.seen] == [
+        (b"while", False, "/"),
+        (b"before", False, "/?b=c"),
+        (b"while", True, "/"),
+    ]
+
+
+async def test_a_second_listener_of_the_same_is_refused(
+    shop: Shop, tmp_path: Path, run: Run
+) -> None:
+    async with (
+        program() as local,
+        listener(shop.name, "--forward", local.url, home=tmp_path, environ=shop.environ),
+    ):
+        environ = shop.environ | {"XDG_STATE_HOME": str(tmp_path)}
+        done = await asyncio.to_thread(run, "listen", shop.name, "--forward", local.url, **environ)
+        assert done.code == 3
+        assert "another 'hookferry listen' forwards" in done.err
+
+
+async def test_a_bin_in_one_command_shows_what_comes(
+    server: Serving, client: Client, tmp_path: Path, run: Run
+) -> None:
+    done = await asyncio.to_thread(run, "bin", "tried", "--no-follow", **server.environ())
+    url = done.out.strip()
+    [made] = client.sources.list(bin=True, name="tried")
+    assert made.url == url
+    async with httpx.AsyncClient(timeout=PATIENCE) as http:
+        await http.put(f"{url}/first?x=1", content=b"\x00")
+        async with listener(
+            "tried", "--since", "1h", home=tmp_path, environ=server.environ()
+        ) as listening:
+            await listening.said("PUT    /first?x=1  inspected")
+            await http.post(url)
+            await listening.said("POST   /  inspected")
+            assert await listening.end(signal.SIGINT) == 130
+    assert listening.err.splitlines()[-1] == "2 shown"
+    assert os.listdir(tmp_path) == []  # nothing was forwarded, so there is nothing to remember
+
+
+def test_what_is_not_there_or_answers_by_itself_is_said(
+    run: Run, server: Serving, client: Client
+) -> None:
+    made = client.sources.create_bin()
+    for arguments, code, said in (
+        (("nothing",), 1, "there is no source called 'nothing'"),
+        ((made.name, "--forward", "1", "--answer"), 2, "a bin answers by itself"),
+    ):
+        done = run("listen", *arguments, **server.environ())
+        assert done.code == code
+        assert said in done.err
 
 
 # ------------------------------------------------------------------ on a terminal

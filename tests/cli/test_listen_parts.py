@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from hookferry import ids
-from hookferry.cli.listen import id_at
+from hookferry.cli.listen import id_at, listen
 from hookferry.cli.listening.details import details
-from hookferry.cli.listening.forwarding import Forwarded, forward_url
+from hookferry.cli.listening.forwarding import Forwarded, Forwarder, forward_url
 from hookferry.cli.listening.keys import KeyReader
 from hookferry.cli.listening.relay import Entry
 from hookferry.cli.listening.view import ROWS, Screen, line_of
-from hookferry.cli.terminal import CommandError
+from hookferry.cli.terminal import CommandError, Exit
 from hookferry.client import UnexpectedAnswer, listening
 from hookferry.client.listening import EventReader, StreamedRequest
-from hookferry.errors import InvalidField
 
 
 def request(number: int = 1, **fields: object) -> StreamedRequest:
@@ -87,8 +87,9 @@ def test_a_port_and_a_host_are_urls_too(given: str, meant: str) -> None:
 
 @pytest.mark.parametrize("given", ["ftp://a/", "http://a/#b", "99999", "a b", "http://u:p@a/"])
 def test_what_is_no_url_is_refused_by_the_name_of_its_flag(given: str) -> None:
-    with pytest.raises(InvalidField, match=r"^--forward "):
+    with pytest.raises(CommandError, match=r"^--forward ") as refused:
         forward_url(given)
+    assert refused.value.code == Exit.USAGE
 
 
 def test_since_is_a_time_or_how_long_ago() -> None:
@@ -104,6 +105,29 @@ def test_since_is_a_time_or_how_long_ago() -> None:
 def test_another_since_is_an_error_that_says_what_is_one(given: str) -> None:
     with pytest.raises(CommandError, match="90s, 10m, 2h or 3d, or a time with its zone"):
         id_at(given)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"since": "1h", "from_start": True, "forward": "1"}, "--since or --from-start"),
+        ({"answer": True}, "go with --forward"),
+        ({"forward": "1", "concurrency": 65}, "from 1 to 64"),
+        ({"forward": "1", "timeout": 0.0}, "from 0.1 to 3,600"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused_before_anything_is_asked(
+    flags: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(CommandError, match=said) as refused:
+        listen("shop", **flags)
+    assert refused.value.code == Exit.USAGE
+
+
+async def test_certificates_that_are_none_are_refused() -> None:
+    with pytest.raises(CommandError, match="--ca must hold PEM certificates") as refused:
+        Forwarder("https://localhost/", ca="nothing", timeout=1.0)
+    assert refused.value.code == Exit.USAGE
 
 
 # ------------------------------------------------------------------ what is shown

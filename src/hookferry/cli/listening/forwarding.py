@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from hookferry.cli.terminal import CommandError, Exit
 from hookferry.client.listening import StreamedRequest
 from hookferry.clock import SystemClock
 from hookferry.engine.dispatch import authority
@@ -86,7 +87,8 @@ class Forwarder:
         timeout: seconds for one request, from look-up to the end of the answer.
 
     Raises:
-        InvalidField: the URL is none that can be called, or the certificates are none.
+        CommandError: the certificates are none.
+        InvalidField: the URL is none that can be called.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class Forwarder:
         try:
             Contexts().get(ca, None)
         except CertificateInputError as error:
-            raise InvalidField(f"--{error}", field="ca") from None
+            raise CommandError(f"--{error}", Exit.USAGE) from None
         self._path, _, self._query = base.encode().partition(b"?")
         self._with_path = with_path
         self._timeout = timeout
@@ -180,7 +182,7 @@ def forward_url(text: str) -> str:
     """Return the URL that a developer means: ``3000`` and ``localhost:3000/hooks`` are some, too.
 
     Raises:
-        InvalidField: it is none.
+        CommandError: it is none.
     """
     url = text
     if text.isascii() and text.isdigit():
@@ -190,7 +192,6 @@ def forward_url(text: str) -> str:
     try:
         parse_target(url)
     except InvalidField as error:
-        raise InvalidField(
-            error.detail.replace("target_url", "--forward"), field="forward"
-        ) from None
+        what = error.detail.removeprefix("target_url")
+        raise CommandError(f"--forward{what}", Exit.USAGE) from None
     return url

@@ -143,6 +143,8 @@ class Relay:
             reading.cancel()
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=GRACE_SECONDS)
+            if self._failure.done():
+                self._failure.result()
         finally:
             left = {reading, stopping, *self._tasks}
             for task in left:
