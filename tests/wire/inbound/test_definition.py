@@ -8,7 +8,10 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -223,6 +226,22 @@ def test_a_public_key_is_tried_on_a_few_signatures_only() -> None:
     assert refused.value.reason is Reason.MISMATCH
 
 
+def test_an_ecdsa_signature_of_fixed_length_has_that_length() -> None:
+    private = ec.derive_private_key(4711, ec.SECP256R1())
+    key = private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    scheme = {**WHOLE, "algorithm": "ecdsa-p256-sha256-fixed", "key": "hex"}
+    verifier = compile_verification(scheme, [key.hex()])
+    der = private.sign(BODY, ec.ECDSA(hashes.SHA256()))
+    fixed = b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(der))
+    verifier.verify(request({"X-Signature": fixed.hex()}), NOW, {})
+    for other in (der, fixed + b"\0", fixed[:-1], bytes(64)):
+        with pytest.raises(VerificationFailed) as refused:
+            verifier.verify(request({"X-Signature": other.hex()}), NOW, {})
+        assert refused.value.reason is Reason.MISMATCH
+
+
 @pytest.mark.parametrize("encoding", ["base64", "base64url", "hex"])
 def test_a_signature_has_one_spelling(encoding: str) -> None:
     raw = mac(BODY)
@@ -261,7 +280,7 @@ _json = st.recursive(
 _fields = sorted({field for kind in KINDS.values() for field in kind.scheme.__struct_fields__})
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     scheme=st.dictionaries(st.sampled_from([*_fields, "preset"]) | st.text(max_size=9), _json),
     kind=st.sampled_from(sorted(KINDS)),

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from hookferry.wire.inbound.definition import compile_verification
+from hookferry.wire.inbound.reading import MAX_FORM_FIELDS
 from hookferry.wire.inbound.received import Received
 from hookferry.wire.inbound.structured_fields import (
     InnerList,
@@ -116,6 +117,12 @@ def test_a_component_that_is_not_supported_or_not_there_fails_closed(
         url="https://hooks.example.com/?twice=1&twice=2",
     )
     assert refusal(given) is reason
+
+
+def test_a_query_of_very_many_members_fails_closed() -> None:
+    url = "https://hooks.example.com/?a=1" + "&b=1" * MAX_FORM_FIELDS
+    given = signed({**BODY_ONLY, '"@query-param";name="a"': "1"}, url=url)
+    assert refusal(given) is Reason.BAD_ENCODING
 
 
 def test_the_body_is_compared_with_every_digest_that_is_known() -> None:

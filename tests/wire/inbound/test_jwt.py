@@ -113,6 +113,12 @@ def test_a_token_that_names_another_algorithm_is_refused(named: object) -> None:
         assert refusal(bearer(text), {}) is Reason.BAD_ENCODING
 
 
+def test_without_a_key_no_token_is_genuine() -> None:
+    with pytest.raises(VerificationFailed) as refused:
+        compile_verification(HS256, ()).verify(bearer(token()), NOW, {})
+    assert refused.value.reason is Reason.NO_SECRET
+
+
 def test_a_public_key_is_no_shared_secret() -> None:
     with pytest.raises(InvalidField, match="anybody may know"):
         compile_verification(HS256, [pem(RSA)])

@@ -149,6 +149,18 @@ def test_a_forgery_is_not_explained_away_and_no_right_signature_is_shown() -> No
     assert not re.search(r"[0-9a-f]{64}", written.replace(explained.trials[0].given[0], ""))
 
 
+@pytest.mark.parametrize(
+    "body", [b"\x1f\x8bnot gzip", b'["\\ud800"]', b"[" * 90_000, b"1" * 9_000, b"\xff{"]
+)
+def test_a_body_that_can_not_be_written_anew_is_passed_over(body: bytes) -> None:
+    assert "It would verify" not in explain(github(b"something else", body)).detail
+
+
+def test_a_packed_body_is_not_unpacked_without_end() -> None:
+    bomb = gzip.compress(bytes(20 * MAX_BODY))
+    assert "It would verify" not in explain(github(bytes(20 * MAX_BODY), bomb)).detail
+
+
 def test_a_very_large_body_is_not_written_anew() -> None:
     large = b'["' + b"x" * MAX_BODY + b'"]'
     assert "It would verify" not in explain(github(large + b"\n", large)).detail

@@ -187,10 +187,6 @@ class SignatureVerifier(Checking):
                 missing = failed  # another place may have one
         if missing is not None and not given:
             raise missing
-        if len(given) > MAX_SIGNATURES:
-            raise VerificationFailed(
-                Reason.BAD_ENCODING, f"the request has more than {MAX_SIGNATURES} signatures"
-            )
         decoded = [raw for raw in map(self._decoded, given) if raw is not None]
         if not decoded:
             raise VerificationFailed(Reason.BAD_ENCODING, self._shape())
