@@ -114,6 +114,16 @@ def test_a_ring_is_counted_once_and_looked_at_only_when_it_is_full(log: Log) -> 
     assert log.statements(*log.alone(1, ring)) == 7
 
 
+def test_retention_does_not_have_rings_counted_again(log: Log) -> None:
+    ring = Ring(True, 5, GB)
+    log.commit(*log.alone(5, ring))
+    none = frozenset[int]()
+    assert retention.forget_requests(log.connection, log.rings, 1 << 62, 2, None, none) == 2
+    assert log.statements(*log.alone(2, ring)) == 5
+    # Full again: the oldest are found, and one is deleted.
+    assert log.statements(*log.alone(1, ring)) == 7
+
+
 @pytest.mark.parametrize("unproven", [True, False])
 def test_a_full_ring_costs_the_same_however_large_it_is(tmp_path: Path, unproven: bool) -> None:
     costs = []

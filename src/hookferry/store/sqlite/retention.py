@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from hookferry import ids
 from hookferry.store.sqlite.rings import DELETE_REQUESTS, Rings
@@ -64,13 +64,15 @@ DELETED_SOURCES: Final = (
     f"{HOLDING} SELECT sources.id FROM holding CROSS JOIN sources"  # noqa: S608
     " ON sources.id = holding.source_id WHERE sources.live = 0"
 )
-OLD_REQUESTS: Final = "SELECT id, size FROM requests WHERE id < ? ORDER BY id LIMIT ?"
+OLD_REQUESTS: Final = (
+    "SELECT id, source_id, size, verdict FROM requests WHERE id < ? ORDER BY id LIMIT ?"
+)
 OLD_REQUESTS_OF_SOURCE: Final = (
-    "SELECT id, size FROM requests INDEXED BY requests_source"
+    "SELECT id, source_id, size, verdict FROM requests INDEXED BY requests_source"
     " WHERE source_id = ? AND id < ? ORDER BY id LIMIT ?"
 )
 OLD_REQUESTS_OF_OTHERS: Final = (
-    f"{HOLDING} SELECT r.id, r.size FROM holding CROSS JOIN requests AS r"  # noqa: S608
+    f"{HOLDING} SELECT r.id, r.source_id, r.size, r.verdict FROM holding CROSS JOIN requests AS r"  # noqa: S608
     " INDEXED BY requests_source ON r.source_id = holding.source_id"
     " WHERE holding.source_id NOT IN (SELECT value FROM json_each(?)) AND r.id < ? LIMIT ?"
 )
@@ -168,7 +170,7 @@ def forget_requests(
 
     Args:
         connection: the writer's.
-        rings: they are to count anew.
+        rings: what is known of them; told of what goes.
         below: the ids.
         limit: how many at most.
         source_id: only this source's.
@@ -183,20 +185,21 @@ def forget_requests(
         )
     else:
         found = connection.execute(OLD_REQUESTS, (below, limit))
-    gone: list[Any] = []
+    gone: list[tuple[int, int, int, int]] = []
     freed = 0
-    for request_id, size in found.fetchall():
-        gone.append(request_id)
-        freed += size
+    for row in found.fetchall():
+        gone.append(row)
+        freed += row[2]
         if freed > CHUNK_BYTES:
             break
     if gone:
         # Nobody else writes between the look and this.
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(KEEP_GREATEST)
-        DELETE_REQUESTS.run(connection, gone)
+        DELETE_REQUESTS.run(connection, [row[0] for row in gone])
         connection.execute("COMMIT")
-        rings.forget()
+        for _, source, size, verdict in gone:
+            rings.lose(source, size, verdict)
     return len(gone)
 
 

@@ -2,7 +2,7 @@
 
 Counting a full ring again with every request would cost more than storing it. What is counted
 here belongs to the writer, and only what was committed is remembered: a commit takes out what it
-changes and puts it back once it is done (``commit``); whatever else deletes requests forgets it.
+changes and puts it back once it is done (``commit``); whatever else deletes requests tells.
 """
 
 from __future__ import annotations
@@ -194,6 +194,8 @@ class Rings:
             self._held.clear()
         self._held.update(opened.held)
 
-    def forget(self) -> None:
-        """Count anew: requests are deleted otherwise."""
-        self._held.clear()
+    def lose(self, source_id: int, size: int, verdict: int) -> None:
+        """Count a request that was deleted for its age."""
+        held = self._held.get(source_id)
+        if held is not None:
+            held.add(size, verdict, -1)
