@@ -231,10 +231,10 @@ async def test_the_list_is_filtered_and_paged(house: House) -> None:
     assert await names(f"limit=2&cursor={first['next']}") == ["one"]
 
 
-@pytest.mark.parametrize("value", ["null", "yes", "1", ""])
-async def test_a_filter_is_true_or_false(house: House, value: str) -> None:
-    refused = await house.client.get(f"/api/v1/sources?bin={value}")
-    assert (refused.status_code, refused.json()["field"]) == (422, "bin")
+async def test_a_filter_is_true_or_false(house: House) -> None:
+    for value in ("null", "yes", "1", ""):
+        refused = await house.client.get(f"/api/v1/sources?bin={value}")
+        assert (refused.status_code, refused.json()["field"]) == (422, "bin"), value
 
 
 async def test_figures_count_by_verdict(house: House) -> None:
@@ -262,11 +262,11 @@ async def test_a_source_that_never_caught_anything_falls_silent_too(house: House
     assert (await house.client.get(at(made, "/stats"))).json()["silent"]
 
 
-@pytest.mark.parametrize("hours", ["0", "721", "x"])
-async def test_figures_go_back_so_far_and_no_further(house: House, hours: str) -> None:
+async def test_figures_go_back_so_far_and_no_further(house: House) -> None:
     made = await make(house)
-    refused = await house.client.get(at(made, f"/stats?hours={hours}"))
-    assert (refused.status_code, refused.json()["field"]) == (422, "hours")
+    for hours in ("0", "721", "x"):
+        refused = await house.client.get(at(made, f"/stats?hours={hours}"))
+        assert (refused.status_code, refused.json()["field"]) == (422, "hours"), hours
 
 
 async def test_a_share_links_token_is_shown_once(house: House) -> None:
@@ -350,10 +350,10 @@ async def test_a_repeat_with_an_idempotency_key_makes_one_source(house: House) -
     assert len((await house.client.get("/api/v1/sources")).json()["items"]) == 1
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"", b"null", b"{}"])
-async def test_a_body_that_is_no_definition_is_refused(house: House, body: bytes) -> None:
-    answer = await house.client.post("/api/v1/sources", content=body)
-    assert answer.status_code in (400, 422)
+async def test_a_body_that_is_no_definition_is_refused(house: House) -> None:
+    for body in (b"{", b"[]", b'"x"', b"", b"null", b"{}"):
+        answer = await house.client.post("/api/v1/sources", content=body)
+        assert answer.status_code in (400, 422), body
     assert (await house.client.get("/api/v1/sources")).json()["items"] == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,10 +109,23 @@ class Room:
         await self.directory.refresh()
 
 
+@pytest.fixture(scope="module")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with nothing in it yet, made once: tests begin with copies."""
+    folder = tmp_path_factory.mktemp("ledger")
+
+    async def make() -> None:
+        await (await SqliteStore.open(folder)).aclose()
+
+    asyncio.run(make())
+    return folder
+
+
 @pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
+async def room(empty_ledger: Path, tmp_path: Path) -> AsyncIterator[Room]:
     clock = Clock()
-    store = await SqliteStore.open(tmp_path)
+    folder = await asyncio.to_thread(shutil.copytree, empty_ledger, tmp_path / "data")
+    store = await SqliteStore.open(folder)
     directory = Directory(store)
     sealer = Sealer.from_setting(new_master_key())
     ids = IdSource(clock)
