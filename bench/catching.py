@@ -19,7 +19,7 @@ _FORGED = 1
 """Requests with a wrong signature that each program is sent, to see that it looks."""
 
 
-def _source(bench: Bench, name: str, folder: Path, *, forwarded: bool = False) -> Server:
+def source_at(bench: Bench, name: str, folder: Path, *, forwarded: bool = False) -> Server:
     """Start a server with a source for GitHub's requests, as behind a proxy.
 
     Args:
@@ -95,8 +95,8 @@ def audit(bench: Bench, server: Server, taken: int) -> None:
 
 def catch(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     """A source that verifies GitHub's requests: CPU for each, and how soon it answers."""
-    caught = _source(bench, "caught", folder)
-    forwarded = _source(bench, "forwarded", folder, forwarded=True)
+    caught = source_at(bench, "caught", folder)
+    forwarded = source_at(bench, "forwarded", folder, forwarded=True)
     events = bench.plan.events
     paced = int(_RATE * bench.plan.paced_seconds)
     bench.calls(caught, events // 4)  # warm up: connections, caches, the file's first growth
@@ -166,7 +166,7 @@ def peer(bench: Bench, null: Server, folder: Path) -> list[Figure]:
     if program is None:
         note = "Debian's webhook is not installed: apt-get install webhook"
     else:
-        server = _source(bench, "beside", folder)
+        server = source_at(bench, "beside", folder)
         other = Peer(program, folder)
         if _forge(other.port, PATH) == TAKEN:
             raise SystemExit("bench: void: webhook takes a forged request")
@@ -178,7 +178,7 @@ def peer(bench: Bench, null: Server, folder: Path) -> list[Figure]:
             if not quiet:
                 void += 1
                 continue
-            for one, found in _in_turn((server, ours), (other, theirs), len(ours)):
+            for one, found in in_turn((server, ours), (other, theirs), len(ours)):
                 found.append(bench.calls(one, events))
         if not other.ran_commands():
             raise SystemExit("bench: void: webhook ran no commands")
@@ -191,7 +191,7 @@ def peer(bench: Bench, null: Server, folder: Path) -> list[Figure]:
 _Turn = tuple[Called, list[Answered]]
 
 
-def _in_turn(first: _Turn, second: _Turn, number: int) -> tuple[_Turn, _Turn]:
+def in_turn(first: _Turn, second: _Turn, number: int) -> tuple[_Turn, _Turn]:
     """Return both, in the other order every second time: neither is always the one that warms."""
     return (first, second) if number % 2 == 0 else (second, first)
 
