@@ -163,8 +163,11 @@ def attempt_router(s: Services) -> Router:
             raise NotFound(f"the body of this attempt can't be shown: {request.missing}")
         return Response(
             request.body,
-            media_type=request.content_type or "application/octet-stream",
-            headers={"content-disposition": "attachment"},
+            headers={
+                # As a header: of a media type the framework would add a charset to any text.
+                "content-type": request.content_type or "application/octet-stream",
+                "content-disposition": "attachment",
+            },
         )
 
     handlers: list[Any] = [list_attempts, body]
