@@ -480,9 +480,11 @@ async def test_a_late_answer_is_not_given_before_the_commit(house: House) -> Non
     released = house.hold_commits()
     sending = asyncio.create_task(caller.send())
     await until(lambda: any(wait.over for wait in house.services.catching.pipeline.waiting.open))
-    assert not sending.done()
+    early, _ = await asyncio.wait({sending}, timeout=0.3)
+    assert not early
     released.set()
     assert (await sending).status_code == 202
+    await until(lambda: len(receiver.waiting) == 1)
     receiver.answer(200)
 
 
