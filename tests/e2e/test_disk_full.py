@@ -1,4 +1,5 @@
-"""A full disk: publishers are told, nothing acknowledged is lost, and it goes on by itself.
+"""A full disk: publishers and senders are told, nothing acknowledged is lost, and it goes on by
+itself.
 
 The ledger's file is kept from growing by SQLite itself (``max_page_count``), which fails a
 statement exactly as a full disk does (SQLITE_FULL). The server is the whole program in this
@@ -11,7 +12,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 import hookferry.app
@@ -117,3 +120,37 @@ async def test_a_full_disk_is_told_to_publishers_and_nothing_acknowledged_is_los
         received = [r.header("webhook-id") for r in receiver.requests]
     assert set(acknowledged) <= set(received)
     assert len(received) == len(set(received)), "nothing was sent twice"
+
+
+async def test_a_full_disk_is_told_to_senders_and_what_they_repeat_is_caught_once(
+    server: Server,
+) -> None:
+    calls = server.calls
+    url = await calls.source("shop", deduplicate={"header": "X-Id"})
+
+    async def send(number: int) -> httpx.Response:
+        headers = {"X-Id": str(number), "Content-Type": "text/plain"}
+        return await calls.client.post(url, content=FILLING, headers=headers)
+
+    async def caught() -> list[dict[str, Any]]:
+        page = await calls.client.get("/api/v1/events", params={"limit": 250})
+        items: list[dict[str, Any]] = page.json()["items"]
+        return items
+
+    assert (await send(0)).status_code == 204
+    await server.give_pages(100)
+    sent = 1
+    while (answer := await send(sent)).status_code == 204:
+        sent += 1
+        assert sent < 100, "the disk was never full"
+    assert (answer.status_code, answer.content) == (503, b"")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert len(await caught()) == sent, "what was acknowledged, and nothing else"
+    await server.give_pages(NO_LIMIT)
+    async with asyncio.timeout(20):
+        while (answer := await send(sent)).status_code != 204:
+            assert answer.status_code == 503
+            await asyncio.sleep(0.05)
+    assert len(await caught()) == sent + 1, "the key was not taken by what was refused"
+    assert (await send(sent)).status_code == 204
+    assert len(await caught()) == sent + 1, "and is taken now"
