@@ -74,7 +74,7 @@ async def test_nothing_is_missed_and_nothing_comes_twice_unmarked_whatever_is_ki
         await house.process.start()
         await more(local)
         await local.stop()
-        await listening.said("the local program is not there")
+        await listening.said("the local program can't be reached")
         await local.start()
         await more(local)
         await listening.kill()
