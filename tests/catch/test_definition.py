@@ -32,10 +32,12 @@ def test_a_name_is_all_that_a_source_needs() -> None:
 @pytest.mark.parametrize(
     ("fields", "at", "remedy"),
     [
-        ({"name": ""}, "name", "1 to 100 characters"),
+        ({"name": ""}, "name", "1 to 100 printable"),
         ({"name": " shop"}, "name", "blanks at its ends"),
-        ({"name": "a\nb"}, "name", "control characters"),
-        ({"name": "x" * 101}, "name", "1 to 100 characters"),
+        ({"name": "a\nb"}, "name", "printable characters"),
+        ({"name": "a\u2028b"}, "name", "printable characters"),
+        ({"name": "a\u202eb"}, "name", "printable characters"),
+        ({"name": "x" * 101}, "name", "1 to 100 printable"),
         ({"name": "src_0000000000000"}, "name", "as ids do"),
         ({"guid": GUID.upper()}, "guid", "openssl rand -hex 20"),
         ({"guid": GUID[1:]}, "guid", "40 hex digits"),

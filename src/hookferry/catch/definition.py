@@ -200,10 +200,10 @@ def _check_name(d: SourceDefinition) -> None:
         if d.bin:
             return
         raise InvalidField("name is missing, and required of all but bins", field="name")
-    if not NAME.fullmatch(d.name) or d.name.startswith("src_"):
+    if not NAME.fullmatch(d.name) or not d.name.isprintable() or d.name.startswith("src_"):
         raise InvalidField(
-            "a source's name is 1 to 100 characters without control characters or blanks at its "
-            "ends, and does not begin with 'src_', as ids do",
+            "a source's name is 1 to 100 printable characters without blanks at its ends, and "
+            "does not begin with 'src_', as ids do",
             field="name",
         )
 
