@@ -125,6 +125,8 @@ def test_a_time_in_another_unit_is_found() -> None:
     explained = explain(request(headers, COMPACT), {"preset": "slack"})
     assert "timestamp_unit 'ms'" in explained.detail
     assert explained.reason == "bad_encoding"
+    assert explained.timestamp is None
+    assert explained.trials[0].matches
 
 
 def test_an_old_request_is_only_old() -> None:

@@ -32,6 +32,7 @@ MAX_PUBLIC_SIGNATURES = 8
 MIN_RSA_BITS = 1_024
 """What a provider's old keys may have; below it a key can be factored."""
 MAX_RSA_BITS = 8_192
+"""Checking a signature of a longer key costs a stranger's request too much."""
 
 _MACS = {
     "hmac-sha1": "sha1",

@@ -18,7 +18,9 @@ from hookferry.wire.inbound.keys import (
 )
 
 DEFAULT_TOLERANCE_S = 300.0
+"""Seconds that a time of signing may be off, either way, where a scheme says nothing else."""
 MAX_TOLERANCE_S = 604_800.0
+"""A week; whoever wants more turns the check off and says so."""
 
 
 class EntryList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +46,9 @@ class SignatureScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     prefix: str = ""
     """What stands before each signature, and has to."""
     entries: EntryList | None = None
+    """How the signature header is made up, where it is a list."""
     encoding: str = "hex"
+    """One of ``ENCODINGS``."""
     signed: str = "{body}"
     """The template of what is signed."""
     id: str | None = None
@@ -52,6 +56,7 @@ class SignatureScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     timestamp: str | None = None
     """The place of the time of signing."""
     timestamp_unit: str = "s"
+    """One of ``UNITS``."""
     tolerance: float | msgspec.UnsetType | None = msgspec.UNSET
     """Seconds the time may be off, either way; null for any. 300 where a time is signed."""
     body_digest: str | None = None

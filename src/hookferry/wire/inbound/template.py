@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 from hookferry.errors import InvalidField
 from hookferry.wire.inbound.reading import Reading, one_header
-from hookferry.wire.verification import Reason, VerificationFailed
 
 MAX_TEMPLATE = 2_048
 """Characters of a template."""
@@ -190,26 +189,3 @@ def _known() -> str:
         )
         + ", {form:NAME} and {field:NAME}"
     )
-
-
-def check_body_digest(reading: Reading, place: str, read: Read) -> None:
-    """Check the body against the hex SHA-256 that a signed place has; Twilio's ``bodySHA256``.
-
-    A form may do without, since its members are signed.
-
-    Raises:
-        VerificationFailed: the place names another digest, or none while the body is no form.
-    """
-    try:
-        given = read(reading)
-    except VerificationFailed:
-        if reading.is_form() or not reading.request.body:
-            return
-        raise VerificationFailed(
-            Reason.DIGEST_MISMATCH,
-            f"the body is no form, and there is no {place} that would vouch for it",
-        ) from None
-    if given.lower() != hashlib.sha256(reading.request.body).hexdigest().encode():
-        raise VerificationFailed(
-            Reason.DIGEST_MISMATCH, f"{place} is not the SHA-256 of the body as it was received"
-        )
