@@ -51,6 +51,7 @@ class Arrival:
     """
 
     __slots__ = (
+        "_raw",
         "at_ms",
         "body",
         "client",
@@ -81,6 +82,7 @@ class Arrival:
         releases: int | None = None,
         verified_ms: int | None = None,
     ) -> None:
+        self._raw: tuple[tuple[bytes, bytes], ...] | None = None
         self.method = method
         self.path = path
         self.query = query
@@ -97,7 +99,11 @@ class Arrival:
     @property
     def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """The headers as received: order, case and repeats."""
-        return tuple((name, pair[1]) for name, pair in zip(self.names, self.headers, strict=True))
+        raw = self._raw
+        if raw is None:  # once: the request and its event share them
+            values = [value for _, value in self.headers]
+            raw = self._raw = tuple(zip(self.names, values, strict=True))
+        return raw
 
     @property
     def rest(self) -> bytes:
