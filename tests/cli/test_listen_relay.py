@@ -15,13 +15,14 @@ import pytest
 from hookferry import ids
 from hookferry.cli.listening import feed as feeds
 from hookferry.cli.listening import relay as relays
-from hookferry.cli.listening.feed import BEGINNING, Feed
+from hookferry.cli.listening.feed import Feed
 from hookferry.cli.listening.forwarding import Forwarded
 from hookferry.cli.listening.journal import Journal, Key
 from hookferry.cli.listening.relay import MAX_CUTS, USUAL, Entry, Relay
 from hookferry.cli.terminal import CommandError
 from hookferry.client import ApiError, AsyncClient
 from hookferry.client.listening import StreamedRequest
+from hookferry.client.requests import BEGINNING
 
 OK = Forwarded(status=200, body=b"yes")
 REFUSED = Forwarded(error="connection_refused")

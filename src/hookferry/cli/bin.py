@@ -8,10 +8,10 @@ from cyclopts import Parameter
 
 from hookferry.cli.connection import ServerFlags, address, connect
 from hookferry.cli.listen import Forward, Json, Timeout, check_timeout, title_of
-from hookferry.cli.listening.feed import BEGINNING
 from hookferry.cli.listening.forwarding import forward_url
 from hookferry.cli.listening.session import Wish, run
 from hookferry.cli.terminal import err, out
+from hookferry.client.requests import BEGINNING
 
 
 def bin(

@@ -11,12 +11,12 @@ from cyclopts import Parameter
 
 from hookferry import ids
 from hookferry.cli.connection import ServerFlags, address, connect
-from hookferry.cli.listening.feed import BEGINNING
 from hookferry.cli.listening.forwarding import forward_url
 from hookferry.cli.listening.session import Wish, run
 from hookferry.cli.reading import read_bytes
 from hookferry.cli.terminal import CommandError, Exit, safe
 from hookferry.client import Client, Source
+from hookferry.client.requests import BEGINNING
 
 MAX_CONCURRENCY: Final = 64
 MAX_TIMEOUT: Final = 3_600.0

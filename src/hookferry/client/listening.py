@@ -14,7 +14,6 @@ import msgspec
 from hookferry.client.calls import (
     AsyncResource,
     Call,
-    Page,
     encoded,
     given,
     operation,
@@ -55,17 +54,35 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """The caller got it. Else it was answered before, or has stopped to wait."""
 
 
-class _Named(msgspec.Struct):
-    id: str
-
-
 _request = msgspec.json.Decoder(StreamedRequest).decode
-_page = reader(Page[_Named])
 
 
-def _newest(body: bytes) -> str | None:
-    items = _page(body).items
-    return items[0].id if items else None
+def stream_of(
+    source: str, *, after: str | None = None, answer: bool = False
+) -> Call[StreamedRequest]:
+    """Return the call that a stream is; each of its events is one ``StreamedRequest``."""
+    return Call(
+        "GET",
+        path("sources", source, "requests", "stream"),
+        _request,
+        query=given(after=after, answer=answer or None),
+        headers=(("accept", "text/event-stream"),),
+    )
+
+
+def request_in(data: bytes) -> StreamedRequest:
+    """Return the request that an event of a stream tells of.
+
+    Raises:
+        UnexpectedAnswer: it is none.
+    """
+    try:
+        return _request(data)
+    except msgspec.DecodeError as error:
+        raise UnexpectedAnswer(
+            f"the stream has an event that can't be read: {error}; do the versions of client and "
+            "server fit?"
+        ) from error
 
 
 class AsyncListening(AsyncResource):
@@ -89,34 +106,13 @@ class AsyncListening(AsyncResource):
             Unreachable: there was no connection, or it broke.
             UnexpectedAnswer: what came is no such stream.
         """
-        call = Call(
-            "GET",
-            path("sources", source, "requests", "stream"),
-            reader(StreamedRequest),
-            query=given(after=after, answer=answer or None),
-            headers=(("accept", "text/event-stream"),),
-        )
+        call = stream_of(source, after=after, answer=answer)
         events = EventReader()
         async with self._session.stream(call, SILENCE_SECONDS) as pieces:
             yield None
             async for piece in pieces:
                 for data in events.feed(piece):
-                    try:
-                        yield _request(data)
-                    except msgspec.DecodeError as error:
-                        raise UnexpectedAnswer(
-                            f"the stream has an event that can't be read: {error}; do the versions "
-                            "of client and server fit?"
-                        ) from error
-
-    @operation
-    def newest(self, source: str) -> Call[str | None]:
-        """Return the id of the newest request that is kept of a source; None where there is none.
-
-        Args:
-            source: its id.
-        """
-        return Call("GET", path("sources", source, "requests"), _newest, query={"limit": 1})
+                    yield request_in(data)
 
     @operation
     def answer(

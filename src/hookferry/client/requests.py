@@ -8,8 +8,6 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-import msgspec
-
 from hookferry.client.calls import (
     AsyncResource,
     Call,
@@ -23,8 +21,14 @@ from hookferry.client.calls import (
     path,
     reader,
 )
-from hookferry.client.errors import ApiError, UnexpectedAnswer, Unreachable
-from hookferry.client.listening import SILENCE_SECONDS, EventReader, StreamedRequest
+from hookferry.client.errors import ApiError, Unreachable
+from hookferry.client.listening import (
+    SILENCE_SECONDS,
+    EventReader,
+    StreamedRequest,
+    request_in,
+    stream_of,
+)
 from hookferry.client.request_answers import (
     CaughtRequest,
     CaughtSummary,
@@ -46,7 +50,6 @@ _comparison = reader(RequestComparison)
 _explanation = reader(Explanation)
 _replayed = reader(Replayed)
 _many = reader(ManyReplayed)
-_streamed = msgspec.json.Decoder(StreamedRequest).decode
 
 
 class _Requests(Resource):
@@ -225,11 +228,11 @@ class Requests(_Requests, SyncResource):
             events = EventReader()
             failure: HookferryError = Unreachable(_ENDED)
             try:
-                with self._session.stream(_stream(source, seen), SILENCE_SECONDS) as pieces:
+                with self._session.stream(stream_of(source, after=seen), SILENCE_SECONDS) as pieces:
                     for piece in pieces:
                         attempt = 0
                         for data in events.feed(piece):
-                            request = _read(data)
+                            request = request_in(data)
                             seen = request.id
                             yield request
             except (Unreachable, ApiError) as error:
@@ -257,11 +260,13 @@ class AsyncRequests(_Requests, AsyncResource):
             events = EventReader()
             failure: HookferryError = Unreachable(_ENDED)
             try:
-                async with self._session.stream(_stream(source, seen), SILENCE_SECONDS) as pieces:
+                async with self._session.stream(
+                    stream_of(source, after=seen), SILENCE_SECONDS
+                ) as pieces:
                     async for piece in pieces:
                         attempt = 0
                         for data in events.feed(piece):
-                            request = _read(data)
+                            request = request_in(data)
                             seen = request.id
                             yield request
             except (Unreachable, ApiError) as error:
@@ -282,23 +287,3 @@ def _passing(error: Unreachable | ApiError) -> HookferryError:
 
 def _order(target_url: str | None) -> dict[str, object]:
     return {"to": "pipeline"} if target_url is None else {"to": "url", "target_url": target_url}
-
-
-def _stream(source: str, after: str) -> Call[StreamedRequest]:
-    return Call(
-        "GET",
-        path("sources", source, "requests", "stream"),
-        _streamed,
-        {"after": after},
-        headers=(("accept", "text/event-stream"),),
-    )
-
-
-def _read(data: bytes) -> StreamedRequest:
-    try:
-        return _streamed(data)
-    except msgspec.DecodeError as error:
-        raise UnexpectedAnswer(
-            f"the stream has an event that can't be read: {error}; do the versions of client and "
-            "server fit?"
-        ) from error

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final
 
-from hookferry import ids
 from hookferry.client import ApiError, AsyncClient, Unreachable
 from hookferry.client.listening import StreamedRequest
 
@@ -19,9 +18,6 @@ FIRST_PAUSE: Final = 0.1
 """Seconds at most before the second try; doubled for each further one."""
 _LATER: Final = frozenset((408, 429, 500, 502, 503, 504))
 """Answers that may be others in a moment."""
-
-BEGINNING: Final = ids.encode("req", 0)
-"""Before every request."""
 
 
 class Feed:

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
-from hookferry.cli.listening.feed import BEGINNING, Feed
+from hookferry.cli.listening.feed import Feed
 from hookferry.cli.listening.forwarding import Forwarder
 from hookferry.cli.listening.journal import Journal, Key, default_path
 from hookferry.cli.listening.keys import DOWN, UP, Keyboard, on_terminal
@@ -21,6 +21,7 @@ from hookferry.cli.listening.relay import USUAL, Entry, Relay, Watch
 from hookferry.cli.listening.view import JsonLines, Lines, Screen
 from hookferry.cli.terminal import Exit, err, out
 from hookferry.client import AsyncClient
+from hookferry.client.requests import BEGINNING
 
 REPLAYS: Final = 8
 """Requests that are being replayed by key at a time; further presses are passed over."""
@@ -83,7 +84,8 @@ class _Session:
             await stack.enter_async_context(client)
             begin = wish.begin
             if begin is None and (journal is None or not journal.position):
-                begin = await client.listening.newest(wish.source) or BEGINNING
+                newest = (await client.requests.list(source=wish.source, limit=1).page()).items
+                begin = newest[0].id if newest else BEGINNING
             feed = Feed(client, wish.source, answer=wish.answer, connected=self._connected)
             if journal is None or wish.forward is None:
                 self._work = Watch(feed, view, begin or BEGINNING)
