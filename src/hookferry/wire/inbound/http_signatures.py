@@ -25,6 +25,7 @@ from hookferry.wire.inbound.structured_fields import (
     InnerList,
     Item,
     NotStructured,
+    Token,
     parse_dictionary,
     serialize_inner_list,
     serialize_item,
@@ -263,8 +264,10 @@ def check_content_digest(request: Received) -> None:
 def _component(request: Received, item: Item) -> str:
     """Return a component's value (RFC 9421 section 2)."""
     name = item.value
-    if not isinstance(name, str) or not _COMPONENT.fullmatch(name):
-        raise VerificationFailed(Reason.BAD_ENCODING, "a covered component is no name")
+    if not isinstance(name, str) or isinstance(name, Token) or not _COMPONENT.fullmatch(name):
+        raise VerificationFailed(
+            Reason.BAD_ENCODING, f"{serialize_item(item)} is no component: names are in quotes"
+        )
     if name == "@query-param":
         return _query_param(request, item)
     if item.parameters:
