@@ -270,6 +270,7 @@ def test_what_belongs_to_one_connection_is_left_to_the_tool(
         (b"X-Hop", b"1"),
         (b"Expect", b"100-continue"),
         (b"Upgrade", b"h2c"),
+        (b"Proxy-Authorization", b"Basic eDp5"),
         (b"X-Kept", b"1"),
     )
     _, own, content = sent_by(way, recorder, tmp_path, headers=headers, body=b"{}")

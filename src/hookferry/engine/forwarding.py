@@ -15,31 +15,18 @@ from hookferry.domain.request import Caught
 from hookferry.engine.custom_headers import check_token
 from hookferry.engine.masking import MASK, is_credential
 from hookferry.errors import InvalidField
+from hookferry.wire.hop_by_hop import OF_ONE_CONNECTION, TO_PROXIES
 from hookferry.wire.hops import HOPS_HEADER, hops_line
 
 EVERY = "*"
 """Among ``forward_headers``: every header but credentials, which have to be named."""
 
-_NEVER = frozenset(
-    {
-        # What belongs to one connection or frames a message (RFC 9110 section 7.6.1). A Connection
-        # header names more.
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        # The answer is read by hookferry, which asks for none that is compressed.
-        "accept-encoding",
-        HOPS_HEADER.lower(),
-    }
-)
-_NEVER_BEGINS = "proxy-"
+_NEVER = OF_ONE_CONNECTION | {
+    # The answer is read by hookferry, which asks for none that is compressed.
+    "accept-encoding",
+    HOPS_HEADER.lower(),
+}
+_NEVER_BEGINS = TO_PROXIES
 _TRACE = frozenset({"traceparent", "tracestate"})
 """Written where the event belongs to a trace, to whose spans the request is added."""
 _WITH_BODY = frozenset({"content-type", "content-encoding"})

@@ -15,6 +15,8 @@ from urllib.parse import quote_from_bytes
 
 import msgspec
 
+from hookferry.wire.hop_by_hop import OF_ONE_CONNECTION, TO_PROXIES
+
 Header = tuple[bytes, bytes]
 
 INLINE_BODY = 256 * 1024
@@ -26,21 +28,8 @@ MAX_ARGUMENT = 96 * 1024
 ASCII = bytes(range(0x21, 0x7F)).decode()
 """What needs no percent-encoding to stand in a request line as it is."""
 
-_OF_ONE_CONNECTION = frozenset(
-    (
-        b"connection",
-        b"content-length",
-        b"expect",
-        b"host",
-        b"http2-settings",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
+_OF_ONE_CONNECTION = frozenset(name.encode() for name in OF_ONE_CONNECTION)
+_TO_PROXIES = TO_PROXIES.encode()
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")  # section 5.5, obs-text included
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
@@ -116,7 +105,8 @@ def of_message(headers: Iterable[Header]) -> Iterator[Header]:
     }
     for name, value in listed:
         lowered = name.lower()
-        if lowered not in _OF_ONE_CONNECTION and lowered not in named:
+        ends_here = lowered in _OF_ONE_CONNECTION or lowered.startswith(_TO_PROXIES)
+        if not ends_here and lowered not in named:
             yield name, value
 
 
