@@ -326,6 +326,28 @@ async def test_a_newcomer_takes_the_place_of_the_connection_that_was_idle_for_lo
             each.close()
 
 
+async def test_a_newcomer_takes_the_place_of_the_head_that_drips_for_longest(
+    tmp_path: Path,
+) -> None:
+    async with running_house(tmp_path, limits=WireLimits(connections=2)) as house:
+        dripping = []
+        for number in range(2):
+            dripping.append(await asyncio.open_connection("127.0.0.1", house.port))
+            dripping[-1][1].write(house.head()[:40])
+            await until(
+                lambda count=number + 1: (
+                    count
+                    == sum(c.reading.name == "HEAD" for c in house.server.server_state.connections)
+                )
+            )
+            house.let_pass(0.01)
+        await house.publish()
+        assert await dripping[0][0].read() == b""
+        assert not dripping[1][0].at_eof()
+        for _, writer in dripping:
+            writer.close()
+
+
 async def test_an_idle_connection_holds_nothing_of_what_it_was_answered(hot_house: House) -> None:
     """Ten thousand of them would hold gigabytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", hot_house.port)

@@ -101,7 +101,7 @@ class HookferryProtocol(HttpToolsProtocol):
     # ------------------------------------------------------------------ connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection; when there are too many, idle ones make room, or it is refused."""
+        """Take a connection; when there are too many, others make room, or it is refused."""
         super().connection_made(transport)
         if len(self.connections) > self._limits.connections and not self._make_room():
             transport.abort()
@@ -109,26 +109,34 @@ class HookferryProtocol(HttpToolsProtocol):
     def _make_room(self) -> bool:
         """Close the connections that have been idle for longest; tell whether there were any.
 
+        Clients expect an idle connection to be closed at any time (RFC 9112 section 9.5). Where
+        none is idle, those go that are at their heads for longest: an honest one takes a moment.
         One in a hundred at a time, so that not every newcomer has to look through all of them.
-        Clients expect an idle connection to be closed at any time (RFC 9112 section 9.5).
         """
-        idle = (
-            other
-            for other in self.connections
-            if isinstance(other, HookferryProtocol) and other.is_idle and other is not self
-        )
+        idle, begun = [], []
+        for other in self.connections:
+            assert isinstance(other, HookferryProtocol)
+            if other.is_idle and other is not self:
+                idle.append(other)
+            elif other.reading is _HEAD and not other.stalled and not other.is_answering:
+                begun.append(other)
         count = max(1, self._limits.connections // 100)
-        leaving = heapq.nsmallest(count, idle, key=lambda other: other.deadline)
+        leaving = heapq.nsmallest(count, idle or begun, key=lambda other: other.deadline)
         for other in leaving:
             self.connections.discard(other)  # now: the next newcomer may come before it is gone
             other.transport.close()
         return bool(leaving)
 
     @property
+    def is_answering(self) -> bool:
+        """A request is at work, or waits to be."""
+        cycle: Any = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    @property
     def is_idle(self) -> bool:
         """No request is being read or answered, and no answer waits to be read."""
-        cycle: Any = self.cycle
-        return self.reading is _IDLE and cycle is None and not self.stalled
+        return self.reading is _IDLE and not self.is_answering and not self.stalled
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; uvicorn's version answers faults in plain text and out of order."""
