@@ -359,6 +359,18 @@ async def test_secrets_are_sealed_for_this_source_alone(room: Room) -> None:
         room.secrets(msgspec.structs.replace(made, id=made.id + 1))
 
 
+async def test_what_a_subscription_must_name_is_sealed_and_stays_through_changes(
+    room: Room,
+) -> None:
+    made = await room.make(verify_token="known to both")
+    assert made.verify_token is not None
+    assert b"known to both" not in made.verify_token
+    changed = await room.sources.patch(TENANT, made.id, {"description": "other"})
+    assert room.sources._secrets.token_of(changed) == "known to both"
+    left = await room.sources.patch(TENANT, made.id, {"verify_token": None})
+    assert left.verify_token is None
+
+
 async def test_a_source_may_be_made_before_its_secret_is_known(room: Room) -> None:
     made = await room.make(verify={"preset": "github"})
     assert room.secrets(made) == []

@@ -19,7 +19,7 @@ from hookferry.domain.source import Source, Verification
 from hookferry.domain.webhook import RateLimit
 from hookferry.engine.buckets import Bucket
 from hookferry.engine.planner import Unseal
-from hookferry.engine.sealing import SOURCE_SECRET_FIELD
+from hookferry.engine.sealing import SOURCE_SECRET_FIELD, VERIFY_TOKEN_FIELD
 from hookferry.errors import (
     Forbidden,
     HookferryError,
@@ -100,6 +100,13 @@ class Gate:
         self.ring = None if force.keep is None else Ring(False, force.keep, BIN_BYTES)
         self._verify = source.verify
         self._unseal = unseal
+        sealed = source.verify_token
+        self.verify_token = (
+            None
+            if sealed is None
+            else unseal(sealed, row=source.id, field=VERIFY_TOKEN_FIELD).decode()
+        )
+        """What subscriptions must name."""
         self._until_ms = -1
         self.secrets: tuple[str, ...] = ()
         """What verifies now, newest first."""

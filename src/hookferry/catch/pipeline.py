@@ -191,7 +191,7 @@ class Pipeline:
             received,
             secrets=gate.secrets,
             genuine=genuine,
-            token=gate.source.verify_token,
+            token=gate.verify_token,
             per_minute=gate.per_minute,
         )
         if greeting is None:

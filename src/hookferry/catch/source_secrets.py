@@ -12,7 +12,12 @@ from hookferry.clock import Clock
 from hookferry.domain.source import Source, Verification
 from hookferry.domain.webhook import SealedSecret
 from hookferry.engine.masking import refuse_mask
-from hookferry.engine.sealing import SOURCE_SECRET_FIELD, Sealer, open_source_secrets
+from hookferry.engine.sealing import (
+    SOURCE_SECRET_FIELD,
+    VERIFY_TOKEN_FIELD,
+    Sealer,
+    open_source_secrets,
+)
 from hookferry.engine.webhook_secrets import MAX_OVERLAP
 from hookferry.errors import Conflict, InvalidField, UnknownField
 from hookferry.wire.inbound.definition import MAX_SECRETS, compile_verification
@@ -148,6 +153,19 @@ class SourceSecrets:
             )
         _judge(before.scheme, (secret,), at="")
         return Verification(scheme=before.scheme, secrets=(self._sealed(source, secret), *kept))
+
+    def seal_token(self, source: Source, token: str | None) -> bytes | None:
+        """Seal what a source's subscriptions must name."""
+        if token is None:
+            return None
+        return self._sealer.seal(token.encode(), row=source.id, field=VERIFY_TOKEN_FIELD)
+
+    def token_of(self, source: Source) -> str | None:
+        """Return what a source's subscriptions must name."""
+        if source.verify_token is None:
+            return None
+        sealed = source.verify_token
+        return self._sealer.unseal(sealed, row=source.id, field=VERIFY_TOKEN_FIELD).decode()
 
     def _sealed(self, source: Source, secret: str) -> SealedSecret:
         sealed = self._sealer.seal(secret.encode(), row=source.id, field=SOURCE_SECRET_FIELD)

@@ -46,7 +46,8 @@ PREFIX: Final = "/webhooks/"
 _PLAIN_FIELDS: Final = tuple(
     name
     for name in SourceDefinition.__struct_fields__
-    if name in Source.__struct_fields__ and name not in ("name", "guid", "verify", "respond")
+    if name in Source.__struct_fields__
+    and name not in ("name", "guid", "verify", "verify_token", "respond")
 )
 """Fields that a definition and a stored source share as they are."""
 
@@ -144,7 +145,7 @@ class Sources:
         before = self._at(tenant_id, source_id, version)
         if not isinstance(patch, dict):
             raise InvalidField("a merge patch is a JSON object with the fields to change")
-        definition = parse_source(merge_patch(_document(before), patch), self.limits)
+        definition = parse_source(merge_patch(self._document(before), patch), self.limits)
         if definition.bin and not before.bin:
             raise InvalidField(
                 "a source does not become a bin, which would be deleted with all that it caught; "
@@ -298,6 +299,21 @@ class Sources:
             )
         return source
 
+    def _document(self, source: Source) -> dict[str, Any]:
+        """Return the definition behind a source; secrets are left out and stay."""
+        document = {name: getattr(source, name) for name in _PLAIN_FIELDS}
+        document |= {"name": source.name, "guid": source.guid, "respond": source.respond}
+        document["verify_token"] = self._secrets.token_of(source)
+        if source.verify is not None:
+            document["verify"] = source.verify.scheme
+        if source.expires_at_ms is not None:
+            document["expires_at"] = dt.datetime.fromtimestamp(source.expires_at_ms / 1000, dt.UTC)
+        return {
+            name: value
+            for name, value in msgspec.to_builtins(document).items()
+            if value is not None
+        }
+
     def _applied(self, source: Source, d: SourceDefinition) -> Source:
         changed = {name: getattr(d, name) for name in _PLAIN_FIELDS}
         if d.name is not None:
@@ -309,6 +325,7 @@ class Sources:
             changed["verify"] = None
         elif source.verify is None or d.verify != source.verify.scheme:
             changed["verify"] = self._secrets.verification(source, d.verify)
+        changed["verify_token"] = self._secrets.seal_token(source, d.verify_token)
         if d.respond != source.respond:
             changed["respond"] = self._resolved(source, d.respond)
         changed["expires_at_ms"] = self._end_of(source, d)
@@ -378,19 +395,6 @@ def _check_answers(webhook: Webhook) -> None:
             "its mode to 'sync' or 'sync_critical'",
             field="respond.webhook",
         )
-
-
-def _document(source: Source) -> dict[str, Any]:
-    """Return the definition behind a source; secrets are left out and stay."""
-    document = {name: getattr(source, name) for name in _PLAIN_FIELDS}
-    document |= {"name": source.name, "guid": source.guid, "respond": source.respond}
-    if source.verify is not None:
-        document["verify"] = source.verify.scheme
-    if source.expires_at_ms is not None:
-        document["expires_at"] = dt.datetime.fromtimestamp(source.expires_at_ms / 1000, dt.UTC)
-    return {
-        name: value for name, value in msgspec.to_builtins(document).items() if value is not None
-    }
 
 
 def _tell(event: str, source: Source, **more: object) -> None:

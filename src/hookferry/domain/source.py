@@ -91,8 +91,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """None takes anybody's requests."""
     handshakes: tuple[str, ...] | None = None
     """Names of ``hookferry.wire.greetings`` that are answered."""
-    verify_token: str | None = None
-    """What a subscription must name (``hub.verify_token``), under handshakes that ask for it."""
+    verify_token: bytes | None = None
+    """What a subscription must name (``hub.verify_token``), under handshakes that ask for it;
+    sealed."""
     deduplicate: dict[str, Any] | None = None
     """``{"header"}``, ``{"json_path"}``, ``{"template"}``, ``{"body_hash": true}``; or ``{}`` for
     no duplicates at all."""

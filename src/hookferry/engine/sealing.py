@@ -33,6 +33,7 @@ CLIENT_CERTIFICATE_FIELD = "client_certificate"
 PROXY_FIELD = "proxy"
 CREDENTIAL_FIELD = "value"
 TENANT_KEY_FIELD = "webhook_key"
+VERIFY_TOKEN_FIELD = "verify_token"  # noqa: S105 - as above
 SOURCE_SECRET_FIELD = "source_secret"  # noqa: S105 - the name of the field, not a secret
 
 
