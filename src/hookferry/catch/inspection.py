@@ -30,7 +30,7 @@ SCANNED: Final = 1_000
 """Requests that one page of a search by condition looks at; its cursor goes on behind them."""
 SCANNED_BYTES: Final = 64 * 1024 * 1024
 """And bytes of their bodies."""
-CHUNK: Final = 16
+CHUNK: Final = 8
 """Requests that are in memory at a time, with their bodies."""
 SEARCHES_AT_ONCE: Final = 2
 """Searches by condition that run at a time; further ones wait their turn."""

@@ -25,7 +25,7 @@ from hookferry.errors import Conflict, InvalidField
 from hookferry.ids import encode
 from hookferry.transport import port
 from hookferry.transport.port import Transport
-from hookferry.transport.target import parse_target
+from hookferry.transport.target import extended, parse_target
 from hookferry.wire.copying.captured import captured
 from hookferry.wire.inbound.received import Explanation
 
@@ -33,7 +33,7 @@ MARKER: Final = "Hookferry-Replay"
 """The header of a request sent again; it names the one that was caught."""
 MAX_SENDING: Final = 16
 """Requests to URLs in the air at a time; further ones wait their turn."""
-TIMEOUT: Final = 15.0
+TIMEOUT: Final = 10.0
 """Seconds for one of them."""
 _NOT_PASSED_ON: Final = frozenset((b"accept-encoding", MARKER.lower().encode()))
 """The answer is shown as it comes, so none is asked for that would have to be decompressed."""
@@ -85,18 +85,20 @@ class Replays:
         self._slots = asyncio.Semaphore(MAX_SENDING)
 
     async def to_pipeline(self, requests: Sequence[CaughtRequest]) -> list[Replayed]:
-        """Take requests through their sources once more, one after the other, in this order.
+        """Take requests through their sources once more, in this order.
+
+        None waits for what the ones before it are answered: where callers wait, that takes a while.
 
         Raises:
-            NotFound: a source was deleted; those before it were taken.
-            Unavailable: nothing can be taken now; as above.
+            NotFound: a source was deleted; nothing was taken.
+            Unavailable: one can't be taken now; others may have been.
         """
-        made = []
-        for request in requests:
-            source = self._directory.source(request.tenant_id, request.source_id)
-            outcome = await self._repeating.replay(source, request)
-            made.append(Replayed(request=request, taken=outcome))
-        return made
+        sources = [self._directory.source(r.tenant_id, r.source_id) for r in requests]
+        outcomes = await asyncio.gather(*map(self._repeating.replay, sources, requests))
+        return [
+            Replayed(request=request, taken=outcome)
+            for request, outcome in zip(requests, outcomes, strict=True)
+        ]
 
     async def to_url(self, requests: Sequence[CaughtRequest], url: str) -> list[Replayed]:
         """Send requests to a URL, side by side.
@@ -195,9 +197,4 @@ def forwarded(base: str, request: CaughtRequest) -> bytes:
         request: what follows its source's own address is put behind that path, its query behind
             that query.
     """
-    path, _, query = base.encode().partition(b"?")
-    more = below(request.path)
-    if more.strip(b"/"):
-        path = path.rstrip(b"/") + more
-    query = b"&".join(filter(None, (query, request.query)))
-    return path + b"?" + query if query else path
+    return extended(base, below(request.path), request.query)

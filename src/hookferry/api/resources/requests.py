@@ -42,7 +42,7 @@ from hookferry.wire.copying.comparison import Comparison, compare
 
 MAX_REPLAYS = 50
 """Requests that one call replays."""
-AT_ONCE = 16
+AT_ONCE = 8
 """And those of them that are in memory at a time."""
 _DOWNLOAD = {"content-security-policy": "sandbox; default-src 'none'; frame-ancestors 'none'"}
 """Whatever the bytes are, no browser makes a page of them."""
