@@ -77,6 +77,21 @@ def parse_target(
     ), path
 
 
+def extended(base: str, path: bytes, query: bytes) -> bytes:
+    """Return a request path with another one behind it, ready for a request line.
+
+    Args:
+        base: a target's path and query, as ``parse_target`` returns them.
+        path: what follows that path; a lone slash adds nothing.
+        query: what follows that query.
+    """
+    own_path, _, own_query = base.encode().partition(b"?")
+    if path.strip(b"/"):
+        own_path = own_path.rstrip(b"/") + path
+    queries = b"&".join(filter(None, (own_query, query)))
+    return own_path + b"?" + queries if queries else own_path
+
+
 def parse_host(host: str) -> str:
     """Return a host in its one spelling: an IPv4 address in four decimal parts, an IPv6 address
     compressed and without brackets, or a name in lower-case ASCII without a trailing dot.

@@ -24,7 +24,7 @@ from hookferry.transport.dns import Resolver
 from hookferry.transport.guard import Guard
 from hookferry.transport.limits import Limits
 from hookferry.transport.port import ErrorKind, Outcome, Request
-from hookferry.transport.target import parse_target
+from hookferry.transport.target import extended, parse_target
 from hookferry.transport.tls import CertificateInputError, Contexts
 from hookferry.wire.copying.captured import captured
 
@@ -94,12 +94,11 @@ class Forwarder:
     def __init__(
         self, url: str, *, with_path: bool = True, ca: str | None = None, timeout: float
     ) -> None:
-        self._target, base = parse_target(url, ca=ca)
+        self._target, self._base = parse_target(url, ca=ca)
         try:
             Contexts().get(ca, None)
         except CertificateInputError as error:
             raise CommandError(f"--{error}", Exit.USAGE) from None
-        self._path, _, self._query = base.encode().partition(b"?")
         self._with_path = with_path
         self._timeout = timeout
         clock = SystemClock()
@@ -143,11 +142,12 @@ class Forwarder:
         await self._resolver.aclose()
 
     def _rendered(self, request: StreamedRequest, again: bool) -> Request:
+        path = request.path.encode("latin-1") if self._with_path else b""
         headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in request.headers]
         message = captured(
             request.method,
             "",
-            self._address(request),
+            extended(self._base, path, request.query.encode("latin-1")),
             [pair for pair in headers if pair[0].lower() not in _OWN],
             request.body,
         )
@@ -164,12 +164,6 @@ class Forwarder:
         lines.append(b"Connection: close")
         head = b"\r\n".join(lines) + b"\r\n\r\n"
         return Request(self._target, head, message.body, self._timeout)
-
-    def _address(self, request: StreamedRequest) -> bytes:
-        more = request.path.encode("latin-1") if self._with_path else b""
-        path = self._path.rstrip(b"/") + more if more.strip(b"/") else self._path
-        query = b"&".join(filter(None, (self._query, request.query.encode("latin-1"))))
-        return path + b"?" + query if query else path
 
 
 def _headers(head: bytes) -> tuple[tuple[str, str], ...]:
