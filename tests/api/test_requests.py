@@ -621,6 +621,23 @@ async def test_a_stream_tells_what_is_caught_as_it_is_caught(house: House) -> No
     await until(lambda: house.services.catching.streams.count == 0)
 
 
+async def test_a_stream_tells_a_request_while_its_caller_still_waits(house: House) -> None:
+    await house.webhook("asked", mode="sync")
+    source = await Source.made(house, name="any", respond={"webhook": "asked"})
+    held: list[Any] = []
+    house.transport.send = lambda request, done: held.append(done)  # type: ignore[method-assign]
+    path = f"/api/v1/sources/{source.id}/requests/stream"
+    async with house.client.stream("GET", path) as answer:
+        watched = Watched(answer)
+        await until(lambda: house.services.catching.streams.count == 1)
+        calling = asyncio.create_task(source.send(b"{}"))
+        assert (await watched.request())["verdict"] == "accepted"
+        assert not calling.done()
+        await until(lambda: len(held) == 1)
+        held[0](Outcome(status=200, head=b"HTTP/1.1 200 OK\r\n"))
+        assert await calling == 200
+
+
 async def test_a_stream_resumes_where_it_was_left(house: House) -> None:
     source = await Source.made(house, name="any", bin=True)
     other = await Source.made(house, name="other", bin=True)
