@@ -89,7 +89,7 @@ def error_of(status: int, content_type: str, body: bytes) -> ApiError:
     if content_type.partition(";")[0].strip().lower() == "application/problem+json":
         try:
             document = msgspec.json.decode(body, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             pass
         else:
             return error_of_document(document, status)

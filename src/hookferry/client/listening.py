@@ -78,7 +78,7 @@ def request_in(data: bytes) -> StreamedRequest:
     """
     try:
         return _request(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnexpectedAnswer(
             f"the stream has an event that can't be read: {error}; do the versions of client and "
             "server fit?"

@@ -131,7 +131,7 @@ def _result(call: Call[T], answer: httpx.Response) -> T:
         raise error_of(answer.status_code, answer.headers.get("content-type", ""), answer.content)
     try:
         return call.read(answer.content)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnexpectedAnswer(
             f"{call.method} {call.path} was answered {answer.status_code} with a body that can't "
             f"be read: {error}; do the versions of client and server fit?"
