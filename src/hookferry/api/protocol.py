@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import heapq
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +24,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from hookferry.api.connections import Watch, WireLimits
+from hookferry.api.connections import Watch, WireLimits, make_room
 from hookferry.api.hotcycle import HotCycle
 from hookferry.api.hotroute import (
     HALF_CLOSED,
@@ -103,29 +102,9 @@ class HookferryProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection; when there are too many, others make room, or it is refused."""
         super().connection_made(transport)
-        if len(self.connections) > self._limits.connections and not self._make_room():
+        most = self._limits.connections
+        if len(self.connections) > most and not make_room(self.connections, self, most):
             transport.abort()
-
-    def _make_room(self) -> bool:
-        """Close the connections that have been idle for longest; tell whether there were any.
-
-        Clients expect an idle connection to be closed at any time (RFC 9112 section 9.5). Where
-        none is idle, those go that are at their heads for longest: an honest one takes a moment.
-        One in a hundred at a time, so that not every newcomer has to look through all of them.
-        """
-        idle, begun = [], []
-        for other in self.connections:
-            assert isinstance(other, HookferryProtocol)
-            if other.is_idle and other is not self:
-                idle.append(other)
-            elif other.reading is _HEAD and not other.stalled and not other.is_answering:
-                begun.append(other)
-        count = max(1, self._limits.connections // 100)
-        leaving = heapq.nsmallest(count, idle or begun, key=lambda other: other.deadline)
-        for other in leaving:
-            self.connections.discard(other)  # now: the next newcomer may come before it is gone
-            other.transport.close()
-        return bool(leaving)
 
     @property
     def is_answering(self) -> bool:
@@ -137,6 +116,11 @@ class HookferryProtocol(HttpToolsProtocol):
     def is_idle(self) -> bool:
         """No request is being read or answered, and no answer waits to be read."""
         return self.reading is _IDLE and not self.is_answering and not self.stalled
+
+    @property
+    def is_at_head(self) -> bool:
+        """All it does is to wait for the rest of a request's head."""
+        return self.reading is _HEAD and not self.is_answering and not self.stalled
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; uvicorn's version answers faults in plain text and out of order."""
