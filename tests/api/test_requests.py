@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hookferry import ids
 from hookferry.api.caught_views import BODY_SHOWN
 from hookferry.api.resources.requests import MAX_REPLAYS
 from hookferry.catch.stream import STREAMS_OF_SOURCE
@@ -626,14 +627,17 @@ async def test_a_stream_tells_a_request_while_its_caller_still_waits(house: Hous
     source = await Source.made(house, name="any", respond={"webhook": "asked"})
     held: list[Any] = []
     house.transport.send = lambda request, done: held.append(done)  # type: ignore[method-assign]
+    heard: list[int] = []
+    house.services.catching.on_caught(heard.append)
     path = f"/api/v1/sources/{source.id}/requests/stream"
-    async with house.client.stream("GET", path) as answer:
-        watched = Watched(answer)
-        await until(lambda: house.services.catching.streams.count == 1)
+    start = {"after": "req_0000000000000"}
+    async with house.client.stream("GET", path, params=start) as answer:
         calling = asyncio.create_task(source.send(b"{}"))
-        assert (await watched.request())["verdict"] == "accepted"
-        assert not calling.done()
         await until(lambda: len(held) == 1)
+        # It is told of it, and does not only happen to look.
+        assert [ids.encode("src", source_id) for source_id in heard] == [source.id]
+        assert (await Watched(answer).request())["verdict"] == "accepted"
+        assert not calling.done()
         held[0](Outcome(status=200, head=b"HTTP/1.1 200 OK\r\n"))
         assert await calling == 200
 

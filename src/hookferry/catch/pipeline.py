@@ -9,6 +9,7 @@ shown to be genuine claims a duplicate key. How answers that are waited for come
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -19,10 +20,11 @@ from hookferry.catch.arrival import Arrival, Outcome
 from hookferry.catch.defaults import REFUSE_STATUS
 from hookferry.catch.gate import Gate
 from hookferry.catch.replies import Answer
-from hookferry.catch.waiting import Waiting
+from hookferry.catch.waiting import Wait, Waiting
 from hookferry.clock import Clock
 from hookferry.domain.event import EventMeta
 from hookferry.domain.request import Verdict
+from hookferry.domain.source import Source
 from hookferry.engine import synchronous
 from hookferry.engine.directory import Directory
 from hookferry.engine.intake import Intake, Receipt
@@ -304,7 +306,7 @@ class Pipeline:
                 self._claims(gate, arrival, key),
                 done,
                 waits=gate.waits,
-                stored=None if wait is None else wait.stored,
+                stored=None if wait is None else functools.partial(self._stored, source, wait),
                 trace=trace,
                 ring=gate.ring,
             )
@@ -363,6 +365,11 @@ class Pipeline:
         return tuple(claims)
 
     # ------------------------------------------------------------------ records and answers
+
+    def _stored(self, source: Source, wait: Wait) -> None:
+        """Show a request to those who watch, while its caller still waits."""
+        wait.stored()
+        self._caught(source.id)
 
     def _taken(self, gate: Gate) -> None:
         """Count an accepted request, and show it to those who watch."""
