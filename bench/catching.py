@@ -208,10 +208,12 @@ def compared(ours: list[Answered], theirs: list[Answered], void: int, note: str)
     pairs = list(zip(ours, theirs, strict=True))
     rates = ", ".join(f"{a.per_s:,.0f}/{b.per_s:,.0f}" for a, b in pairs)
     p99s = ", ".join(f"{a.p99_ms:.0f}/{b.p99_ms:.0f}" for a, b in pairs)
-    cpu = ""
+    more = ""
     if pairs:
-        cpu = (
-            f"; CPU us raw: {median([a.cpu_us for a in ours]):.0f} ours, "
+        done = median([b.done_per_s for b in theirs])
+        more = (
+            f"; until its last command ended: {done:,.0f}; CPU us raw: "
+            f"{median([a.cpu_us for a in ours]):.0f} ours, "
             f"{median([b.cpu_us for b in theirs]):.0f} theirs with their commands"
         )
     return [
@@ -225,7 +227,7 @@ def compared(ours: list[Answered], theirs: list[Answered], void: int, note: str)
             at_least=True,
             windows=len(pairs),
             void=void,
-            note=f"{note}; per second ours/theirs: {rates}{cpu}" if pairs else note,
+            note=f"{note}; per second ours/theirs: {rates}{more}" if pairs else note,
         ),
         Figure(
             "peer",

@@ -69,6 +69,9 @@ class Answered:
     cpu_us: float
     """CPU microseconds of the called program per request."""
     per_s: float
+    """Answers a second."""
+    done_per_s: float
+    """The same until all that they set off was done, too."""
     p99_ms: float
 
 
@@ -190,8 +193,15 @@ class Bench:
         cpu = called.cpu_us()
         answer = self._send(called.name, count, rate)
         self.called[called.name] += count
+        answered = time.monotonic()
         self._rested(called)
-        return Answered((called.cpu_us() - cpu) / count, count / answer["seconds"], answer["p99"])
+        after = time.monotonic() - answered - _REST_S
+        return Answered(
+            cpu_us=(called.cpu_us() - cpu) / count,
+            per_s=count / answer["seconds"],
+            done_per_s=count / (answer["seconds"] + after),
+            p99_ms=answer["p99"],
+        )
 
     def _send(self, name: str, count: int, rate: float | None) -> dict[str, Any]:
         command: dict[str, Any] = {"name": name, "count": count}

@@ -209,14 +209,19 @@ def test_a_peer_is_known_by_what_it_says_not_by_its_name(
     assert peers.installed() is None
 
 
+def window(per_s: float, p99_ms: float) -> Answered:
+    return Answered(cpu_us=100, per_s=per_s, done_per_s=per_s / 2, p99_ms=p99_ms)
+
+
 def test_the_peer_is_compared_window_by_window() -> None:
-    ours = [Answered(100, 3000, 20), Answered(100, 4000, 30), Answered(100, 9000, 10)]
-    theirs = [Answered(500, 3000, 100), Answered(500, 2000, 100), Answered(500, 3000, 100)]
+    ours = [window(3000, 20), window(4000, 30), window(9000, 10)]
+    theirs = [window(3000, 100), window(2000, 100), window(3000, 100)]
     rate, p99 = compared(ours, theirs, 2, "webhook 2.8.0")
     assert (rate.value, rate.verdict, rate.void) == (2.0, "moonshot", 2)
     assert (p99.value, p99.verdict) == (0.2, "met")
     assert "webhook 2.8.0" in rate.note
     assert "3,000/3,000, 4,000/2,000" in rate.note
+    assert "until its last command ended: 1,500" in rate.note
     slower, later = compared(theirs[1:2], ours[1:2], 0, "")
     assert [slower.verdict, later.verdict] == ["missed", "missed"]
 
