@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -104,10 +105,18 @@ class Listener:
         arguments: of the command.
         home: a folder for its state.
         environ: where the server is, and the key to it.
+        ignoring: signals that it was told to ignore when it was started.
     """
 
-    def __init__(self, *arguments: str, home: Path, environ: dict[str, str]) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        home: Path,
+        environ: dict[str, str],
+        ignoring: Sequence[signal.Signals] = (),
+    ) -> None:
         self._arguments = arguments
+        self._ignoring = ignoring
         self._environ = environment(**environ, XDG_STATE_HOME=str(home)) | {"COLUMNS": "200"}
         self._process: asyncio.subprocess.Process
         self._reading: list[asyncio.Task[None]] = []
@@ -125,6 +134,7 @@ class Listener:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            preexec_fn=lambda: [signal.signal(one, signal.SIG_IGN) for one in self._ignoring],
         )
         self._reading = [
             asyncio.create_task(self._read("out")),
@@ -140,6 +150,9 @@ class Listener:
         except TimeoutError:
             raise AssertionError(f"it never said {text!r}:\n{self.out}\n{self.err}") from None
 
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
     async def kill(self) -> None:
         """SIGKILL it."""
         self._process.kill()
@@ -147,7 +160,7 @@ class Listener:
 
     async def end(self, number: int) -> int:
         """Send it a signal; return the exit code."""
-        self._process.send_signal(number)
+        self.signal(number)
         return await self._ended()
 
     async def close(self) -> None:
@@ -181,9 +194,14 @@ async def program(answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n") -> AsyncIt
 
 
 @asynccontextmanager
-async def listener(*arguments: str, home: Path, environ: dict[str, str]) -> AsyncIterator[Listener]:
+async def listener(
+    *arguments: str,
+    home: Path,
+    environ: dict[str, str],
+    ignoring: Sequence[signal.Signals] = (),
+) -> AsyncIterator[Listener]:
     """A listener that runs."""
-    made = Listener(*arguments, home=home, environ=environ)
+    made = Listener(*arguments, home=home, environ=environ, ignoring=ignoring)
     await made.start()
     try:
         yield made

@@ -223,17 +223,25 @@ async def test_from_start_begins_with_the_oldest_and_marks_what_was_forwarded_be
     ]
 
 
-async def test_a_second_listener_of_the_same_is_refused(
+async def test_a_second_listener_of_the_same_is_refused_and_nohup_is_respected(
     shop: Shop, tmp_path: Path, run: Run
 ) -> None:
     async with (
         program() as local,
-        listener(shop.name, "--forward", local.url, home=tmp_path, environ=shop.environ),
+        listener(
+            *(shop.name, "--forward", local.url),
+            home=tmp_path,
+            environ=shop.environ,
+            ignoring=[signal.SIGHUP],
+        ) as listening,
     ):
+        listening.signal(signal.SIGHUP)
         environ = shop.environ | {"XDG_STATE_HOME": str(tmp_path)}
         done = await asyncio.to_thread(run, "listen", shop.name, "--forward", local.url, **environ)
         assert done.code == 3
         assert "another 'hookferry listen' forwards" in done.err
+        await shop.post(b"still here")
+        await local.count(1)
 
 
 async def test_a_bin_in_one_command_shows_what_comes(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -23,6 +22,7 @@ from hookferry.cli.terminal import Exit, err, out
 from hookferry.client import AsyncClient
 from hookferry.client.requests import BEGINNING
 
+STDIN: Final = 0
 REPLAYS: Final = 8
 """Requests that are being replayed by key at a time; further presses are passed over."""
 
@@ -128,20 +128,21 @@ class _Session:
             signal.SIGTERM: Exit.OK,
             signal.SIGHUP: Exit.OK,  # the terminal was closed
         }
-        for number, code in ends.items():
-            loop.add_signal_handler(number, self._end, code)
+        # What is ignored stays so: that is how nohup and "&" say that a program goes on.
+        taken = [number for number in ends if signal.getsignal(number) is not signal.SIG_IGN]
+        for number in taken:
+            loop.add_signal_handler(number, self._end, ends[number])
         try:
             yield
         finally:
-            for number in ends:
+            for number in taken:
                 loop.remove_signal_handler(number)
 
     # ------------------------------------------------------------------ keys
 
     def _keyboard(self) -> AbstractContextManager[object]:
-        fd = sys.stdin.fileno()
-        if isinstance(self._view, Screen) and on_terminal(fd):
-            return Keyboard(fd, self._pressed, self._view.suspend)
+        if isinstance(self._view, Screen) and on_terminal(STDIN):
+            return Keyboard(STDIN, self._pressed, self._view.suspend)
         return nullcontext()
 
     def _pressed(self, key: str) -> None:
