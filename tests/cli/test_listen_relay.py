@@ -147,6 +147,17 @@ async def test_what_reached_nobody_is_sent_until_it_does_and_is_never_marked(
     assert bench.view.changes == ["connection_refused"] * 10
 
 
+async def test_what_waits_when_the_listener_ends_is_left_for_the_next_time(
+    journal: Journal,
+) -> None:
+    bench = Bench(journal, Local(*[REFUSED] * 1000), Stream(request(1)))
+    await bench.view.until(lambda: bool(bench.view.changes))
+    await bench.stop()
+    assert not bench.view.over
+    assert not journal.settled(req(1))
+    assert not journal.repeats(req(1))
+
+
 async def test_a_request_that_always_breaks_its_connection_is_given_up(journal: Journal) -> None:
     bench = Bench(journal, Local(*[CUT] * MAX_CUTS), Stream(request(1), request(2)))
     await bench.ended(2)

@@ -196,6 +196,7 @@ class Relay:
         self._view.began(entry)
         forwarded = await self._until_settled(entry)
         if forwarded is None:
+            entry.waiting = "next time"
             return
         self._journal.done(request.id)
         entry.forwarded, entry.waiting = forwarded, None
