@@ -124,7 +124,10 @@ class CatchRoute:
 
     def caller(self, request: HotRequest) -> str:
         """Return the address of whoever sent a request."""
-        return self._proxies.caller(request.client, request.headers)
+        caller = request.caller
+        if caller is None:
+            caller = request.caller = self._proxies.caller(request.client, request.headers)
+        return caller
 
     def take(self, gate: Gate, request: HotRequest, respond: Respond) -> None:
         """Hand a request over to the pipeline."""

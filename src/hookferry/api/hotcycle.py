@@ -83,6 +83,7 @@ class HotCycle(HotRequest):
         self.headers = headers
         self.names = names
         self.client = client
+        self.caller = None
         self.body = b""
         self.gone = None
         self._protocol = protocol

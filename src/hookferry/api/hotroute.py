@@ -72,7 +72,7 @@ NAMES = "hookferry.names"
 class HotRequest:
     """A request as a hot handler sees it: bytes as they came, header names in lower case."""
 
-    __slots__ = ("body", "client", "gone", "headers", "method", "names", "path", "query")
+    __slots__ = ("body", "caller", "client", "gone", "headers", "method", "names", "path", "query")
 
     def __init__(
         self,
@@ -91,6 +91,8 @@ class HotRequest:
         """The headers' names as they came, in their order."""
         self.client = client
         """The address at the other end of the connection; empty where it has none."""
+        self.caller: str | None = None
+        """The address behind proxies, once somebody found it."""
         self.body = b""
         self.gone: Callable[[], None] | None = None
         """Set by a handler that wants to know when the client leaves before its answer."""

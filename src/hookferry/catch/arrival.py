@@ -51,6 +51,7 @@ class Arrival:
     """
 
     __slots__ = (
+        "_first",
         "_raw",
         "at_ms",
         "body",
@@ -82,6 +83,7 @@ class Arrival:
         releases: int | None = None,
         verified_ms: int | None = None,
     ) -> None:
+        self._first: dict[bytes, bytes] | None = None
         self._raw: tuple[tuple[bytes, bytes], ...] | None = None
         self.method = method
         self.path = path
@@ -112,10 +114,10 @@ class Arrival:
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, by its name in lower case."""
-        for known, value in self.headers:
-            if known == name:
-                return value
-        return None
+        first = self._first
+        if first is None:  # a look-up each for the five or so that are asked for
+            first = self._first = dict(reversed(self.headers))
+        return first.get(name)
 
     def received(self, source: Source, origin: str) -> Received:
         """Return the request as verification sees it.

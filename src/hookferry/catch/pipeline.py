@@ -42,7 +42,7 @@ from hookferry.telemetry import Metrics
 from hookferry.tracing import TRACEPARENT, read_trace
 from hookferry.wire.bodies import read, unparseable
 from hookferry.wire.greetings import Greeting, greet
-from hookferry.wire.hops import hops_in
+from hookferry.wire.hops import HOPS_HEADER, hops_in
 from hookferry.wire.inbound.received import KeyNeeded, Received
 from hookferry.wire.verification import VerificationFailed
 
@@ -51,6 +51,7 @@ log = structlog.get_logger(__name__)
 _CHALLENGE = (("www-authenticate", 'Webhook realm="hookferry"'),)
 # RFC 9110 section 11.6.1: a 401 names a scheme; this one says nothing about the source's own.
 SCOPE_RELEASE = "release"
+HOPS = HOPS_HEADER.lower().encode()
 RELEASE_MS = 366 * 86_400_000
 """How long it is known that a quarantined request was released: longer than requests are kept."""
 
@@ -251,8 +252,9 @@ class Pipeline:
     def _read(self, gate: Gate, arrival: Arrival) -> Facts:
         """Return what a request says, under the id that it is kept with (its event: the next)."""
         caught = arrival.caught(self._ids.block(2), gate.source.id)
+        hops = 0 if arrival.header(HOPS) is None else hops_in(arrival.headers)
         data = read(caught.form, arrival.header(b"content-type"), arrival.body)
-        facts = Facts("", data, EventMeta(caught=caught, hops=hops_in(arrival.headers)))
+        facts = Facts("", data, EventMeta(caught=caught, hops=hops))
         facts.type = gate.event_type.of(facts)
         return facts
 
@@ -295,7 +297,7 @@ class Pipeline:
                     self._filter(gate, arrival, Answer(422), told.code, told.detail)
 
         trace = None
-        if any(name == TRACEPARENT for name, _ in arrival.headers):
+        if arrival.header(TRACEPARENT) is not None:
             trace = read_trace(arrival.headers)
         try:
             self._intake.catch(

@@ -6,6 +6,7 @@ default type, and the key of its bytes.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Callable
@@ -26,6 +27,8 @@ MAX_KEY_TEXT = 64 * 1024
 """Characters of the text that a key is made of."""
 MAX_KEY_HEADERS = 16
 """Headers that are digested along with a body."""
+TYPES_REMEMBERED = 1_024
+"""Texts whose types are remembered: senders have a few dozen."""
 MAX_TYPE_TEXT = 1024
 """Characters of the text that a type is made of."""
 
@@ -89,7 +92,12 @@ class EventTypeRule:
 
 def _as_type(prefix: str, text: str) -> str | None:
     # Cut first: the text may be as long as a body.
-    plain = _FOREIGN.sub("_", text[:MAX_TYPE_TEXT].strip())
+    return _type_of(prefix, text[:MAX_TYPE_TEXT].strip())
+
+
+@functools.lru_cache(maxsize=TYPES_REMEMBERED)
+def _type_of(prefix: str, text: str) -> str | None:
+    plain = _FOREIGN.sub("_", text)
     if not plain.strip("."):
         return None
     segments = [segment for segment in f"{prefix}{plain}".split(".") if segment]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -10,6 +11,8 @@ Network = IPv4Network | IPv6Network
 
 MAX_HOPS = 32
 """Entries of X-Forwarded-For looked at, from the right."""
+REMEMBERED = 4_096
+"""Addresses whose reading is remembered."""
 
 
 def address_of(text: str) -> Address | None:
@@ -35,6 +38,8 @@ class Proxies:
 
     def __init__(self, trusted: Sequence[Network] = ()) -> None:
         self._trusted = tuple(trusted)
+        # Senders have a few addresses each, and reading one costs more than a signature.
+        self._judged = functools.lru_cache(maxsize=REMEMBERED)(self._judge)
 
     def caller(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """Return the address of whoever called.
@@ -46,7 +51,7 @@ class Proxies:
             peer: the address at the other end of the connection.
             headers: the request's, names in lower case.
         """
-        if not self._trusted or not self._trusts(address_of(peer)):
+        if not self._trusted or not self._judged(peer)[1]:
             return peer
         hops = [
             hop
@@ -56,16 +61,20 @@ class Proxies:
         ]
         nearest = peer
         for hop in reversed(hops[-MAX_HOPS:]):
-            address = address_of(hop)
+            address, trusted = self._judged(hop)
             if address is None:
                 break  # whatever stands left of what nobody can read was not checked by anybody
-            nearest = str(address)
-            if not self._trusts(address):
+            nearest = address
+            if not trusted:
                 break
         return nearest
 
-    def _trusts(self, address: Address | None) -> bool:
-        return address is not None and _within(address, self._trusted)
+    def _judge(self, text: str) -> tuple[str | None, bool]:
+        """Return an address as it is written best, and whether it is a trusted proxy's."""
+        address = address_of(text)
+        if address is None:
+            return None, False
+        return str(address), _within(address, self._trusted)
 
 
 class AllowList:

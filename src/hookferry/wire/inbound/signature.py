@@ -76,6 +76,8 @@ class SignatureVerifier(Checking):
         self._prefix = scheme.prefix.encode()
         self._places = _signature_places(scheme)
         self._listed = scheme.entries
+        alone = len(self._places) == 1 and scheme.entries is None
+        self._single = self._places[0] if alone else None
         if self._listed is not None:
             _check_entries(self._listed)
         self._id = None if scheme.id is None else compile_place(scheme.id, "id")
@@ -176,6 +178,12 @@ class SignatureVerifier(Checking):
         Raises:
             VerificationFailed: there is none, or none that can be one.
         """
+        if self._single is not None:  # most schemes: one signature in one header
+            value = self._single(reading)
+            raw = self._decoded(value)
+            if raw is None:
+                raise VerificationFailed(Reason.BAD_ENCODING, self._shape())
+            return _Claim((value,), (raw,))
         given: list[bytes] = []
         missing: VerificationFailed | None = None
         for place in self._places:
