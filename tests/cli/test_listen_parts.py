@@ -77,6 +77,8 @@ def test_an_event_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     ("given", "meant"),
     [
         ("3000", "http://localhost:3000"),
+        ("19292/base?a=b", "http://localhost:19292/base?a=b"),
+        ("127.0.0.1:3000", "http://127.0.0.1:3000"),
         ("localhost:3000/hooks", "http://localhost:3000/hooks"),
         ("https://dev.example/a?b=c", "https://dev.example/a?b=c"),
     ],
@@ -90,6 +92,21 @@ def test_what_is_no_url_is_refused_by_the_name_of_its_flag(given: str) -> None:
     with pytest.raises(CommandError, match=r"^--forward ") as refused:
         forward_url(given)
     assert refused.value.code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("foo://x", "must start with http:// or https:// (not foo://)"),
+        ("http://19292/base", "a port of this machine as 3000 or 3000/path"),
+        ("12:3000", "an address as 127.0.0.1:3000"),
+        ("192920/base", "the number 192920 for a host"),
+    ],
+)
+def test_what_was_meant_is_said_beside_the_refusal(given: str, said: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        forward_url(given)
+    assert said in str(refused.value)
 
 
 def test_since_is_a_time_or_how_long_ago() -> None:

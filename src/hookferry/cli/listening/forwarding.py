@@ -9,12 +9,13 @@ repeats one by itself; what is repeated, and how it is marked, is ``relay``'s bu
 from __future__ import annotations
 
 import asyncio
+import re
 from ipaddress import ip_network
 from typing import Final
 
 import msgspec
 
-from hookferry.cli.terminal import CommandError, Exit
+from hookferry.cli.terminal import CommandError, Exit, safe
 from hookferry.client.listening import StreamedRequest
 from hookferry.clock import SystemClock
 from hookferry.engine.dispatch import authority
@@ -38,6 +39,9 @@ READ: Final = 1024 * 1024
 """Bytes of an answer's body that are read."""
 _OWN = frozenset((REQUEST_HEADER.lower().encode(), REDELIVERY_HEADER.lower().encode()))
 _EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+_PORT = re.compile(r"[0-9]{1,5}(?:[/?].*)?")
+"""A port of this machine, and perhaps a path behind it."""
+_NUMBER_HOST = re.compile(r"[A-Za-z]+://([0-9]+)(?![^:/?#])")
 _UNREACHED = frozenset(
     (
         ErrorKind.DNS,
@@ -173,19 +177,33 @@ def _headers(head: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def forward_url(text: str) -> str:
-    """Return the URL that a developer means: ``3000`` and ``localhost:3000/hooks`` are some, too.
+    """Return the URL that a developer means: ``3000``, ``3000/hooks`` and ``localhost:3000/hooks``
+    are some, too.
 
     Raises:
         CommandError: it is none.
     """
-    url = text
-    if text.isascii() and text.isdigit():
+    if _PORT.fullmatch(text):
         url = f"http://localhost:{text}"
     elif "://" not in text:
         url = f"http://{text}"
+    else:
+        url = text
+        scheme = text.partition("://")[0]
+        if scheme.lower() not in ("http", "https"):
+            raise _not_a_url(f" must start with http:// or https:// (not {safe(scheme, 20)}://)")
+    number = _NUMBER_HOST.match(url)
+    if number:  # a URL's host may be an address in one number; here, it is a port gone astray
+        raise _not_a_url(
+            f" has the number {number[1][:20]} for a host; write a port of this machine as 3000 "
+            "or 3000/path, an address as 127.0.0.1:3000"
+        )
     try:
         parse_target(url)
     except InvalidField as error:
-        what = error.detail.removeprefix("target_url")
-        raise CommandError(f"--forward{what}", Exit.USAGE) from None
+        raise _not_a_url(error.detail.removeprefix("target_url")) from None
     return url
+
+
+def _not_a_url(what: str) -> CommandError:
+    return CommandError(f"--forward{what}", Exit.USAGE)
