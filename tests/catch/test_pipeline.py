@@ -16,9 +16,9 @@ from hookferry.domain.event import EventState
 from hookferry.domain.request import Verdict
 from hookferry.engine.event_types import EventTypes, EventTypeSettings
 from hookferry.ids import encode
-from hookferry.transport.port import Outcome, Request
+from hookferry.transport.port import ErrorKind, Outcome, Request
 
-from .kit import GITHUB, Caller, signed, source, webhook
+from .kit import GITHUB, SECRET, Caller, signed, source, webhook
 
 ACCEPTED = (Verdict.ACCEPTED, None)
 
@@ -508,6 +508,23 @@ async def test_a_repeat_waits_for_the_first_and_gets_its_answer(house: House) ->
     ]
 
 
+async def test_a_repeat_runs_what_failed_the_first_time(house: House) -> None:
+    caller = await waiting_source(house, deduplicate={"body_hash": True})
+    house.transport.outcome = lambda _: Outcome(error=ErrorKind.CONNECT_REFUSED, detail="refused")
+    assert (await caller.send()).status_code == 502
+    answers(house, 200, b"fine")
+    assert (await caller.send()).status_code == 202
+    await until(lambda: len(house.transport.sent) == 2)
+    [event] = await house.events()
+    async with asyncio.timeout(10):
+        while True:
+            counts = await house.store.states(event.tenant_id, [event.id])
+            if [state.name for state in counts[event.id]] == ["DELIVERED"]:
+                break
+    assert (await caller.send()).status_code == 202
+    assert len(house.transport.sent) == 2
+
+
 async def test_a_listeners_answer_is_the_callers_while_it_listens(house: House) -> None:
     caller = await source(house)
     listeners = house.services.catching.listeners
@@ -557,6 +574,25 @@ async def test_a_quarantined_request_is_released_once(house: House) -> None:
     # What its sender repeats, signed by then, is known to have run.
     await caller.send(b"{}", signed(b"{}", "d-9"))
     assert len(await house.events()) == 1
+
+
+async def test_what_a_wrong_secret_held_up_runs_once_when_it_is_replayed(house: House) -> None:
+    caller = await source(house, verify={**GITHUB, "secret": "a wrong one altogether"})
+    for delivery in ("d-1", "d-2"):
+        assert (await caller.send(b"{}", signed(b"{}", delivery))).status_code == 401
+    held = await caller.kept()
+    replays = house.services.catching.replays
+    [still] = await replays.to_pipeline(held[:1])
+    assert still.taken is not None
+    assert (still.taken.verdict, still.taken.request_id) == (Verdict.QUARANTINED, None)
+    assert [v for v, _ in await caller.verdicts()] == [Verdict.QUARANTINED] * 2
+    await caller.change(verify={"secret": SECRET})
+    await caller.send(b"{}", signed(b"{}", "d-1"))  # its sender tries again
+    for _ in range(2):
+        outcomes = [one.taken for one in await replays.to_pipeline(held)]
+        assert len(await house.events()) == 2
+    assert [o.verdict for o in outcomes if o] == [Verdict.DUPLICATE] * 2
+    assert [v for v, _ in await caller.verdicts()][:2] == [Verdict.RELEASED] * 2
 
 
 async def test_conditions_of_webhooks_see_what_was_caught(house: House) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 
@@ -49,13 +48,17 @@ class Again:
         """Take a request again, as a new one that repeats it.
 
         It is verified as of when it came, and is no duplicate: it is meant. Its method, address and
-        rate are not judged again, and nobody is greeted.
+        rate are not judged again, and nobody is greeted. One that is quarantined runs once, if it
+        is genuine by now, unless its sender repeated it meanwhile; else it stays where it is.
 
         Raises:
             Conflict: the source is out of order.
             Unavailable: it can't be taken now.
         """
-        return await self._take(self._gate(source), request)
+        gate = self._gate(source)
+        if request.verdict is Verdict.QUARANTINED:
+            return await self._let_run(gate, request, vouched=False)
+        return await self._take(gate, self._arrival(request))
 
     async def release(self, source: Source, request: CaughtRequest) -> Outcome:
         """Let a quarantined request run that a person vouches for, once.
@@ -66,22 +69,26 @@ class Again:
             Conflict: the source is out of order.
             Unavailable: it can't be taken now.
         """
-        outcome = await self._take(self._gate(source), request, releases=request.id)
+        return await self._let_run(self._gate(source), request, vouched=True)
+
+    async def _let_run(self, gate: Gate, request: CaughtRequest, *, vouched: bool) -> Outcome:
+        outcome = await self._take(gate, self._arrival(request, request.id, vouched))
         if outcome.verdict in RUN and outcome.request_id is not None:
-            released = msgspec.structs.replace(
-                request,
-                verdict=Verdict.RELEASED,
-                detail=f"released as {encode('req', outcome.request_id)}",
-            )
-            stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-            def done(error: HookferryError | None) -> None:
-                if not stored.done():
-                    stored.set_result(None) if error is None else stored.set_exception(error)
-
-            self._intake.keep(Acceptance(None, request=released), done)
-            await stored
+            await self._mark_released(request, outcome.request_id)
         return outcome
+
+    async def _mark_released(self, request: CaughtRequest, as_id: int) -> None:
+        released = msgspec.structs.replace(
+            request, verdict=Verdict.RELEASED, detail=f"released as {encode('req', as_id)}"
+        )
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(error: HookferryError | None) -> None:
+            if not stored.done():
+                stored.set_result(None) if error is None else stored.set_exception(error)
+
+        self._intake.keep(Acceptance(None, request=released), done)
+        await stored
 
     async def explain(self, source: Source, request: CaughtRequest) -> Explanation | None:
         """Verify a request again, as of when it came, and tell how; None where nothing verifies.
@@ -93,7 +100,7 @@ class Again:
         verifier = gate.verifier(self._clock.wall_ms())
         if verifier is None:
             return None
-        received = self._pipeline.received(gate, self._arrival(request, _ignore))
+        received = self._pipeline.received(gate, self._arrival(request))
         for _ in range(2):
             try:
                 return verifier.explain(received, request.received_at_ms / 1000, self._keys.known)
@@ -120,23 +127,19 @@ class Again:
             )
         return gate
 
-    async def _take(
-        self, gate: Gate, request: CaughtRequest, *, releases: int | None = None
-    ) -> Outcome:
+    async def _take(self, gate: Gate, arrival: Arrival) -> Outcome:
         told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def tell(outcome: Outcome) -> None:
             if not told.done():  # whoever waits may have been cancelled meanwhile
                 told.set_result(outcome)
 
-        self._pipeline.take(gate, self._arrival(request, tell, releases))
+        arrival.told = tell
+        self._pipeline.take(gate, arrival)
         return await told
 
     def _arrival(
-        self,
-        request: CaughtRequest,
-        told: Callable[[Outcome], None],
-        releases: int | None = None,
+        self, request: CaughtRequest, releases: int | None = None, vouched: bool = False
     ) -> Arrival:
         return Arrival(
             method=request.method,
@@ -146,13 +149,14 @@ class Again:
             names=[name for name, _ in request.headers],
             body=request.body,
             client=request.client,
-            told=told,
+            told=_ignore,
             at_ms=self._clock.wall_ms(),
             verified_ms=request.received_at_ms,
             replay_of=request.id,
             releases=releases,
+            vouched=vouched,
         )
 
 
 def _ignore(_: Outcome) -> None:
-    """Nothing is taken."""
+    """Nobody waits."""

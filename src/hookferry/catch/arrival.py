@@ -44,8 +44,8 @@ class Arrival:
         told: called once with what became of it.
         at_ms: when it came (wall-clock Unix milliseconds).
         replay_of: the request that it repeats.
-        releases: the quarantined request that it repeats and that a person vouches for: it is not
-            verified.
+        releases: the quarantined request that it repeats, to be let run once.
+        vouched: a person vouches for it: it is not verified.
         verified_ms: when it is verified as of, where that is not when it came: a stored request is
             no older for being taken again.
     """
@@ -65,6 +65,7 @@ class Arrival:
         "replay_of",
         "told",
         "verified_ms",
+        "vouched",
     )
 
     def __init__(
@@ -81,6 +82,7 @@ class Arrival:
         at_ms: int,
         replay_of: int | None = None,
         releases: int | None = None,
+        vouched: bool = False,
         verified_ms: int | None = None,
     ) -> None:
         self._first: dict[bytes, bytes] | None = None
@@ -96,6 +98,7 @@ class Arrival:
         self.at_ms = at_ms
         self.replay_of = replay_of
         self.releases = releases
+        self.vouched = vouched
         self.verified_ms = at_ms if verified_ms is None else verified_ms
 
     @property

@@ -165,7 +165,7 @@ class Pipeline:
 
     def _verify(self, gate: Gate, arrival: Arrival, received: Received) -> None:
         verifier = gate.verifier(self._clock.wall_ms())
-        if verifier is not None and arrival.releases is None:
+        if verifier is not None and not arrival.vouched:
             verifier.verify(received, arrival.verified_ms / 1000, self._keys.known)
 
     def _fetched(self, gate: Gate, arrival: Arrival, there: bool) -> None:
@@ -413,6 +413,9 @@ class Pipeline:
     def _quarantine(self, gate: Gate, arrival: Arrival, reason: str, detail: str) -> None:
         status = gate.refuse_status
         answer = Answer(status, _CHALLENGE if status == REFUSE_STATUS else ())
+        if arrival.releases is not None:  # it is in quarantine, and stays there
+            arrival.told(Outcome(answer=answer, verdict=Verdict.QUARANTINED, reason=reason))
+            return
         self._keep_unproven(gate, arrival, Verdict.QUARANTINED, answer, reason, detail)
 
     def _keep_unproven(

@@ -20,7 +20,7 @@ from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.request import CaughtRequest
 from hookferry.engine import synchronous
 from hookferry.engine.intake import Receipt
-from hookferry.engine.verdicts import CALLER_GONE, CallOutcome
+from hookferry.engine.verdicts import CallOutcome
 from hookferry.errors import HookferryError, Overloaded, Unavailable
 from hookferry.ids import decode, encode
 from hookferry.match.facts import Facts
@@ -305,27 +305,31 @@ class Waiting:
         tenant_id = gate.source.tenant_id
         try:
             first = await self._store.request(tenant_id, first_id)
-            if first is not None and first.status:
+            if first is not None and 0 < first.status < 500:
                 then(Answer(first.status, first.answer_headers, first.answer_body))
                 return
-            await self._run_again(tenant_id, event_id)
+            await self._run_again(gate, event_id)
         except Unavailable as error:
             then(Answer(503, (("retry-after", str(error.retry_after)),)))
             return
-        # Its caller was never told, because the server died meanwhile: the repeat is not swallowed.
+        # The first came to nothing, or its caller was never told because the server died: it is
+        # why the sender repeats it, so the repeat is not swallowed.
         then(Answer(gate.source.respond.late.status))
 
-    async def _run_again(self, tenant_id: int, event_id: int) -> None:
+    async def _run_again(self, gate: Gate, event_id: int) -> None:
+        """Queue the delivery that a caller had waited for, if it failed."""
+        webhook = gate.source.respond.webhook
+        if webhook is None:
+            return
         where = DeliveryFilter(
-            tenant_id=tenant_id, event_id=event_id, states=(DeliveryState.FAILED,)
+            tenant_id=gate.source.tenant_id,
+            event_id=event_id,
+            webhook_id=decode("wh", webhook),
+            states=(DeliveryState.FAILED,),
         )
-        unrun = [
-            delivery.id
-            for delivery in await self._store.deliveries(where, limit=250)
-            if delivery.last_error == CALLER_GONE
-        ]
-        if unrun:
-            await self._resending.resend(tenant_id, unrun)
+        failed = [delivery.id for delivery in await self._store.deliveries(where, limit=1)]
+        if failed:
+            await self._resending.resend(gate.source.tenant_id, failed)
 
     # ------------------------------------------------------------------ the end of a wait
 
