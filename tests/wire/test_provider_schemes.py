@@ -67,7 +67,7 @@ def test_a_scheme_that_signs_the_address_asks_for_it() -> None:
 
 
 def test_the_method_and_the_query_are_read_where_they_are_signed() -> None:
-    scheme = {"signature": "query:s", "signed": "{method} {path} {query:a}"}
+    scheme = {"signature": "query:s", "signed": "{method} {path} {query:a}{body}"}
     right = hmac.new(b"k", b"PUT /x b", "sha256").hexdigest()
     url = f"https://example.com/x?a=b&s={right}"
     verify(scheme, "k", {}, b"", method="PUT", url=url)

@@ -72,7 +72,7 @@ def test_a_provider_that_nobody_knows_is_added_as_data_alone() -> None:
 @pytest.mark.parametrize("place", ["query:sig", "form:sig"])
 def test_a_signature_may_be_in_the_query_or_a_form(place: str) -> None:
     signed = "a=1&t=5"
-    scheme = {"signature": place, "signed": f"{{{place[:-3]}t}}", "tolerance": None}
+    scheme = {"signature": place, "signed": f"{{{place[:-3]}t}}", "unsigned_body": True}
     value = f"{signed}&sig={mac(b'5').hex()}"
     given = (
         request({}, url=f"https://hooks.example.com/x?{value}")
@@ -118,6 +118,13 @@ def test_a_signature_may_be_in_the_query_or_a_form(place: str) -> None:
         ({"preset": "slack", "tolerance": 0}, "tolerance", "1 to 604,800 seconds, or null"),
         ({"preset": "slack", "tolerance": float("nan")}, "tolerance", "seconds, or null"),
         ({**WHOLE, "signed": "{form_sorted}"}, "body_digest", "no form"),
+        ({**WHOLE, "signed": "hello"}, "signed", '"unsigned_body": true'),
+        (
+            {**WHOLE, "signed": "{timestamp}", "timestamp": "header:T"},
+            "signed",
+            "put {body} or {body_sha256} into signed",
+        ),
+        ({**WHOLE, "signed": "{body:id}"}, "signed", "leaves out the body"),
         ({**WHOLE, "prefix": "\ud800"}, None, "JSON object"),
         ({**WHOLE, "prefix": object()}, None, "JSON object"),
         ({"type": "token", "place": "field:x"}, "place", "'header:X-Token'"),

@@ -238,7 +238,7 @@ class SignatureVerifier(Checking):
         return f"{where if isinstance(where, str) else ' or '.join(where)} is not {shape}"
 
     def _check_covered(self, scheme: SignatureScheme) -> None:
-        """Refuse a definition whose time, id or digest anybody could change."""
+        """Refuse a definition whose body, time, id or digest anybody could change unawares."""
         read = {scheme.timestamp, scheme.id, scheme.body_digest, *self._template.names}
         if scheme.entries is None and any((place or "").startswith("field:") for place in read):
             raise InvalidField(
@@ -259,6 +259,13 @@ class SignatureVerifier(Checking):
                 "signed has {form_sorted}, which says nothing of a body that is no form: name the "
                 "place of its digest in body_digest, such as 'query:bodySHA256'",
                 field="body_digest",
+            )
+        if not (scheme.unsigned_body or scheme.body_digest or self._template.names & COVER_BODY):
+            raise InvalidField(
+                "signed leaves out the body, so whoever has seen one request could put any body "
+                "to its signature: put {body} or {body_sha256} into signed, or, for a provider "
+                'that signs no body, say "unsigned_body": true',
+                field="signed",
             )
 
     def _covers(self, field: str, place: str) -> bool:

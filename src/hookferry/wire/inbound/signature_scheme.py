@@ -61,6 +61,8 @@ class SignatureScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Seconds the time may be off, either way; null for any. 300 where a time is signed."""
     body_digest: str | None = None
     """A signed place with the hex SHA-256 of the body, for bodies that are no form (Twilio)."""
+    unsigned_body: bool = False
+    """Whether the provider signs no body, so that the owner knows what a signature is worth."""
     any_port: bool = False
     """Whether the URL is also tried with or without its port."""
 
