@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from hookferry.errors import InvalidField
 from hookferry.match.facts import Facts
 from hookferry.match.templates import MAX_PLACES, MAX_TEXT, Template
 
-from .events import events, facts
+from .events import encode, events, facts, values
 from .requests import caught, headers
 
 DATA = {
@@ -59,6 +61,13 @@ def printed(text: str, event: Facts | None = None, limit: int = 10_000) -> str:
         ('{"n": {{ data.n }}}', '{"n": 5}'),
         ("{{ '{{' }} {{ \"}}\" }} {{ '{%' }}{{ '' }}", "{{ }} {%"),
         ("{{ headers.host }}{{ request.method }}{{ query.a }}{{ id }}", ""),
+        ("{{ data.name|json_encode }}", '"J\\u00f6rg"'),
+        ("{{ data.n | json_encode }} {{ data.big|json_encode }}", "5 1180591620717411303424"),
+        ("{{ data.list|json_encode }} {{data.yes|json_encode}}", '[1,{"a":null}] true'),
+        ("{{ data.nothing|json_encode }} {{ data.missing|json_encode }}", "null null"),
+        ("{{ data.empty|json_encode }} {{ data.n.deeper|json_encode }}", '"" null'),
+        ("{{ headers.host|json_encode }} {{ type|json_encode }}", 'null "order.paid"'),
+        ("{{ 'a \"b\"'|json_encode }}", '"a \\"b\\""'),
     ],
 )
 def test_a_place_prints_what_is_there(text: str, result: str) -> None:
@@ -85,8 +94,13 @@ def test_places_see_the_request_of_a_caught_event() -> None:
         ("{{ data.name }", "at character 1"),
         ("{{ data. }}", "at character 1"),
         ("{{ data.a b }}", "at character 1"),
-        ("{{ data.a|upper }}", "without filters or operators"),
-        ("{{ data.a ~ 'b' }}", "without filters or operators"),
+        ("{{ data.a|upper }}", "'|upper }}' at character 10: these templates have one filter"),
+        ("{{ data.a|json_encode|raw }}", "'|json_encode|raw }}' at character 10: these templates"),
+        ("{{ data.a|json_encode(1) }}", "have one filter, json_encode, without arguments and once"),
+        ("{{ data.a || data.b }}", "at character 11: these templates have one filter, json_encode"),
+        ("{{ data.a|json_encode ~ 'b' }}", "at character 1 is no place to fill"),
+        ("{{ |json_encode }}", "at character 1 is no place to fill"),
+        ("{{ data.a ~ 'b' }}", "without operators"),
         ("{{- data.a }}", "at character 1"),
         ("{{ data.a-}}", "at character 1"),
         ("{{ data['a }}", "at character 1"),
@@ -124,6 +138,7 @@ def test_a_text_that_is_too_long_is_cut_at_a_character() -> None:
 def test_data_that_can_not_be_read_prints_nothing() -> None:
     for payload in (b'{"a": "\xff"}', b"[" * 5_000, b'{"a": 1e400}'):
         assert printed("[{{ data.a }}{{ data }}]", caught(payload=payload)) == "[]"
+        assert printed("[{{ data.a|json_encode }}]", caught(payload=payload)) == "[null]"
 
 
 def test_a_template_knows_whether_it_is_always_the_same() -> None:
@@ -156,8 +171,66 @@ def test_whatever_is_there_is_printed_within_the_limit(
     assert header == "" or header.isprintable()
 
 
+@given(
+    values,
+    st.integers(0, 300),
+    st.text(st.characters(codec="utf-8", exclude_characters="{"), max_size=30),
+)
+def test_a_template_that_is_json_stays_json_whatever_the_caller_sends(
+    sent: object, more: int, name: str
+) -> None:
+    event = facts({"a": sent, "a.b": [sent]})
+    written = {"kind": "data.a", "é": "data", "who": "actor.name", name + "!": "data['a.b'][0]"}
+    members = (
+        f"{encode(key).decode()}: {{{{ {path}|json_encode }}}}" for key, path in written.items()
+    )
+    template = Template("{" + ", ".join(members) + "}")
+    whole = json.loads(template.render(event, 10**6))
+    assert list(whole.values()) == [sent, {"a": sent, "a.b": [sent]}, None, sent]
+    assert list(whole) == list(written)
+    limit = len(template.render(facts(None), 10**6).encode()) + more
+    filled = template.render(event, limit)
+    assert len(filled.encode()) <= limit
+    # A value that has no room is left out whole; none is cut.
+    made = json.loads(filled)
+    assert list(made) == list(written)
+    assert all(made[key] in (whole[key], None) for key in written)
+
+
+def test_a_value_of_json_for_which_there_is_no_room_counts_as_not_filled() -> None:
+    event = facts({"long": "x" * 50, "short": "y"})
+    template = Template('[{{ data.long|json_encode }}, {{ data.short|json_encode }}, "é"]')
+    assert template.fill(event, 70) == (f'["{"x" * 50}", "y", "é"]', 2)
+    assert template.fill(event, 60) == ('[null, "y", "é"]', 1)
+    assert template.fill(facts({"short": None}), 60) == ('[null, null, "é"]', 0)
+
+
+def test_json_in_a_header_keeps_its_characters() -> None:
+    header = Template("{{ data.e|json_encode }}").render_header(facts({"e": "Jörg\r\n"}), 100)
+    assert json.loads(header) == "Jörg\r\n"
+
+
 pieces = st.sampled_from(
-    ["{{", "}}", " ", "data", ".", "a", "[", "]", "'", '"', "0", "{%", "{#", "-", "|", "é", "\\"]
+    [
+        "{{",
+        "}}",
+        " ",
+        "data",
+        ".",
+        "a",
+        "[",
+        "]",
+        "'",
+        '"',
+        "0",
+        "{%",
+        "{#",
+        "-",
+        "|",
+        "|json_encode",
+        "é",
+        "\\",
+    ]
 )
 
 
