@@ -391,6 +391,28 @@ async def test_a_verification_that_keeps_quiet_of_secrets_keeps_them(room: Room)
     assert room.secrets(replaced) == ["newer", "older"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"preset": "slack", "tolerance": 600}, {"preset": "github"}),
+        ({"preset": "slack", "tolerance": 600}, {"signature": "header:X-Signature"}),
+        ({"signature": "header:X-Signature", "prefix": "v1="}, {"preset": "github"}),
+        ({"signature": "header:X-Signature", "prefix": "v1="}, {"type": "bearer"}),
+        ({"signature": "header:X-Signature", "prefix": "v1="}, {"signature": "header:X-Other"}),
+    ],
+)
+async def test_a_scheme_that_is_named_replaces_the_one_before_whole(
+    room: Room, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    made = await room.make(verify=before | {"secret": "correct horse"})
+    changed = await room.change(made, verify=after)
+    assert changed.verify is not None
+    assert changed.verify.scheme == after
+    assert room.secrets(changed) == ["correct horse"]
+    given = await room.change(made, verify=before | {"secret": "battery staple"})
+    assert room.secrets(given) == ["battery staple"]
+
+
 async def test_a_secret_that_does_not_fit_its_scheme_is_refused_unquoted(room: Room) -> None:
     error = await room.refused(verify={"preset": "standard_webhooks", "secret": "correct horse"})
     assert (error.field or "").startswith("verify")

@@ -24,6 +24,8 @@ from hookferry.wire.inbound.definition import MAX_SECRETS, compile_verification
 
 MAX_SECRET: Final = 16 * 1024
 """Bytes of one: room for a public key or a certificate in PEM."""
+_SCHEME_NAMES: Final = frozenset(("preset", "type", "signature"))
+"""Members of which a scheme has at least one."""
 
 
 def parts_of(verify: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...] | None]:
@@ -53,6 +55,15 @@ def parts_of(verify: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
     if len(set(given)) != len(given):
         raise InvalidField("verify.secrets has a secret twice", field="verify.secrets")
     return scheme, tuple(given)
+
+
+def replaces_scheme(verify: object) -> bool:
+    """Tell whether the ``verify`` of a patch is a scheme of its own.
+
+    What it leaves out is then its default, and not what the scheme before it said: merged, the two
+    would verify in a way that nobody wrote down. Any other patch changes members of the scheme.
+    """
+    return isinstance(verify, dict) and not _SCHEME_NAMES.isdisjoint(verify)
 
 
 def _check(secret: object, field: str) -> None:

@@ -23,7 +23,7 @@ from hookferry.catch.definition import (
     parse_source,
 )
 from hookferry.catch.shares import live_shares, with_share, without_share
-from hookferry.catch.source_secrets import SourceSecrets
+from hookferry.catch.source_secrets import SourceSecrets, replaces_scheme
 from hookferry.clock import Clock
 from hookferry.domain.source import GUID_DIGITS, FormerGuid, Respond, Share, Source
 from hookferry.domain.webhook import Mode, Webhook
@@ -135,7 +135,8 @@ class Sources:
 
         A ``guid`` is replaced at once; ``rotate`` lets the former one lead here for a while.
         Secrets that ``verify`` names replace the present ones at once, as ``rotate_secret`` does
-        not; a ``verify`` without any keeps them.
+        not; a ``verify`` without any keeps them. One that names ``preset``, ``type`` or
+        ``signature`` replaces the scheme whole.
 
         Raises:
             NotFound: there is no such source.
@@ -145,7 +146,10 @@ class Sources:
         before = self._at(tenant_id, source_id, version)
         if not isinstance(patch, dict):
             raise InvalidField("a merge patch is a JSON object with the fields to change")
-        definition = parse_source(merge_patch(self._document(before), patch), self.limits)
+        document = self._document(before)
+        if replaces_scheme(patch.get("verify")):
+            document.pop("verify", None)
+        definition = parse_source(merge_patch(document, patch), self.limits)
         if definition.bin and not before.bin:
             raise InvalidField(
                 "a source does not become a bin, which would be deleted with all that it caught; "
