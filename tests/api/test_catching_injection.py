@@ -67,6 +67,19 @@ async def test_an_answer_filled_in_by_a_stranger_has_the_headers_that_its_owner_
         answer.body.decode()
 
 
+async def test_an_owner_s_cache_control_goes_out_in_place_of_the_server_s(
+    hot_house: House,
+) -> None:
+    respond = {"status": 200, "headers": {"Cache-Control": "max-age=60", "X-A": "1"}}
+    owned = await Source.make(hot_house, name="owned", respond=respond)
+    plain = await Source.make(hot_house, name="plain", respond={"headers": {"X-A": "1"}})
+    [answer] = await converse(hot_house.port, owned.message())
+    check(answer, len(answer.lines))
+    assert answer.values(b"cache-control") == [b"max-age=60"]
+    [answer] = await converse(hot_house.port, plain.message())
+    assert answer.values(b"cache-control") == [b"no-store"]
+
+
 async def test_what_a_receiver_answers_a_waiting_caller_is_passed_on_as_text_or_not_at_all(
     hot_house: House,
 ) -> None:

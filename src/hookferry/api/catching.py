@@ -20,7 +20,9 @@ from hookferry.domain.source import GUID_DIGITS
 from hookferry.errors import HookferryError, NotFound, StorageDown, Unavailable
 from hookferry.wire.client_address import Proxies
 
-_BASE = header_block((*ANSWER_HEADERS, (b"cache-control", b"no-store")))
+_CACHE_CONTROL = "cache-control"
+_BARE = header_block(ANSWER_HEADERS)
+_BASE = _BARE + header_block(((_CACHE_CONTROL.encode(), b"no-store"),))
 _OURS = frozenset(name.decode() for name, _ in ANSWER_HEADERS)
 _STRANGER_BODY = 64 * 1024
 """Bytes taken of a request that leads nowhere, before it is told so."""
@@ -165,9 +167,10 @@ def _answer(outcome: Outcome, respond: Respond) -> None:
     answer = outcome.answer
     head = _BASE
     if answer.headers:
+        own = [pair for pair in answer.headers if pair[0].lower() not in _OURS]
+        if any(name.lower() == _CACHE_CONTROL for name, _ in own):
+            head = _BARE  # whether an answer may be kept is its owner's to say
         head += header_block(
-            (name.encode("latin-1"), value.encode("latin-1"))
-            for name, value in answer.headers
-            if name.lower() not in _OURS
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in own
         )
     respond(answer.status, head, answer.body)
