@@ -310,7 +310,7 @@ async def test_exports_have_every_request_whole_however_many(house: House) -> No
     entries = answer.json()["log"]["entries"]
     posted = [base64.b64decode(entry["request"]["postData"]["text"]) for entry in entries]
     assert posted == bodies[::-1]
-    assert entries[0]["request"]["url"] == f"https://hooks.example{source.path}"
+    assert entries[0]["request"]["url"] == "https://hooks.example/webhooks/********"
     none = await house.client.get(
         "/api/v1/requests/export", params={"format": "har", "text": "nowhere"}
     )
@@ -322,6 +322,22 @@ async def test_exports_have_every_request_whole_however_many(house: House) -> No
         422,
         "invalid_field",
     )
+
+
+async def test_an_archive_has_the_source_s_address_only_where_it_is_asked_for(
+    house: House,
+) -> None:
+    source = await Source.made(house, name="any", bin=True)
+    await source.send(b"{}", "/orders?page=2")
+    query = {"format": "har"}
+    answer = await house.client.get("/api/v1/requests/export", params=query)
+    assert source.view["guid"] not in answer.text
+    [entry] = answer.json()["log"]["entries"]
+    assert entry["request"]["url"] == "https://hooks.example/webhooks/********/orders?page=2"
+    query["reveal"] = "true"
+    answer = await house.client.get("/api/v1/requests/export", params=query)
+    [entry] = answer.json()["log"]["entries"]
+    assert entry["request"]["url"] == f"https://hooks.example{source.path}/orders?page=2"
 
 
 async def test_two_requests_are_compared(house: House) -> None:

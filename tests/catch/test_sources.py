@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -561,8 +562,13 @@ async def test_other_fields_may_change_after_the_answering_webhook_is_gone(room:
 
 async def test_a_bin_is_made_in_one_call_and_ends_after_a_day(room: Room) -> None:
     made = await room.sources.create(TENANT, {"bin": True})
-    assert made.name == f"bin-{made.guid[:8]}"
+    assert re.fullmatch("bin-[0-9a-f]{8}", made.name)
     assert made.expires_at_ms == room.clock.now_ms + int(DAY * 1000)
+
+
+async def test_the_name_made_for_a_bin_tells_nothing_of_its_address(room: Room) -> None:
+    made = await room.sources.create(TENANT, {"bin": True})
+    assert made.name.removeprefix("bin-") not in made.guid
 
 
 async def test_a_bins_end_stays_until_it_is_named(room: Room) -> None:

@@ -215,6 +215,13 @@ def masked(request: CaughtRequest) -> CaughtRequest:
     )
 
 
+def without_guid(request: CaughtRequest) -> CaughtRequest:
+    """Return a request with its source's guid hidden in its path, where the whole path is shown."""
+    path = request.path
+    hidden = PATH + _MASK + below(path) if path.startswith(PATH) else path
+    return msgspec.structs.replace(request, path=hidden)
+
+
 def masked_query(query: bytes) -> bytes:
     """Return a query with the values of its credentials hidden."""
     parts = []

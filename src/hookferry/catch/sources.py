@@ -119,7 +119,8 @@ class Sources:
         source = Source(
             id=self._ids.next(),
             tenant_id=tenant_id,
-            name=definition.name or f"bin-{guid[:8]}",
+            # Nothing of its guid: the name is shown to whoever has a share link.
+            name=definition.name or f"bin-{secrets.token_hex(4)}",
             guid=guid,
             created_at_ms=now,
             updated_at_ms=now,

@@ -17,7 +17,7 @@ from hookferry.api.request_search import EXPORTS, SEARCH, Searched, condition_in
 from hookferry.api.resources.requests import Reveal
 from hookferry.api.services import Services
 from hookferry.api.wire import id_in
-from hookferry.catch.inspection import masked
+from hookferry.catch.inspection import masked, without_guid
 from hookferry.domain.request import CaughtRequest
 from hookferry.errors import InvalidField
 from hookferry.wire.copying import har
@@ -31,12 +31,20 @@ async def ndjson_lines(s: Services, requests: AsyncIterator[CaughtRequest]) -> A
         yield msgspec.json.encode(request_view(request, s.directory, most=None)) + b"\n"
 
 
-async def har_parts(requests: AsyncIterator[CaughtRequest], origin: str) -> AsyncIterator[bytes]:
-    """Yield requests as one HTTP Archive."""
+async def har_parts(
+    requests: AsyncIterator[CaughtRequest], origin: str, *, reveal: bool
+) -> AsyncIterator[bytes]:
+    """Yield requests as one HTTP Archive.
+
+    Args:
+        requests: with what may be seen.
+        origin: scheme, host and port that they came to.
+        reveal: show their sources' addresses, through which anybody may send.
+    """
     yield har.opening(__version__)
     between = b""
     async for request in requests:
-        yield between + har.entry(request, origin)
+        yield between + har.entry(request if reveal else without_guid(request), origin)
         between = b","
     yield har.CLOSING
 
@@ -67,8 +75,12 @@ def request_export_router(s: Services) -> Router:
         where = filter_in(owner.id, wanted, source_id)
         found = s.catching.inspector.all(where, condition_in(wanted.where))
         shown = found if reveal else _masked(found)
+        if form == "ndjson":
+            parts = ndjson_lines(s, shown)
+        else:
+            parts = har_parts(shown, s.catching.origin(), reveal=reveal)
         return Stream(
-            ndjson_lines(s, shown) if form == "ndjson" else har_parts(shown, s.catching.origin()),
+            parts,
             media_type=EXPORTS[form],
             headers={"content-disposition": f'attachment; filename="requests.{form}"'},
         )
