@@ -713,6 +713,16 @@ async def test_a_stream_ends_when_the_server_stops(house: House) -> None:
         assert await Watched(answer).ends()
 
 
+async def test_a_stream_ends_when_its_source_is_deleted(house: House) -> None:
+    source = await Source.made(house, name="any", bin=True)
+    path = f"/api/v1/sources/{source.id}/requests/stream"
+    async with house.client.stream("GET", path) as answer:
+        await until(lambda: house.services.catching.streams.count == 1)
+        await house.client.delete(f"/api/v1/sources/{source.id}")
+        assert await Watched(answer).ends()
+    problem(await house.client.get(path), 404, "not_found")
+
+
 async def test_whoever_asks_with_head_is_not_kept_waiting(house: House) -> None:
     source = await Source.made(house, name="any", bin=True)
     async with asyncio.timeout(10):

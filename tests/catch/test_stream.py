@@ -6,10 +6,12 @@ import asyncio
 from contextlib import aclosing
 from typing import Any
 
+import msgspec
 import pytest
 
 from hookferry.catch.stream import READ, READ_BYTES, Streams
 from hookferry.domain.request import CaughtRequest, Verdict
+from hookferry.domain.source import Source
 from hookferry.errors import Overloaded
 
 
@@ -137,6 +139,29 @@ async def test_closing_ends_every_stream_and_lets_none_begin(log: Log) -> None:
         streams.watch(1, 1, None)
     with pytest.raises(Overloaded):
         await anext(made_before)
+
+
+async def test_deleting_a_source_ends_its_streams_and_those_that_begin_at_that_moment(
+    log: Log,
+) -> None:
+    streams = Streams(log)
+    running, other = aiter(streams.watch(1, 1, None)), aiter(streams.watch(1, 2, None))
+    about_to_begin = streams.watch(1, 1, None)
+    assert (await anext(running), await anext(other)) == (None, None)
+    waits = asyncio.ensure_future(anext(running, "the end"))
+    await asyncio.sleep(0)
+    source = Source(id=1, tenant_id=1, name="any", guid="", created_at_ms=0, updated_at_ms=0)
+    streams.changed(source)  # saved, and still there
+    await asyncio.sleep(0)
+    assert not waits.done()
+    streams.changed(msgspec.structs.replace(source, deleted=True))
+    async with asyncio.timeout(10):
+        assert await waits == "the end"
+        assert [request async for request in about_to_begin] == [None]
+    log.add(1, source_id=2)
+    streams.caught(2)
+    assert await told(other, 1) == [1]
+    await other.aclose()
 
 
 async def test_a_stream_whose_reader_has_left_ends_by_itself(log: Log) -> None:

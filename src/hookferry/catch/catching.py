@@ -80,6 +80,7 @@ class Catching:
         self.inspector = Inspector(store)
         self.streams = Streams(store)
         self.on_caught(self.streams.caught)
+        engine.directory.on_source(self.streams.changed)
         again = Again(self.reception, self.pipeline, self.outgoing, engine.intake, engine.clock)
         self.replays = Replays(engine.directory, again, transport, check)
         self.origin = origin

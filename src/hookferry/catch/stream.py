@@ -11,8 +11,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterator
 from typing import Final, Protocol
+from weakref import WeakSet
 
 from hookferry.domain.request import CaughtRequest
+from hookferry.domain.source import Source
 from hookferry.errors import Overloaded
 
 STREAMS: Final = 100
@@ -64,6 +66,8 @@ class Streams:
         self._of_source = of_source
         self.keep_alive = keep_alive
         self._watching: dict[int, set[Watcher]] = {}
+        self._made: WeakSet[Watcher] = WeakSet()
+        """Those that run, and those that may still begin."""
         self._count = 0
         self._closed = False
 
@@ -76,6 +80,14 @@ class Streams:
         """Hear that a request of this source is durable. Costs a look-up where nobody watches."""
         for watcher in self._watching.get(source_id, ()):
             watcher.wake()
+
+    def changed(self, source: Source) -> None:
+        """Hear that a source was saved. Streams of one that was deleted end: nothing comes any
+        more, and whoever listens is told so when it asks again."""
+        if source.deleted:
+            for watcher in self._made:
+                if watcher.source_id == source.id:
+                    watcher.end()
 
     def close(self) -> None:
         """End every stream, and begin no more: the server is shutting down."""
@@ -96,7 +108,9 @@ class Streams:
             Overloaded: there are too many.
         """
         self._check_room(source_id)
-        return Watcher(self, tenant_id, source_id, after_id)
+        watcher = Watcher(self, tenant_id, source_id, after_id)
+        self._made.add(watcher)
+        return watcher
 
     def _check_room(self, source_id: int) -> None:
         if self._closed or self._count >= self._most:
@@ -149,7 +163,8 @@ class Watcher:
         self._news.set()
 
     def end(self) -> None:
-        """Tell nothing any more: whoever listened has left, or the server is shutting down."""
+        """Tell nothing any more: whoever listened has left, the source was deleted, or the server
+        is shutting down."""
         self._over.set()
         self._news.set()
 
