@@ -414,6 +414,24 @@ async def test_a_scheme_that_is_named_replaces_the_one_before_whole(
     assert room.secrets(given) == ["battery staple"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("secrt", "did you mean 'secret'?"),
+        ("sekrets", "did you mean 'secrets'?"),
+        ("encodng", "did you mean 'encoding'?"),
+        ("zzzzzz", "prefix, preset, secret, secrets, signature"),
+    ],
+)
+async def test_a_misspelt_member_of_verify_is_answered_by_the_nearest_of_all(
+    room: Room, wrong: str, said: str
+) -> None:
+    error = await room.refused(verify={"preset": "github", wrong: "correct horse"})
+    assert error.field == f"verify.{wrong}"
+    assert said in error.detail
+    assert "correct horse" not in error.detail
+
+
 async def test_a_secret_that_does_not_fit_its_scheme_is_refused_unquoted(room: Room) -> None:
     error = await room.refused(verify={"preset": "standard_webhooks", "secret": "correct horse"})
     assert (error.field or "").startswith("verify")

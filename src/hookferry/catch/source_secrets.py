@@ -75,7 +75,7 @@ def _check(secret: object, field: str) -> None:
 def _judge(scheme: Mapping[str, Any], secrets: Sequence[str], at: str = "verify.") -> None:
     """Raise InvalidField or UnknownField, of a field below ``at``, unless a verifier comes out."""
     try:
-        compile_verification(scheme, secrets)
+        compile_verification(scheme, secrets, beside=("secret", "secrets"))
     except (InvalidField, UnknownField) as error:
         field = f"{at}{error.field or ''}".strip(".")
         raise type(error)(error.detail, field=field or None) from None

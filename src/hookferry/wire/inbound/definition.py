@@ -52,13 +52,16 @@ KINDS: dict[str, Kind] = {
 _AT = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
-def compile_verification(scheme: Mapping[str, Any], secrets: Sequence[str]) -> Verifier:
+def compile_verification(
+    scheme: Mapping[str, Any], secrets: Sequence[str], *, beside: Sequence[str] = ()
+) -> Verifier:
     """Turn a scheme and its secrets into what checks requests.
 
     Args:
         scheme: as written, without the secret.
         secrets: any of them may have signed, newest first; without one every request fails with
             ``no_secret``, unless the scheme needs none.
+        beside: what else may stand where the scheme was written, for the error of a misspelt field.
 
     Raises:
         InvalidField, UnknownField: naming the field, and what would be allowed.
@@ -69,7 +72,7 @@ def compile_verification(scheme: Mapping[str, Any], secrets: Sequence[str]) -> V
             "those that nobody signs with",
             field="secret",
         )
-    kind, definition = _parse(scheme)
+    kind, definition = _parse(scheme, beside)
     return kind.verifier(definition, secrets)
 
 
@@ -111,7 +114,7 @@ def signs_url(scheme: Mapping[str, Any]) -> bool:
     return "{url" in str(whole_scheme(scheme).get("signed", ""))
 
 
-def _parse(scheme: Mapping[str, Any]) -> tuple[Kind, msgspec.Struct]:
+def _parse(scheme: Mapping[str, Any], beside: Sequence[str]) -> tuple[Kind, msgspec.Struct]:
     whole = whole_scheme(scheme)
     try:
         msgspec.json.encode(whole)
@@ -124,7 +127,8 @@ def _parse(scheme: Mapping[str, Any]) -> tuple[Kind, msgspec.Struct]:
     known = kind.scheme.__struct_fields__
     for field in whole:
         if field not in known:
-            raise UnknownField.near(field[:60], ("preset", *known), where=f"a {named} scheme")
+            known = ("preset", *known, *beside)
+            raise UnknownField.near(field[:60], known, where=f"a {named} scheme")
     try:
         return kind, msgspec.convert(whole, kind.scheme)
     except msgspec.ValidationError as error:
