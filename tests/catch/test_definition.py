@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
 
+import msgspec
 import pytest
 
 from hookferry.catch.addresses import network_of
 from hookferry.catch.definition import SourceDefinition, SourceLimits, parse_source
+from hookferry.catch.source_forms import FORMS
 from hookferry.catch.source_secrets import parts_of
 from hookferry.domain.source import Respond
 from hookferry.errors import HookferryError, InvalidField, UnknownField
@@ -96,6 +99,49 @@ def test_a_field_that_breaks_its_rule_is_named_with_the_remedy(
     error = refused(**fields)
     assert (error.field or "").startswith(at)
     assert remedy in error.detail
+
+
+@pytest.mark.parametrize(
+    ("fields", "at", "remedy"),
+    [
+        ({"verify": "github"}, "verify", '{"preset": "github"'),
+        ({"window": "5m"}, "window", "a number of seconds, such as 300"),
+        ({"rate_limit": 5}, "rate_limit", '{"per_second": 10, "burst": 20}'),
+        ({"rate_limit": {"per_second": "x"}}, "rate_limit.per_second", "such as 10"),
+        ({"rate_limit": {"persecond": 1}}, "rate_limit.persecond", "did you mean 'per_second'"),
+        ({"methods": "POST"}, "methods", 'methods is a list of texts, such as ["POST"]'),
+        ({"methods": ["GET", 5]}, "methods[1]", 'methods is a list of texts, such as ["POST"]'),
+        ({"parse": "maybe"}, "parse", "parse is one of 'auto', 'require', not 'maybe'"),
+        ({"parse": True}, "parse", "parse is one of 'auto', 'require'"),
+        ({"respond": {"bdy": "x"}}, "respond.bdy", "did you mean 'body'"),
+        ({"respond": {"status": "200"}}, "respond.status", "a whole number, such as 200"),
+        ({"respond": {"late": {"stats": 5}}}, "respond.late.stats", "did you mean 'status'"),
+        ({"respond": {"headers": {"X-A": "1", "X-B": 2}}}, "respond.headers.X-B", "in quotes"),
+        ({"respond": {"late": {"headers": {"X": []}}}}, "respond.late.headers.X", "in quotes"),
+        ({"secret": "correct horse"}, "secret", '{"verify": {"secret": "..."}}'),
+        ({"secrets": ["correct horse"]}, "secrets", '{"verify": {"secrets": ["...", "..."]}}'),
+        ({"preset": "github"}, "preset", '{"verify": {"preset": "github"}}'),
+        ({"retries": 5}, "retries", "known fields: "),
+    ],
+)
+def test_what_is_written_otherwise_is_answered_by_how_it_is_written(
+    fields: dict[str, Any], at: str, remedy: str
+) -> None:
+    error = refused(**fields)
+    assert error.field == at
+    assert remedy in error.detail
+    assert "correct horse" not in error.detail
+
+
+def test_every_field_says_how_it_is_written() -> None:
+    def places(struct: type[Any], at: str) -> Iterator[str]:
+        for name, kind in get_type_hints(struct).items():
+            yield at + name
+            for part in get_args(kind) or (kind,):
+                if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                    yield from places(part, f"{at}{name}.")
+
+    assert {*places(SourceDefinition, ""), ""} == {*FORMS, "parse"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 
 from hookferry import ids
-from hookferry.engine.publication import explain_validation
+from hookferry.engine.validation import explain_validation
 from hookferry.errors import InvalidField, MalformedJson, NotFound
 
 Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]

@@ -16,6 +16,7 @@ import msgspec
 
 from hookferry.catch.addresses import network_of
 from hookferry.catch.answer_rules import check_respond, check_status
+from hookferry.catch.source_forms import explain_source
 from hookferry.domain.source import GUID_DIGITS, Respond
 from hookferry.domain.webhook import RateLimit
 from hookferry.engine.definition import (
@@ -28,7 +29,6 @@ from hookferry.engine.definition import (
     within,
 )
 from hookferry.engine.masking import refuse_mask
-from hookferry.engine.publication import explain_validation
 from hookferry.errors import InvalidField
 from hookferry.match.conditions import parse_condition
 from hookferry.match.readings import DuplicateKey, EventTypeRule
@@ -149,7 +149,7 @@ def parse_source(document: object, limits: SourceLimits) -> SourceDefinition:
     try:
         definition = msgspec.convert(document, SourceDefinition)
     except msgspec.ValidationError as error:
-        explain_validation(error, SourceDefinition)
+        explain_source(error, document, SourceDefinition)
     _check(definition, limits)
     return msgspec.structs.replace(
         definition, methods=tuple(method.upper() for method in definition.methods)

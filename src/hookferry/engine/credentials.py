@@ -17,8 +17,8 @@ from hookferry.engine.custom_headers import check_header_name, check_header_valu
 from hookferry.engine.definition import merge_patch
 from hookferry.engine.directory import Directory
 from hookferry.engine.masking import refuse_mask
-from hookferry.engine.publication import explain_validation
 from hookferry.engine.sealing import CREDENTIAL_FIELD, Sealer
+from hookferry.engine.validation import explain_validation
 from hookferry.errors import Conflict, InvalidField, VersionMismatch
 from hookferry.ids import IdSource, encode
 from hookferry.store.ports import ConfigStore

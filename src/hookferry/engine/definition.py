@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from hookferry.domain.webhook import Mode, RateLimit, Retry
 from hookferry.engine.custom_headers import check_headers
 from hookferry.engine.forwarding import check_forwarding
-from hookferry.engine.publication import explain_validation
+from hookferry.engine.validation import explain_validation
 from hookferry.errors import InvalidField
 from hookferry.match.conditions import parse_condition
 from hookferry.match.patterns import check_pattern

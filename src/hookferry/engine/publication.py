@@ -9,18 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
-from typing import NoReturn
 
 import msgspec
 
 from hookferry.domain.event import NO_META, EventMeta
+from hookferry.engine.validation import explain_validation
 from hookferry.errors import (
     HookferryError,
     InvalidField,
     InvalidInput,
     MalformedJson,
     PayloadTooLarge,
-    UnknownField,
 )
 
 MAX_BATCH = 1_000
@@ -28,8 +27,6 @@ MAX_META_BYTES = 16 * 1024
 """Of everything beside the data, as stored."""
 
 PRINTABLE_ID = re.compile(r"[\x21-\x7e]{1,255}")
-_AT = re.compile(r" - at `\$\.?(?:\[\.\.\.\]\.?)?([^`]*)`$")
-_UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 
 
 class Actor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,25 +79,6 @@ def decode_publication(body: bytes | msgspec.Raw) -> Publication:
     if not publication.data:
         raise InvalidField("data is required; it may be any JSON value", field="data")
     return publication
-
-
-def explain_validation(error: msgspec.ValidationError, struct: type[msgspec.Struct]) -> NoReturn:
-    """Raise the error of our tree that says what msgspec found wrong with a ``struct``."""
-    text = str(error)
-    unknown = _UNKNOWN.match(text)
-    at = _AT.search(text)
-    place = at.group(1) if at else ""
-    if unknown:
-        if not place:
-            raise UnknownField.near(unknown.group(1), struct.__struct_fields__) from None
-        raise UnknownField(
-            f"{place} has an unknown field {unknown.group(1)!r}", field=place
-        ) from None
-    missing = re.match(r"Object missing required field `([^`]*)`", text)
-    if missing:
-        field = ".".join(filter(None, (place, missing.group(1))))
-        raise InvalidField(f"{field} is missing, and required", field=field) from None
-    raise InvalidField(_AT.sub("", text), field=place or None) from None
 
 
 def decode_batch(body: bytes, *, ndjson: bool) -> list[Publication | HookferryError]:

@@ -15,7 +15,7 @@ import msgspec
 from hookferry.api.wire import Moment, time_text
 from hookferry.domain.webhook import Webhook, WebhookState
 from hookferry.engine.masking import MASK, is_credential
-from hookferry.engine.publication import explain_validation
+from hookferry.engine.validation import explain_validation
 from hookferry.errors import HookferryError, InvalidField, UnknownField
 
 PROFILE = "superoffice"
