@@ -59,13 +59,26 @@ def test_a_scheme_may_be_in_a_file(run: Run, tmp_path: Path) -> None:
 
 def test_what_can_not_be_tried_is_a_mistake_of_the_command_line(run: Run) -> None:
     for arguments, said in (
-        (("--scheme", "gihtub", "--secret", "x"), "there is no scheme 'gihtub'"),
+        (
+            ("--scheme", "githb", "--secret", "x"),
+            "there is no scheme 'githb'; did you mean 'github'?",
+        ),
         (("--scheme", '{"preset":"github","encodng":"hex"}', "--secret", "x"), "'encoding'"),
-        (("--scheme", "github"), "no secret"),
+        (("--scheme", "github"), "give --secret"),
+        (("--scheme", "standard"), "give --secret"),
+        (("--scheme", "github", "--explain"), "give --secret"),
     ):
         done = run("verify", *arguments, "-H", HEADER, "--body", "x")
         assert done.code == 2, done.err
         assert said in " ".join(done.err.split())
+
+
+def test_the_names_of_all_schemes_are_listed_once_where_none_is_near(run: Run) -> None:
+    done = run("verify", "--scheme", "qqqq", "--secret", "x", "--body", "x")
+    names = " ".join(done.err.split()).partition("choose one of ")[2].split(", ")
+    assert done.code == 2
+    assert {"standard", "github", "superoffice"} <= set(names)
+    assert len(names) == len(set(names))
 
 
 def test_an_address_and_a_method_are_given_where_they_are_signed(run: Run) -> None:

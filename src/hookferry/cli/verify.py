@@ -11,10 +11,9 @@ from cyclopts import Parameter
 
 from hookferry.cli.reading import read_bytes, read_text
 from hookferry.cli.terminal import CommandError, Exit, out, safe
-from hookferry.errors import InvalidInput
+from hookferry.errors import InvalidField, InvalidInput
 from hookferry.ids import encode
 from hookferry.wire import schemes
-from hookferry.wire.inbound.presets import PRESETS
 from hookferry.wire.inbound.received import Explanation, KeyNeeded
 from hookferry.wire.uuids import event_in
 from hookferry.wire.verification import Reason, VerificationFailed, Verified
@@ -74,7 +73,8 @@ def verify(
 ) -> None:
     """Check the signature of a request.
 
-    Exits 0 when it is genuine, 1 when it is not, with the reason.
+    Exits 0 when it is genuine, 1 when it is not, with the reason, and 2 when it can't be told:
+    without a secret, for instance.
     """
     lines = list(header or ())
     if headers is not None:
@@ -105,8 +105,7 @@ def verify(
     except InvalidInput as error:
         raise CommandError(error.detail, Exit.USAGE) from None
     except VerificationFailed as error:
-        code = Exit.USAGE if error.reason is Reason.NO_SECRET else Exit.FAILED
-        raise CommandError(f"not genuine ({error.reason}): {error.detail}", code) from None
+        raise _not_genuine(error.reason, error.detail) from None
 
 
 def _check(scheme: str | dict[str, Any], given: dict[str, Any], explain: bool) -> None:
@@ -114,9 +113,15 @@ def _check(scheme: str | dict[str, Any], given: dict[str, Any], explain: bool) -
         explanation = schemes.explain(scheme, **given)
         _show(explanation)
         if not explanation.genuine:
-            raise CommandError(f"not genuine ({explanation.reason}): {explanation.detail}")
+            raise _not_genuine(explanation.reason, explanation.detail)
     found = schemes.verify(scheme, **given)
     out.print("genuine: " + ", ".join(_said(scheme, found)), markup=False)
+
+
+def _not_genuine(reason: str | None, detail: str) -> CommandError:
+    if reason == Reason.NO_SECRET:  # nothing was tried
+        return CommandError("there is no secret to verify with: give --secret", Exit.USAGE)
+    return CommandError(f"not genuine ({reason}): {detail}")
 
 
 def _show(explanation: Explanation) -> None:
@@ -137,9 +142,10 @@ def _show(explanation: Explanation) -> None:
 def _scheme(text: str) -> str | dict[str, Any]:
     """Return a scheme's name, or the scheme that is written out."""
     if not text.startswith(("{", "@")):
-        if text not in schemes.SCHEMES and text not in PRESETS:
-            names = ", ".join((*schemes.SCHEMES, *PRESETS))
-            raise CommandError(f"there is no scheme {safe(text, 40)!r}: {names}", Exit.USAGE)
+        try:
+            schemes.check_known(text)
+        except InvalidField as error:
+            raise CommandError(error.detail, Exit.USAGE) from None
         return text
     try:
         return msgspec.json.decode(read_bytes(text, "--scheme"), type=dict[str, Any])

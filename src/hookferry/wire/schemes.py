@@ -6,6 +6,7 @@ other senders sign with is ``hookferry.wire.inbound``: its presets are names her
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -238,12 +239,9 @@ def _definition(
     """Return a scheme as a source writes it."""
     if not isinstance(scheme, str):
         definition = dict(scheme)
-    elif scheme in DEFINITIONS:
-        definition = dict(DEFINITIONS[scheme])
-    elif scheme in PRESETS:
-        definition = {"preset": scheme}
     else:
-        raise _no_scheme(scheme, (*SCHEMES, *PRESETS))
+        check_known(scheme)
+        definition = dict(DEFINITIONS.get(scheme) or {"preset": scheme})
     if tolerance is not UNSET:
         definition["tolerance"] = tolerance
     if not url and signs_url(definition):
@@ -276,11 +274,17 @@ def _raw(text: str) -> bytes:
         return text.encode("utf-8", "surrogatepass")
 
 
+def check_known(name: str) -> None:
+    """Raise InvalidField, with the nearest name, unless ``verify`` takes this one."""
+    if name not in SCHEMES and name not in PRESETS:
+        raise _no_scheme(name, (*SCHEMES, *PRESETS))
+
+
 def _no_scheme(name: str, known: Iterable[str]) -> InvalidField:
-    return InvalidField(
-        f"there is no scheme {name[:40]!r}; choose one of {', '.join(sorted(set(known)))}",
-        field="scheme",
-    )
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name[:60], names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(names)}"
+    return InvalidField(f"there is no scheme {name[:40]!r}; {hint}", field="scheme")
 
 
 def _scheme(name: str) -> Scheme:
