@@ -181,6 +181,31 @@ async def test_credentials_are_masked_unless_they_are_asked_for(house: House) ->
         assert answer.text.count(hidden) >= 5, address
 
 
+@pytest.mark.parametrize("form", ["curl", "httpie", "python"])
+async def test_a_copy_begins_with_what_is_masked_in_it(house: House, form: str) -> None:
+    source = await Source.made(house, name="any", bin=True)
+    item = await source.caught(
+        b"{}",
+        "/x?token=t&api%5Fkey=k&page=2",
+        Authorization="Bearer t",
+        X_Gitlab_Token="t",
+        Proxy_Authorization="Basic t",  # of its connection: not in the copy
+    )
+    path = f"/api/v1/requests/{item['id']}/copy"
+    # What the caller's own target says is not masked, so that it isn't named.
+    query = {"as": form, "target_url": "http://127.0.0.1:9000/?key=mine"}
+    first, _, rest = (await house.client.get(path, params=query)).text.partition("\n")
+    names = "authorization, x-gitlab-token, ?token, ?api%5fkey"
+    assert first.lower().startswith(f"# masked here as ********, and sent so: {names}. ask for")
+    assert "reveal=true" in first
+    assert "key=mine" in rest
+    revealed = await house.client.get(path, params={**query, "reveal": "true"})
+    assert "reveal" not in revealed.text
+    plain = await source.raw(b"X-Event: push", target=b"/x?page=2", body=b"{}")
+    copied = await house.client.get(f"/api/v1/requests/{plain['id']}/copy", params=query)
+    assert "masked" not in copied.text.lower()
+
+
 async def test_a_request_of_another_tenant_or_of_nobody_is_not_there(house: House) -> None:
     source = await Source.made(house, name="any", bin=True)
     item = await source.caught()

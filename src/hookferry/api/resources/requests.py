@@ -175,7 +175,12 @@ def request_router(s: Services) -> Router:
         origin = f"{target.scheme}://{authority(target)}"
         try:
             message = captured(
-                request.method, origin, forwarded(base, request), request.headers, request.body
+                request.method,
+                origin,
+                forwarded(base, request),
+                request.headers,
+                request.body,
+                None if reveal else is_credential,
             )
         except ValueError as error:
             raise Conflict(f"{error}; GET {request_id}/raw has its body") from None

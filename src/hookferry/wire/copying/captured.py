@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
-from urllib.parse import quote_from_bytes
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import msgspec
 
@@ -22,12 +22,15 @@ Header = tuple[bytes, bytes]
 INLINE_BODY = 256 * 1024
 """Bytes of body that stand in a copy itself; a longer one is read from ``BODY_FILE``."""
 BODY_FILE = "body.bin"
+HIDDEN = "********"
+"""What stands in place of a value that is not shown."""
 MAX_ARGUMENT = 96 * 1024
 """Bytes of body given as one argument: Linux takes 128 KB (``MAX_ARG_STRLEN``)."""
 
 ASCII = bytes(range(0x21, 0x7F)).decode()
 """What needs no percent-encoding to stand in a request line as it is."""
 
+_HIDDEN = HIDDEN.encode()
 _OF_ONE_CONNECTION = frozenset(name.encode() for name in OF_ONE_CONNECTION)
 _TO_PROXIES = TO_PROXIES.encode()
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
@@ -50,6 +53,8 @@ class Captured(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     left_out: tuple[str, ...] = ()
     """Names of headers that no tool could be made to send as they are."""
+    masked: tuple[str, ...] = ()
+    """Names of the headers, and after a ``?`` of the parameters, that are not sent as they came."""
 
     def __post_init__(self) -> None:
         if not _METHOD.fullmatch(self.method) or not _TARGET.fullmatch(self.target):
@@ -71,9 +76,23 @@ class Captured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def captured(
-    method: str, origin: str, target: bytes, headers: Iterable[Header], body: bytes
+    method: str,
+    origin: str,
+    target: bytes,
+    headers: Iterable[Header],
+    body: bytes,
+    hidden: Callable[[str], bool] | None = None,
 ) -> Captured:
     """Return a request as it is to be copied, without the headers of its own connection.
+
+    Args:
+        method: as received.
+        origin: scheme, host and port that it is to go to.
+        target: path and query that it is to go to.
+        headers: as received, or with values hidden.
+        body: as received.
+        hidden: tells whether the value of a header or parameter of this name was hidden; None
+            where none was.
 
     Raises:
         ValueError: method or target are none that a parser lets through.
@@ -91,7 +110,21 @@ def captured(
         headers=tuple(own),
         body=body,
         left_out=tuple(dict.fromkeys(odd)),
+        masked=() if hidden is None else tuple(dict.fromkeys(_masked(own, target, hidden))),
     )
+
+
+def _masked(
+    headers: Iterable[Header], target: bytes, hidden: Callable[[str], bool]
+) -> Iterator[str]:
+    """Yield what has a mask for its value, each name so that it can stand in a line of text."""
+    for name, value in headers:
+        if value == _HIDDEN and hidden(name.decode()):
+            yield name.decode()
+    for part in target.partition(b"?")[2].split(b"&"):
+        raw, _, value = part.partition(b"=")
+        if value == _HIDDEN and hidden(unquoted(raw)):
+            yield f"?{url_text(raw, b'')}"
 
 
 def of_message(headers: Iterable[Header]) -> Iterator[Header]:
@@ -137,6 +170,11 @@ def base64_lines(data: bytes) -> str:
     return base64.encodebytes(data).decode().rstrip("\n")
 
 
+def unquoted(raw: bytes) -> str:
+    """Return a name or value of a query as in a form; bytes that are not UTF-8 are replaced."""
+    return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8", "replace")
+
+
 def url_text(path: bytes, query: bytes) -> str:
     """Return path and query as text; what is not ASCII is percent-encoded (RFC 3986)."""
     raw = path + b"?" + query if query else path
@@ -151,6 +189,11 @@ def comments(lines: Iterable[str]) -> str:
 def notes(request: Captured) -> list[str]:
     """Return what there is to say about a copy in any form."""
     said = []
+    if request.masked:
+        said.append(
+            f"Masked here as {HIDDEN}, and sent so: {', '.join(request.masked)}. "
+            "Ask for the copy with reveal=true to have them as they came."
+        )
     if request.left_out:
         said.append(f"Headers that can't be sent as they came: {', '.join(request.left_out)}.")
     if not request.inline:

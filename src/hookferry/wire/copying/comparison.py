@@ -9,11 +9,11 @@ import difflib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from hookferry.domain.request import CaughtRequest
+from hookferry.wire.copying.captured import HIDDEN, unquoted
 
 MAX_CHANGES = 200
 """Differences that are told of a kind; there may be more."""
@@ -24,8 +24,6 @@ MAX_LINES = 500
 CONTEXT = 40
 """Bytes around the first one that differs that are shown."""
 _LINES_AROUND = 3
-HIDDEN = "********"
-"""Shown in place of a value that must not be; that it differs is told."""
 
 _ABSENT = object()
 _encode = msgspec.json.Encoder().encode
@@ -120,11 +118,7 @@ def _parameters(query: bytes) -> Iterator[tuple[str, str]]:
     for part in query.split(b"&"):
         if part:
             name, _, value = part.partition(b"=")
-            yield _unquoted(name), _unquoted(value)
-
-
-def _unquoted(raw: bytes) -> str:
-    return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8", "replace")
+            yield unquoted(name), unquoted(value)
 
 
 def _named(

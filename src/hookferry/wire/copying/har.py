@@ -10,13 +10,12 @@ import base64
 import datetime as dt
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from hookferry import ids
 from hookferry.domain.request import CaughtRequest
-from hookferry.wire.copying.captured import url_text
+from hookferry.wire.copying.captured import unquoted, url_text
 
 _VERSION = "HTTP/1.1"
 _OPAQUE = "application/octet-stream"
@@ -104,11 +103,7 @@ def _named(name: str, value: str) -> dict[str, str]:
 
 def _query(query: bytes) -> list[dict[str, str]]:
     pairs = (part.partition(b"=")[::2] for part in query.split(b"&") if part)
-    return [_named(_unquoted(name), _unquoted(value)) for name, value in pairs]
-
-
-def _unquoted(raw: bytes) -> str:
-    return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8", "replace")
+    return [_named(unquoted(name), unquoted(value)) for name, value in pairs]
 
 
 def _text(data: bytes, encoding: str) -> dict[str, str]:
