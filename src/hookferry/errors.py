@@ -88,8 +88,10 @@ class UnknownField(InvalidInput):
 
     @classmethod
     def near(cls, name: str, known: Iterable[str], *, where: str = "the body") -> UnknownField:
-        """Build the error for ``name``, pointing at the nearest of ``known``."""
+        """Build the error for ``name``, pointing at the nearest of ``known``, if there are any."""
         known = sorted(known)
+        if not known:
+            return cls(f"{where} has an unknown field {name!r}; it takes none", field=name)
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else "known fields: " + ", ".join(known)
         return cls(f"{where} has an unknown field {name!r}; {hint}", field=name)

@@ -319,6 +319,12 @@ async def test_a_tenant_with_sources_can_not_be_deleted(house: House) -> None:
     assert (await house.client.delete("/api/v1/tenants/acme")).status_code == 204
 
 
+async def test_an_address_without_parameters_says_that_it_takes_none(house: House) -> None:
+    answer = await house.client.get("/api/v1/source_presets", params={"limit": "1"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_field")
+    assert answer.json()["detail"] == "the query has an unknown field 'limit'; it takes none"
+
+
 async def test_presets_say_what_they_need_and_how_far_they_can_be_relied_on(house: House) -> None:
     presets = (await house.client.get("/api/v1/source_presets")).json()["items"]
     by_name = {preset["name"]: preset for preset in presets}
