@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hookferry.api.caught_views import CaughtView
 from hookferry.settings import TOOL_VARIABLES, specs
 from hookferry.telemetry import COUNTERS, GAUGES, HISTOGRAMS, Metrics
 
@@ -60,6 +61,12 @@ def test_every_command_is_documented() -> None:
     assert {"hookferry serve", "hookferry keys create"} <= set(names)
     for name in names:
         assert f"`{name}`" in text or any(other.startswith(f"{name} ") for other in names)
+
+
+def test_every_field_of_a_caught_request_is_documented() -> None:
+    rows = [r for r in (DOCS / "inspector.md").read_text().splitlines() if r.startswith("| `")]
+    names = {name for row in rows for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
+    assert set(CaughtView.__struct_fields__) <= names
 
 
 def test_every_metric_that_is_served_is_documented() -> None:
