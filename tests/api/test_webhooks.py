@@ -105,7 +105,7 @@ BAD_DEFINITIONS: list[tuple[dict[str, Any], str, str | None]] = [
     ({"retry": {"schedule": [700_000]}}, "invalid_field", "retry.schedule[0]"),
     ({"retry": {"schedule": [-1]}}, "invalid_field", "retry.schedule[0]"),
     ({"retry": {"schedule": [5], "jitter": 2}}, "invalid_field", "retry.jitter"),
-    ({"retry": {"shedule": [5]}}, "unknown_field", "retry"),
+    ({"retry": {"shedule": [5]}}, "unknown_field", "retry.shedule"),
     ({"timeout": 0}, "invalid_field", "timeout"),
     ({"timeout": 61}, "invalid_field", "timeout"),
     ({"timeout": "15"}, "invalid_field", "timeout"),

@@ -133,6 +133,12 @@ def test_what_is_written_otherwise_is_answered_by_how_it_is_written(
     assert "correct horse" not in error.detail
 
 
+@pytest.mark.parametrize("document", [[], None, "shop", 5])
+def test_a_definition_is_an_object(document: object) -> None:
+    with pytest.raises(InvalidField, match="the body is a JSON object, such as"):
+        parse_source(document, LIMITS)
+
+
 def test_every_field_says_how_it_is_written() -> None:
     def places(struct: type[Any], at: str) -> Iterator[str]:
         for name, kind in get_type_hints(struct).items():

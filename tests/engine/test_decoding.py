@@ -44,7 +44,7 @@ def refusal(body: bytes) -> HookferryError:
         (b'{"type": "a", "dta": 1}', "unknown_field", "dta", "did you mean 'data'?"),
         (b'{"type": "a", "data": 1, "entitty": 1}', "unknown_field", "entitty", "'entity'"),
         (b'{"type": "a", "data": 1, "zzzzz": 1}', "unknown_field", "zzzzz", "known fields"),
-        (b'{"type": "a", "data": 1, "actor": {"nam": 1}}', "unknown_field", "actor", "'nam'"),
+        (b'{"type": "a", "data": 1, "actor": {"nam": 1}}', "unknown_field", "actor.nam", "'name'"),
     ],
 )
 def test_a_body_that_can_not_be_taken_says_why(

@@ -86,8 +86,8 @@ def explain_source(
             f'{name} belongs into verify: {{"verify": {{"{name}": {value}}}}}', field=name
         ) from None
     except InvalidField as invalid:
-        at = (invalid.field or "").removesuffix("[...]")
-        if at == invalid.field:
+        at, unnamed, _ = (invalid.field or "").partition("[...]")
+        if not unnamed:
             raise
         name = _header_without_text(document, at)
         raise InvalidField(
