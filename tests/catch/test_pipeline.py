@@ -512,6 +512,8 @@ async def test_a_repeat_runs_what_failed_the_first_time(house: House) -> None:
     caller = await waiting_source(house, deduplicate={"body_hash": True})
     house.transport.outcome = lambda _: Outcome(error=ErrorKind.CONNECT_REFUSED, detail="refused")
     assert (await caller.send()).status_code == 502
+    [failed] = await caller.kept()
+    assert failed.detail == "the webhook gave no answer: connection_refused"
     answers(house, 200, b"fine")
     assert (await caller.send()).status_code == 202
     await until(lambda: len(house.transport.sent) == 2)

@@ -403,6 +403,7 @@ class MemoryStore:
         headers: tuple[tuple[str, str], ...],
         body: bytes,
         answered_by: str,
+        detail: str | None = None,
     ) -> None:
         """See ``Requests.answer_request``."""
 
@@ -415,6 +416,7 @@ class MemoryStore:
                     answer_headers=headers,
                     answer_body=body,
                     answered_by=answered_by,
+                    detail=detail or found.detail,
                 )
 
         await self._transact(change)

@@ -65,8 +65,9 @@ class AnswerLog(Protocol):
         headers: tuple[tuple[str, str], ...],
         body: bytes,
         answered_by: str,
+        detail: str | None = None,
     ) -> None:
-        """Keep what a caller was answered."""
+        """Keep what a caller was answered, and why it is not what was wanted."""
         ...
 
     async def attempts(
@@ -185,13 +186,13 @@ class Wait:
     def _listened(self, answer: Answer) -> None:
         self.tell(answer, LISTENER)
 
-    def tell(self, answer: Answer, by: str) -> None:
-        """Answer the caller, once."""
+    def tell(self, answer: Answer, by: str, why: str | None = None) -> None:
+        """Answer the caller, once; ``why`` is for the source's owner."""
         if self._told:
             return
         self._told = True
         self._timer.cancel()
-        self._waiting.close(self, answer, by)
+        self._waiting.close(self, answer, by, why)
 
     def give_up(self) -> None:
         """Nothing was stored: there is nobody to wait for."""
@@ -251,13 +252,13 @@ class Waiting:
         wanted = gate.source.respond.webhook
         for outcome in outcomes:
             if wanted in (outcome.webhook, outcome.name):
-                answer = await self._answer_of(gate, outcome)
-                wait.tell(answer, outcome.webhook)
+                answer, why = await self._answer_of(gate, outcome)
+                wait.tell(answer, outcome.webhook, why)
                 return
         wait.tell(_NOTHING, "nobody")
 
-    async def _answer_of(self, gate: Gate, outcome: CallOutcome) -> Answer:
-        """Return what a webhook's receiver answered, as its caller gets it."""
+    async def _answer_of(self, gate: Gate, outcome: CallOutcome) -> tuple[Answer, str | None]:
+        """Return what a webhook's receiver answered, as its caller gets it; or why it is 502."""
         delivery_id = decode("dlv", outcome.delivery)
         try:
             attempts = await self._store.attempts(
@@ -265,14 +266,19 @@ class Waiting:
             )
         except Unavailable as error:
             log.warning("answer_unreadable", error=error.code)
-            return _CALL_FAILED
-        if not attempts or attempts[0].status is None or attempts[0].response_truncated:
-            return _CALL_FAILED
+            return _CALL_FAILED, "what the webhook answered could not be read"
+        # Whoever a source is shared with sees why, so that it names no address of a receiver's.
+        if not attempts:
+            return _CALL_FAILED, f"the webhook was not called: {outcome.outcome}"
         attempt = attempts[0]
-        assert attempt.status is not None
-        if not 200 <= attempt.status <= 599:
-            return _CALL_FAILED  # RFC 9110 section 15: no status that a caller could be answered
-        return Answer(attempt.status, _passed_on(attempt.response_head), attempt.response_body)
+        if attempt.status is None:
+            return _CALL_FAILED, f"the webhook gave no answer: {attempt.error}"
+        if attempt.response_truncated:
+            return _CALL_FAILED, "the webhook answered more than is kept of an answer"
+        if not 200 <= attempt.status <= 599:  # RFC 9110 section 15
+            return _CALL_FAILED, f"the webhook answered {attempt.status}, which is no status"
+        passed = _passed_on(attempt.response_head)
+        return Answer(attempt.status, passed, attempt.response_body), None
 
     # ------------------------------------------------------------------ repeats
 
@@ -338,16 +344,16 @@ class Waiting:
         self._open.pop(wait.request.id, None)
         self.listeners.forget(wait.request.id)
 
-    def close(self, wait: Wait, answer: Answer, by: str) -> None:
+    def close(self, wait: Wait, answer: Answer, by: str, why: str | None) -> None:
         """Keep an answer, then give it."""
         self.listeners.forget(wait.request.id)
-        self._spawn(self._keep(wait, answer, by))
+        self._spawn(self._keep(wait, answer, by, why))
 
-    async def _keep(self, wait: Wait, answer: Answer, by: str) -> None:
+    async def _keep(self, wait: Wait, answer: Answer, by: str, why: str | None) -> None:
         request = wait.request
         try:
             await self._store.answer_request(
-                request.tenant_id, request.id, answer.status, answer.headers, answer.body, by
+                request.tenant_id, request.id, answer.status, answer.headers, answer.body, by, why
             )
         except Unavailable as error:  # the event is stored; only what was answered is forgotten
             log.warning("answer_not_kept", request=encode("req", request.id), error=error.code)

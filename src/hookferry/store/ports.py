@@ -465,8 +465,12 @@ class Requests(Protocol):
         headers: tuple[tuple[str, str], ...],
         body: bytes,
         answered_by: str,
+        detail: str | None = None,
     ) -> None:
-        """Keep what a caller was answered that was not known when the request was stored."""
+        """Keep what a caller was answered that was not known when the request was stored.
+
+        ``detail`` says why it is not what was wanted.
+        """
         ...
 
 

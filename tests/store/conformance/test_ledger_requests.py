@@ -224,6 +224,10 @@ async def test_a_late_answer_is_kept_with_its_request(
     assert await books.store.request(1, request.id) == replace(
         request, status=207, answer_headers=headers, answer_body=b"\x00\xff", answered_by="wh_1"
     )
+    await books.store.answer_request(1, request.id, 502, (), b"", "wh_1", "no answer")
+    assert await books.store.request(1, request.id) == replace(
+        request, status=502, answered_by="wh_1", detail="no answer"
+    )
 
 
 async def test_an_answer_to_a_forgotten_request_is_dropped(books: Books, make: Maker) -> None:

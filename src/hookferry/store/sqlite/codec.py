@@ -114,12 +114,18 @@ def request_document(request: CaughtRequest, *, with_headers: bool) -> bytes:
 
 
 def answered_document(
-    document: bytes, headers: tuple[tuple[str, str], ...], body: bytes, answered_by: str
+    document: bytes,
+    headers: tuple[tuple[str, str], ...],
+    body: bytes,
+    answered_by: str,
+    detail: str | None,
 ) -> bytes:
     """Put an answer into a request's document."""
+    before = _decode_request_document(document)
     return _encode_document(
         msgspec.structs.replace(
-            _decode_request_document(document),
+            before,
+            detail=detail or before.detail,
             answer_headers=headers,
             answer_body=body,
             answered_by=answered_by,

@@ -176,12 +176,13 @@ def answer_request(
     headers: tuple[tuple[str, str], ...],
     body: bytes,
     answered_by: str,
+    detail: str | None,
 ) -> None:
     """Keep what a caller was answered; the port's ``Requests.answer_request``."""
     connection.execute("BEGIN IMMEDIATE")
     wanted = requests.c.id == request_id, _of_tenant(tenant_id)
     for row in rows(connection, select(requests.c.document).where(*wanted)):
-        document = answered_document(row[0], headers, body, answered_by)
+        document = answered_document(row[0], headers, body, answered_by, detail)
         connection.execute(SET_ANSWER, (status, document, request_id))
     connection.execute("COMMIT")
 

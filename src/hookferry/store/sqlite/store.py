@@ -258,11 +258,11 @@ class SqliteStore:
         headers: tuple[tuple[str, str], ...],
         body: bytes,
         answered_by: str,
+        detail: str | None = None,
     ) -> None:
         """See ``Requests.answer_request``."""
-        await self._write(
-            requests.answer_request, tenant_id, request_id, status, headers, body, answered_by
-        )
+        given = (headers, body, answered_by, detail)
+        await self._write(requests.answer_request, tenant_id, request_id, status, *given)
 
     # ------------------------------------------------------------------ actions, jobs, answers
 
