@@ -122,3 +122,41 @@ def test_an_explanation_is_a_verdict_with_its_reasons() -> None:
     assert "no line end at its end" in explained.detail
     assert explained.trials[0].signed == BODY + b"\n"
     assert DIGEST in explained.trials[0].given[0]
+
+
+SIGNABLE = sorted(
+    name
+    for name, preset in PRESETS.items()
+    if preset.scheme.get("type", "signature") in ("signature", "token", "bearer", "basic")
+    and str(preset.scheme.get("algorithm", "hmac-sha256")).startswith(("hmac", "sha"))
+    and not any(part in str(preset.scheme) for part in ("body:", "form"))
+)
+"""Providers whose requests can be made with the secret that both sides have."""
+_SECRETS = {"hex": "ab" * 32, "base64": "q83v" * 8, "whsec": "whsec_" + "q83v" * 8}
+
+
+@pytest.mark.parametrize("name", SIGNABLE)
+def test_what_is_signed_as_a_provider_does_verifies_as_the_providers(name: str) -> None:
+    scheme = PRESETS[name].scheme
+    secret = _SECRETS.get(scheme.get("key", ""), "user:a shared secret")
+    url = "https://hooks.example/webhooks/x?b=1"
+    body = b'{"n": 1}'
+    now = 1_790_000_000
+    headers = sign(name, secret, body, id="m-1", timestamp=now, url=url)
+    verify(name, secret, headers, body, now=now, url=url)
+    with pytest.raises(VerificationFailed):
+        verify(name, _SECRETS.get(scheme.get("key", ""), "x:other")[::-1], headers, body, url=url)
+
+
+def test_at_least_every_other_provider_can_be_signed_for() -> None:
+    assert len(SIGNABLE) > len(PRESETS) / 2
+
+
+@pytest.mark.parametrize("name", ["discord", "sns", "paypal", "jwt", "twilio"])
+def test_what_only_the_provider_can_sign_is_refused_by_that_reason(name: str) -> None:
+    if name in PRESETS:
+        scheme: object = name
+    else:
+        scheme = {"type": name, "algorithm": "HS256"}
+    with pytest.raises(InvalidField):
+        sign(scheme, "0" * 64, b"{}", id="m-1")  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from hookferry.wire import body_schemes, standard_webhooks
 from hookferry.wire.inbound.definition import compile_verification, signs_url
 from hookferry.wire.inbound.presets import PRESETS
 from hookferry.wire.inbound.received import Explanation, Received
+from hookferry.wire.inbound.signing import sign_request
 from hookferry.wire.verification import (
     Headers,
     Reason,
@@ -113,25 +114,30 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
 
 
 def sign(
-    scheme: str,
+    scheme: str | Mapping[str, Any],
     secret: str | Sequence[str],
     body: bytes,
     *,
     id: str,
     timestamp: int | None = None,
+    method: str = "POST",
+    url: str = "",
 ) -> dict[str, str]:
     """Sign a request's body.
 
     Args:
         scheme: a name of ``SCHEMES``, which are those of the profiles: ``standard`` (Standard
             Webhooks 1.0; ``raw`` and ``cloudevents`` are the same), ``superoffice``, ``happyfox``,
-            ``hornbill``.
+            ``hornbill``; or of a provider (``github``, ``stripe``), or a scheme written out, to
+            sign as that does for a test. Only what is signed with a shared secret can be.
         secret: the secret, or several of them, newest first, while one is being rotated; the newest
             signs alone where the scheme has room for one signature. Under ``hornbill`` it is
             ``user:password``.
         body: the body, byte for byte as it will be sent.
         id: the message's id, the same for every retry of it; where the scheme signs one.
         timestamp: Unix seconds to sign with, where the scheme signs them; now, when left out.
+        method: the request's, for schemes that sign it.
+        url: the address as the receiver knows it, for schemes that sign it.
 
     Returns:
         The headers to send with the body.
@@ -142,12 +148,21 @@ def sign(
     secrets = _secrets(secret)
     if not secrets:
         raise InvalidField("a secret is needed to sign", field="secret")
-    return _scheme(scheme).sign(
-        secrets,
-        _bytes(body),
-        message_id=id,
-        timestamp=int(time.time()) if timestamp is None else timestamp,
-    )
+    moment = int(time.time()) if timestamp is None else timestamp
+    if not isinstance(scheme, str) or scheme not in SCHEMES:
+        if isinstance(scheme, str):
+            check_known(scheme)
+            scheme = {"preset": scheme}
+        return sign_request(
+            scheme,
+            secrets[0],
+            _bytes(body),
+            message_id=id,
+            timestamp=moment,
+            method=method,
+            url=url,
+        )
+    return SCHEMES[scheme].sign(secrets, _bytes(body), message_id=id, timestamp=moment)
 
 
 def verify(
@@ -285,13 +300,6 @@ def _no_scheme(name: str, known: Iterable[str]) -> InvalidField:
     close = difflib.get_close_matches(name[:60], names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(names)}"
     return InvalidField(f"there is no scheme {name[:40]!r}; {hint}", field="scheme")
-
-
-def _scheme(name: str) -> Scheme:
-    try:
-        return SCHEMES[name]
-    except KeyError:
-        raise _no_scheme(name, SCHEMES) from None
 
 
 def _secrets(secret: str | Sequence[str]) -> list[str]:

@@ -76,6 +76,11 @@ def compile_verification(
     return kind.verifier(definition, secrets)
 
 
+def parse_scheme(scheme: Mapping[str, Any]) -> msgspec.Struct:
+    """Return a scheme as its kind's struct; raises as ``compile_verification``."""
+    return _parse(scheme, ())[1]
+
+
 def check_verification(scheme: Mapping[str, Any]) -> None:
     """Raise as ``compile_verification`` does unless a scheme is well-formed; needs no secret."""
     compile_verification(scheme, ())

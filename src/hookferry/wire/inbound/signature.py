@@ -91,10 +91,7 @@ class SignatureVerifier(Checking):
             DEFAULT_TOLERANCE_S if scheme.timestamp is not None else None,
             timed=scheme.timestamp is not None,
         )
-        read = {"id": self._id, "timestamp": self._timestamp}
-        self._template = Template(
-            scheme.signed, {name: place for name, place in read.items() if place is not None}
-        )
+        self._template = _template(scheme)
         self._digest = (
             None if scheme.body_digest is None else compile_place(scheme.body_digest, "body_digest")
         )
@@ -277,6 +274,24 @@ class SignatureVerifier(Checking):
             return bool(names & COVER_BODY)
         # A request's query is that of its URL (Received), so what signs either signs both.
         return kind == "query" and bool(names & {"query", "url", "url_decoded"})
+
+
+def signed_content(scheme: SignatureScheme, reading: Reading) -> bytes:
+    """Return the bytes that a scheme signs of a request.
+
+    Raises:
+        InvalidField: the template is none.
+        VerificationFailed: a part of it is missing.
+    """
+    return _template(scheme).render(reading)
+
+
+def _template(scheme: SignatureScheme) -> Template:
+    places = {"id": scheme.id, "timestamp": scheme.timestamp}
+    return Template(
+        scheme.signed,
+        {name: compile_place(place, name) for name, place in places.items() if place is not None},
+    )
 
 
 def _check_digest(reading: Reading, read: Read) -> None:
