@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -183,11 +185,18 @@ async def test_what_has_ended_is_not_shown(house: House) -> None:
         assert [secret["expires_at"] for secret in shown["secrets"]] == [None]
 
 
+@pytest.fixture
+def own_presets() -> Iterator[dict[str, presets.Preset]]:
+    """The presets, to be changed; they are put back in their order, which a page is written in."""
+    with mock.patch.dict(presets.PRESETS):
+        yield presets.PRESETS
+
+
 async def test_a_source_whose_preset_is_gone_can_be_seen_mended_and_deleted(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, own_presets: dict[str, presets.Preset]
 ) -> None:
     made = await make(house, **GITHUB)
-    monkeypatch.delitem(presets.PRESETS, "github")
+    del own_presets["github"]
     listed = (await house.client.get("/api/v1/sources")).json()["items"]
     assert [(source["name"], source["in_force"]) for source in listed] == [("shop", None)]
     assert (await house.client.patch(at(made), json={"description": "x"})).status_code == 200
