@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from api.kit import House, until
+from hookferry import sign
 from hookferry.catch.replies import Answer
 from hookferry.domain.event import EventState
 from hookferry.domain.request import Verdict
@@ -622,6 +623,16 @@ async def test_what_is_counted_says_source_verdict_and_reason(house: House) -> N
     assert f'{{reason="",{label},verdict="accepted"}} 1.0' in metrics
     assert f'{{reason="missing_header",{label},verdict="quarantined"}} 1.0' in metrics
     assert GITHUB["secret"] not in metrics
+
+
+async def test_any_age_is_taken_where_that_is_said(house: House) -> None:
+    scheme = {"preset": "slack", "secret": "a slack secret", "tolerance": "any"}
+    caller = await source(house, verify=scheme)
+    headers = sign("slack", "a slack secret", b"{}", id="", timestamp=1_000_000_000)
+    assert (await caller.send(b"{}", headers)).status_code == 204
+    await caller.change(verify={"tolerance": 300})
+    assert (await caller.send(b"{}", headers)).status_code == 401
+    assert (await caller.verdicts())[1] == (Verdict.QUARANTINED, "stale")
 
 
 # --------------------------------------------------------------------------- in time

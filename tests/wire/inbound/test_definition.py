@@ -115,8 +115,8 @@ def test_a_signature_may_be_in_the_query_or_a_form(place: str) -> None:
         ({**WHOLE, "entries": {"name": "a", "assign": ","}}, "entries.separator", "the same"),
         ({**WHOLE, "entries": {}}, "entries.name", "missing, and required"),
         ({**WHOLE, "tolerance": 300}, "tolerance", "signs none"),
-        ({"preset": "slack", "tolerance": 0}, "tolerance", "1 to 604,800 seconds, or null"),
-        ({"preset": "slack", "tolerance": float("nan")}, "tolerance", "seconds, or null"),
+        ({"preset": "slack", "tolerance": 0}, "tolerance", "1 to 604,800 seconds, or 'any'"),
+        ({"preset": "slack", "tolerance": float("nan")}, "tolerance", "seconds, or 'any'"),
         ({**WHOLE, "signed": "{form_sorted}"}, "body_digest", "no form"),
         ({**WHOLE, "signed": "hello"}, "signed", '"unsigned_body": true'),
         (

@@ -20,7 +20,7 @@ from hookferry.wire.inbound.checking import Checking, mismatch, no_secret
 from hookferry.wire.inbound.keys import PUBLIC_FORMS, SECRET_FORMS, parse_key
 from hookferry.wire.inbound.reading import MAX_FORM_FIELDS, one_header, split_url
 from hookferry.wire.inbound.received import Received, Trial
-from hookferry.wire.inbound.signature_scheme import DEFAULT_TOLERANCE_S, tolerance_of
+from hookferry.wire.inbound.signature_scheme import DEFAULT_TOLERANCE_S, Tolerance, tolerance_of
 from hookferry.wire.inbound.structured_fields import (
     InnerList,
     Item,
@@ -62,7 +62,7 @@ class HttpSignatureScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """The only ``tag`` taken."""
     covered: list[str] = []
     """Components that have to be signed, besides ``content-digest``; such as ``@method``."""
-    tolerance: float | msgspec.UnsetType | None = msgspec.UNSET
+    tolerance: Tolerance = msgspec.UNSET
     """Seconds that ``created`` may be off, either way; 300 when left out, null for any."""
 
 

@@ -19,7 +19,7 @@ from hookferry.wire.inbound.encodings import decode_base64
 from hookferry.wire.inbound.moments import parse_moment
 from hookferry.wire.inbound.reading import one_header
 from hookferry.wire.inbound.received import Received, Trial
-from hookferry.wire.inbound.signature_scheme import tolerance_of
+from hookferry.wire.inbound.signature_scheme import Tolerance, tolerance_of
 from hookferry.wire.verification import Reason, VerificationFailed, Verified, check_age
 
 TOLERANCE_S = 3_600.0
@@ -35,7 +35,7 @@ class PaypalScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     type: str = "paypal"
     webhook_id: str
     """The webhook's id, from PayPal's dashboard; it is part of what is signed."""
-    tolerance: float | msgspec.UnsetType | None = msgspec.UNSET
+    tolerance: Tolerance = msgspec.UNSET
     """Seconds that the transmission's time may be off; an hour when left out, null for any."""
 
 

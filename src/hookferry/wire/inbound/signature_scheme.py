@@ -6,6 +6,7 @@ How it verifies is ``signature``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -30,6 +31,10 @@ class EntryList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Of the entries that are signatures."""
     separator: str = ","
     assign: str = "="
+
+
+Tolerance = float | Literal["any"] | msgspec.UnsetType | None
+"""As written: null says what ``any`` does, where null is not what leaves a field out."""
 
 
 class SignatureScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,8 +62,9 @@ class SignatureScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The place of the time of signing."""
     timestamp_unit: str = "s"
     """One of ``UNITS``."""
-    tolerance: float | msgspec.UnsetType | None = msgspec.UNSET
-    """Seconds the time may be off, either way; null for any. 300 where a time is signed."""
+    tolerance: Tolerance = msgspec.UNSET
+    """Seconds the time may be off, either way; ``any``, or null, for any. 300 where a time is
+    signed."""
     body_digest: str | None = None
     """A signed place with the hex SHA-256 of the body, for bodies that are no form (Twilio)."""
     unsigned_body: bool = False
@@ -67,9 +73,7 @@ class SignatureScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Whether the URL is also tried with or without its port."""
 
 
-def tolerance_of(
-    given: float | msgspec.UnsetType | None, default: float | None, *, timed: bool
-) -> float | None:
+def tolerance_of(given: Tolerance, default: float | None, *, timed: bool) -> float | None:
     """Return the tolerance of a definition, in seconds.
 
     Args:
@@ -82,7 +86,7 @@ def tolerance_of(
     """
     if given is msgspec.UNSET:
         return default
-    if given is None:
+    if given is None or given == "any":
         return None
     if not timed:
         raise InvalidField(
@@ -92,7 +96,7 @@ def tolerance_of(
         )
     if not 1 <= given <= MAX_TOLERANCE_S:  # also refuses NaN
         raise InvalidField(
-            f"tolerance is 1 to {MAX_TOLERANCE_S:,.0f} seconds, or null for any age",
+            f"tolerance is 1 to {MAX_TOLERANCE_S:,.0f} seconds, or 'any'",
             field="tolerance",
         )
     return float(given)

@@ -18,7 +18,7 @@ from hookferry.wire.inbound.encodings import decode_base64
 from hookferry.wire.inbound.moments import parse_moment
 from hookferry.wire.inbound.reading import NOT_JSON
 from hookferry.wire.inbound.received import Received, Trial
-from hookferry.wire.inbound.signature_scheme import tolerance_of
+from hookferry.wire.inbound.signature_scheme import Tolerance, tolerance_of
 from hookferry.wire.verification import Reason, VerificationFailed, Verified, check_age
 
 TOLERANCE_S = 3_600.0
@@ -35,7 +35,7 @@ class SnsScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     type: str = "sns"
     topics: list[str]
     """ARNs of the topics whose messages are taken."""
-    tolerance: float | msgspec.UnsetType | None = msgspec.UNSET
+    tolerance: Tolerance = msgspec.UNSET
     """Seconds that a message's Timestamp may be off; an hour when left out, null for any."""
 
 

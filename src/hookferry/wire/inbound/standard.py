@@ -12,7 +12,7 @@ from hookferry.wire.inbound.checking import Checking, no_secret
 from hookferry.wire.inbound.moments import parse_moment
 from hookferry.wire.inbound.reading import one_header
 from hookferry.wire.inbound.received import Received, Trial
-from hookferry.wire.inbound.signature_scheme import tolerance_of
+from hookferry.wire.inbound.signature_scheme import Tolerance, tolerance_of
 from hookferry.wire.inbound.template import header_name
 from hookferry.wire.verification import VerificationFailed, Verified
 
@@ -23,7 +23,7 @@ class StandardScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     type: str = "standard_webhooks"
     prefix: str = "webhook-"
     """What the three headers begin with; ``svix-`` is the other in use."""
-    tolerance: float | msgspec.UnsetType | None = msgspec.UNSET
+    tolerance: Tolerance = msgspec.UNSET
     """Seconds the time may be off, either way; 300 when it is left out, null for any."""
 
 
