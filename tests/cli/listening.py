@@ -124,6 +124,12 @@ class Listener:
         self.out = ""
         self.err = ""
 
+    def _set_signals(self) -> None:
+        """Tests may themselves run where SIGINT is ignored, in the background of a shell."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for one in self._ignoring:
+            signal.signal(one, signal.SIG_IGN)
+
     async def start(self) -> None:
         """Start it, and wait until it listens."""
         self.out = self.err = ""
@@ -134,7 +140,7 @@ class Listener:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            preexec_fn=lambda: [signal.signal(one, signal.SIG_IGN) for one in self._ignoring],
+            preexec_fn=self._set_signals,
         )
         self._reading = [
             asyncio.create_task(self._read("out")),

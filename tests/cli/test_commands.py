@@ -163,6 +163,8 @@ def test_tail_shows_each_delivery_and_replay_makes_another(
         [sys.executable, "-m", "hookferry.cli", "tail", "--event-type", "tail.me"],
         stdout=subprocess.PIPE,
         env=environment(**server.environ(), PYTHONUNBUFFERED="1"),
+        # Tests may run where SIGINT is ignored, in the background of a shell for instance.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert tail.stdout is not None
