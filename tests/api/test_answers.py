@@ -33,7 +33,7 @@ class Listener:
         self._following = client.listening.follow(source, answer=answer)
 
     async def request(self) -> StreamedRequest:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):  # of a machine that does much else
             async for request in self._following:
                 if request is not None:
                     return request

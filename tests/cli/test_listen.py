@@ -280,6 +280,12 @@ def test_what_is_not_there_or_answers_by_itself_is_said(
 # ------------------------------------------------------------------ on a terminal
 
 
+def _at_a_terminal() -> None:
+    """Make standard input the terminal, and Ctrl-C what it is there, whatever tests run in."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """``hookferry listen`` on a pseudo-terminal."""
 
@@ -297,7 +303,7 @@ class Terminal:
             env=environ,
             # A session of its own, whose terminal this is: Ctrl-C comes as from a keyboard.
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_at_a_terminal,
         )
         self.shown = ""
 

@@ -152,7 +152,8 @@ async def test_caught_requests_are_seen_copied_and_taken_again(api: Either, url:
     assert ("X-Key", "hidden") in [(h.name, h.value) for h in seen.headers]
     assert await api.call("requests.raw", first.id) == b"\x00{"
     copy = await api.call("requests.copy", first.id, "python", target_url="http://x.example/y")
-    assert copy.startswith("import base64\nimport http.client\n")
+    assert copy.startswith("# Masked here as ********, and sent so: X-Key.")
+    assert "\nimport base64\nimport http.client\n" in copy
     assert "'/y/a?b=1'" in copy
     assert not (await api.call("requests.compare", first.id, second.id)).same
     explained = await api.call("requests.verify", first.id)
