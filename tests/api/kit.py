@@ -291,6 +291,7 @@ async def running_house(
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{server.port}",
             headers={"Authorization": f"Bearer {ADMIN}"},
+            timeout=30,  # a machine that does much else
             trust_env=False,
         ) as client:
             house = House(
