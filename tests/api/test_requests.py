@@ -813,3 +813,30 @@ async def test_a_share_link_ends_with_its_time_and_when_it_is_revoked(house: Hou
     [share] = (await get(house, f"sources/{source.id}/shares"))["items"]
     await house.client.delete(f"/api/v1/sources/{source.id}/shares/{share['id']}")
     problem(await house.client.get(f"/shared/{for_two}"), 404, "not_found")
+
+
+async def test_a_stream_is_answered_once_it_knows_where_it_begins(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has its headers counts on it: what comes from then on must be in it."""
+    source = await house.client.post("/api/v1/sources", json={"name": "watched"})
+    asked, told = asyncio.Event(), asyncio.Event()
+    newest = house.store.newest_request
+
+    async def slowly(tenant_id: int, source_id: int) -> int:
+        asked.set()
+        await told.wait()
+        return await newest(tenant_id, source_id)
+
+    monkeypatch.setattr(house.store, "newest_request", slowly)
+    request = house.client.build_request(
+        "GET", f"/api/v1/sources/{source.json()['id']}/requests/stream"
+    )
+    sending = asyncio.create_task(house.client.send(request, stream=True))
+    await asked.wait()
+    early, _ = await asyncio.wait({sending}, timeout=0.3)
+    assert not early
+    told.set()
+    answer = await sending
+    assert answer.status_code == 200
+    await answer.aclose()

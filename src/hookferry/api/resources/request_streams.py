@@ -96,6 +96,8 @@ def stream_router(s: Services) -> Router:
         if seen is not None:
             field = "after" if last_event_id is None else "Last-Event-ID"
             after_id = id_in("req", seen, field=field)
+        else:  # now, and not some time after the answer began, when its reader counts on it
+            after_id = await s.store.newest_request(owner.id, source.id)
         watcher = s.catching.streams.watch(owner.id, source.id, after_id)
         left = cast("asyncio.Event | None", request.scope.get(HALF_CLOSED))
         answers = answering(s.catching.listeners, source.id) if answer else nullcontext()
