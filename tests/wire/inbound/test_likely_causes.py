@@ -44,7 +44,7 @@ def explain(
         (b"a\nb\n", b"a\r\nb\r\n", "line ends were LF"),
         (COMPACT, b"\xef\xbb\xbf" + COMPACT, "no byte order mark"),
         (b"", COMPACT, "the body were empty"),
-        (COMPACT, gzip.compress(COMPACT), "unpacked"),
+        (COMPACT, gzip.compress(COMPACT, mtime=0), "unpacked"),
         (COMPACT, json.dumps(DOCUMENT, ensure_ascii=False).encode(), "without blanks:"),
         (
             json.dumps(DOCUMENT, separators=(",", ":")).encode(),
