@@ -9,6 +9,8 @@
     │   ├── SchemaViolation          schema_violation        the data breaks its type's JSON Schema
     │   ├── TestFailed               test_failed             the receiver took no test event
     │   ├── HandshakeRefused         handshake_refused       the receiver does not want events
+    │   ├── ScriptRefused            script_refused          lists every problem of a script
+    │   ├── PackageRefused           package_refused         lists every problem of a package
     │   └── IdempotencyConflict      idempotency_conflict    same key, other body
     ├── PayloadTooLarge              payload_too_large
     ├── Unauthorized                 unauthorized
@@ -31,6 +33,8 @@
     │   ├── UnderMaintenance         under_maintenance       switched so by a person
     │   └── Draining                 draining                the server is shutting down
     ├── ConditionError               condition_error         it can't be evaluated, so no match
+    ├── ScriptError                  script_error            a run can't go on
+    │   └── OutOfFuel                out_of_fuel             its budget is spent
     └── StartupError                 hookferry can't start
         ├── LedgerOwned              ledger_owned            another process owns the data folder
         ├── LedgerDamaged            ledger_damaged
@@ -113,6 +117,29 @@ class HandshakeRefused(InvalidInput):
     """A receiver did not agree, in the handshake, to be sent events."""
 
     code = "handshake_refused"
+
+
+class ScriptRefused(InvalidInput):
+    """A script, policy or template does not read as one.
+
+    Args:
+        detail: the first problem, with its line and column.
+        field: the input field that it stands in.
+        problems: every problem, each ``{"line", "column", "message"}``, from the top.
+    """
+
+    code = "script_refused"
+
+
+class PackageRefused(InvalidInput):
+    """A package can't be imported; nothing of it was.
+
+    Args:
+        detail: the first problem: which record, which field, why.
+        problems: every problem, each ``{"record", "field", "message"}``.
+    """
+
+    code = "package_refused"
 
 
 class TestFailed(InvalidInput):
@@ -263,6 +290,21 @@ class ConditionError(HookferryError):
     """A condition can't be evaluated for an event, so it does not match; never an answer."""
 
     code = "condition_error"
+
+
+class ScriptError(HookferryError):
+    """Something in a script can't be done; the detail is for the run's log only.
+
+    In a command that has an ``on_error`` the run goes on there, else it ends in ``error``.
+    """
+
+    code = "script_error"
+
+
+class OutOfFuel(ScriptError):
+    """A run has spent its budget: steps, memory, output, time or depth. No ``on_error`` helps."""
+
+    code = "out_of_fuel"
 
 
 class StartupError(HookferryError):
