@@ -41,6 +41,13 @@ class EventMeta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By webhook id (``wh_...``): why its condition could not be evaluated and did not match."""
     caught: Caught | None = None
     """The request that it was born from; None for an event that was published."""
+    timer: int | None = None
+    """The timer that fired it."""
+
+    @property
+    def owner(self) -> int | None:
+        """The source or timer that it comes from, whose own webhook gets it."""
+        return self.timer if self.caught is None else self.caught.source_id
 
 
 NO_META = EventMeta()

@@ -107,6 +107,10 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """URL of an HTTP CONNECT proxy, sealed because it may carry credentials."""
     secrets: tuple[SealedSecret, ...] = ()
     """The signing secrets, newest first."""
+    automations_kata: str = ""
+    """Of type ``automation``: the handlers to choose from; empty where ``target_url`` names one."""
+    owner: int | None = None
+    """The source or timer that it came with and goes with: it gets that one's events alone."""
     secret_read: bool = False
     """The newest secret was fetched; it is never shown again."""
     created_at_ms: int = 0
