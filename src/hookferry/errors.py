@@ -53,6 +53,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class HookferryError(Exception):
@@ -226,6 +227,8 @@ class SynchronousWebhookFailed(HookferryError):
     """The event is stored, but a synchronous webhook's receiver did not answer with success."""
 
     code = "synchronous_webhook_failed"
+    reports: tuple[Any, ...] = ()
+    """What each receiver answered, whole; for who waits in this process, not for a caller."""
 
 
 class Vetoed(SynchronousWebhookFailed):

@@ -8,6 +8,10 @@ from typing import Any
 import msgspec
 
 SHARDS = 256
+HTTP = "webhook"
+"""The type of webhook that calls an address."""
+AUTOMATION = "automation"
+"""The type that runs a script."""
 
 
 class WebhookState(enum.IntEnum):
@@ -68,7 +72,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     target_url: str
     events: tuple[str, ...]
     profile: str = "standard"
-    type: str = "webhook"
+    type: str = HTTP
     state: WebhookState = WebhookState.ACTIVE
     title: str = ""
     description: str = ""

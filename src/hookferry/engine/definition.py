@@ -15,7 +15,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from hookferry.domain.webhook import Mode, RateLimit, Retry
+from hookferry.domain.automation_names import NAME, named
+from hookferry.domain.webhook import AUTOMATION, HTTP, Mode, RateLimit, Retry
 from hookferry.engine.custom_headers import check_headers
 from hookferry.engine.forwarding import check_forwarding
 from hookferry.engine.validation import explain_validation
@@ -45,6 +46,17 @@ MAX_PROPERTIES = 16 * 1024
 """Bytes of ``properties`` as JSON: they travel with every request."""
 MAX_CHANNELS = 20
 
+TYPES = (HTTP, AUTOMATION)
+CALLING = (
+    "secret",
+    "credential",
+    "headers",
+    "forward_headers",
+    "ca",
+    "client_certificate",
+    "proxy",
+)
+"""Fields that mean something to calls over HTTP alone."""
 CHANNEL = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -72,10 +84,15 @@ class WebhookDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """A webhook as its owner writes it; what is left out is as the profile says."""
 
     name: str
-    target_url: str
+    target_url: str = ""
+    """An address; of type ``automation`` the script's name, as it is or as
+    ``cerb:automation:<name>``."""
     events: tuple[str, ...]
     profile: str = "standard"
-    type: str = "webhook"
+    type: str = HTTP
+    """``webhook`` calls ``target_url``; ``automation`` runs the script that it names."""
+    automations_kata: str = ""
+    """Of type ``automation``: handlers of which the first enabled one runs, instead of a target."""
     mode: Mode = Mode.ASYNC
     payload_format: str | None = None
     """One of the profile's formats; null is its first."""
@@ -139,11 +156,15 @@ def parse_definition(document: object, limits: DefinitionLimits) -> WebhookDefin
 
 
 def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
-    if d.type != "webhook":
-        raise InvalidField("type can only be 'webhook' in this build", field="type")
+    if d.type not in TYPES:
+        raise InvalidField(f"type is {' or '.join(map(repr, TYPES))}", field="type")
     profile = profile_named(d.profile)
     profile.check_name(d.name)
     _check_profile(d, profile)
+    if d.type == AUTOMATION:
+        _check_automation(d)
+    else:
+        _check_http(d, profile, limits)
     if not 1 <= len(d.events) <= MAX_PATTERNS:
         raise InvalidField(
             f"events is a list of 1 to {MAX_PATTERNS} patterns such as 'contact.created', "
@@ -154,17 +175,9 @@ def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
         check_pattern(pattern, field=f"events[{position}]")
     if len(set(d.events)) != len(d.events):
         raise InvalidField("events names a pattern twice; once is enough", field="events")
-    if len(d.target_url) > MAX_URL:
-        raise InvalidField(f"target_url has at most {MAX_URL} characters", field="target_url")
     check_text("title", d.title, MAX_TITLE)
     check_text("application", d.application, MAX_TITLE)
     check_text("description", d.description, MAX_TEXT)
-    check_headers(
-        d.headers, count=limits.headers, value_bytes=limits.header_bytes, own=profile.own_headers
-    )
-    check_forwarding(
-        d.forward_headers, count=limits.headers, own=profile.own_headers, written=d.headers
-    )
     _check_channels(d.channels)
     if d.condition is not None:
         parse_condition(d.condition)
@@ -177,12 +190,52 @@ def _check(d: WebhookDefinition, limits: DefinitionLimits) -> None:
     if d.rate_limit is not None:
         within("rate_limit.per_second", d.rate_limit.per_second, MIN_RATE, MAX_RATE, "a second")
         within("rate_limit.burst", d.rate_limit.burst, 1, MAX_BURST, "requests")
+
+
+def _check_http(d: WebhookDefinition, profile: Profile, limits: DefinitionLimits) -> None:
+    """Raise unless what calls an address is as it should be."""
+    if not d.target_url:
+        raise InvalidField("target_url is missing: the address that is called", field="target_url")
+    if len(d.target_url) > MAX_URL:
+        raise InvalidField(f"target_url has at most {MAX_URL} characters", field="target_url")
+    if d.automations_kata:
+        raise InvalidField(
+            "automations_kata needs the type 'automation'; this one calls an address",
+            field="automations_kata",
+        )
+    check_headers(
+        d.headers, count=limits.headers, value_bytes=limits.header_bytes, own=profile.own_headers
+    )
+    check_forwarding(
+        d.forward_headers, count=limits.headers, own=profile.own_headers, written=d.headers
+    )
     if d.ca is not None:
         _certificates(d.ca, "ca")
     if d.client_certificate is not None:
         _check_pair(d.client_certificate)
     if d.proxy is not None:
         _check_proxy(d.proxy)
+
+
+def _check_automation(d: WebhookDefinition) -> None:
+    """Raise unless what runs a script says which, and nothing of calls."""
+    for field in CALLING:
+        if getattr(d, field):
+            raise InvalidField(
+                f"{field} belongs to calls over HTTP, and an automation runs here; leave it out",
+                field=field,
+            )
+    if bool(d.target_url) == bool(d.automations_kata):
+        raise InvalidField(
+            "an automation is named by target_url, such as cerb:automation:example.name, or "
+            "chosen by the handlers in automations_kata: give one of them",
+            field="target_url",
+        )
+    if not d.automations_kata and not NAME.fullmatch(named(d.target_url)):
+        raise InvalidField(
+            "target_url names an automation, such as cerb:automation:example.name",
+            field="target_url",
+        )
 
 
 def _check_profile(d: WebhookDefinition, profile: Profile) -> None:
@@ -193,7 +246,7 @@ def _check_profile(d: WebhookDefinition, profile: Profile) -> None:
             field="payload_format",
         )
     if d.properties:
-        if not profile.takes_properties:
+        if not profile.takes_properties and d.type == HTTP:
             raise InvalidField(
                 f"the profile {profile.name!r} has no room for properties in its body; leave them "
                 "out, or use headers",

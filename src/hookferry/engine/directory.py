@@ -42,6 +42,8 @@ class Directory:
         self._tenants: dict[str, Tenant] = {}
         self._tenants_by_id: dict[int, Tenant] = {}
         self._webhooks: dict[int, Webhook] = {}
+        self._owned: dict[int, Webhook] = {}
+        """Webhooks of sources and timers, by whose they are."""
         self._by_tenant: dict[int, dict[int, Webhook]] = {}
         self._indexes: dict[int, SubscriptionIndex[Webhook]] = {}
         self.filters: dict[int, dict[int, Filter]] = {}
@@ -153,11 +155,15 @@ class Directory:
         if webhook.deleted:
             index.remove(webhook.id)
             self._webhooks.pop(webhook.id, None)
+            if webhook.owner is not None:
+                self._owned.pop(webhook.owner, None)
             mine.pop(webhook.id, None)
             self._health.pop(webhook.id, None)
         else:
             index.put(webhook.id, webhook.events, webhook)
             self._webhooks[webhook.id] = webhook
+            if webhook.owner is not None:
+                self._owned[webhook.owner] = webhook
             mine[webhook.id] = webhook
 
     # ------------------------------------------------------------------ look-ups
@@ -225,6 +231,10 @@ class Directory:
     def webhook_by_id(self, webhook_id: int) -> Webhook | None:
         """Return a live webhook of any tenant, for the engine itself."""
         return self._webhooks.get(webhook_id)
+
+    def owned(self, owner: int) -> Webhook | None:
+        """Return the live webhook that belongs to a source or timer, by that one's id."""
+        return self._owned.get(owner)
 
     def webhooks(self, tenant_id: int) -> list[Webhook]:
         """Return a tenant's live webhooks, newest first."""

@@ -13,7 +13,7 @@ import structlog
 
 from hookferry import __version__
 from hookferry.domain.event import Event
-from hookferry.domain.webhook import RateLimit, Webhook
+from hookferry.domain.webhook import HTTP, RateLimit, Webhook
 from hookferry.engine.forwarding import Forwarding
 from hookferry.engine.masking import MASK, is_credential
 from hookferry.engine.retry import Policy
@@ -86,6 +86,7 @@ class Plan:
         "_forwarding",
         "_head",
         "_logged_head",
+        "_owned",
         "_secrets",
         "_signing",
         "_until_ms",
@@ -95,6 +96,7 @@ class Plan:
         "rendering",
         "target",
         "timeout",
+        "type",
         "url",
         "version",
     )
@@ -111,6 +113,8 @@ class Plan:
         authorization: tuple[str, str] | None = None,
     ) -> None:
         self.version = webhook.version
+        self.type = webhook.type
+        self._owned = webhook.owner is not None
         self.profile = profile
         self.rendering = rendering
         self.target = target
@@ -139,10 +143,13 @@ class Plan:
         return b"OPTIONS%b%bContent-Length: 0\r\n\r\n" % (self._head.removeprefix(b"POST"), lines)
 
     def succeeded(self, outcome: Outcome) -> bool:
-        """Give the profile's verdict on an answer; none is no success."""
+        """Give the profile's verdict on an answer; none is no success.
+
+        What a source's or timer's own webhook answers is that one's answer, whatever it says.
+        """
         status = outcome.status
-        if status is None:
-            return False
+        if status is None or self._owned:
+            return status is not None
         try:
             return self.profile.succeeded(status)
         except Exception as error:  # a plugin's bug must not cost the delivery its settlement
@@ -213,7 +220,7 @@ def policy_of(webhook: Webhook, profile: Profile) -> Policy:
         else webhook.failure_limit,
         failure_window_ms=None if window is None else int(window * 1000),
         gone_disables=profile.gone_disables,
-        breaker=profile.breaker,
+        breaker=profile.breaker and webhook.type == HTTP,
     )
 
 
@@ -225,7 +232,7 @@ def shown_url(target: Target, path: str) -> str:
 def authority(target: Target) -> str:
     """Return a target as a Host header names it (RFC 9110 section 7.2)."""
     host = f"[{target.host}]" if ":" in target.host else target.host
-    if target.port != (443 if target.scheme == "https" else 80):
+    if target.port != {"https": 443, "http": 80}.get(target.scheme, 0):
         host = f"{host}:{target.port}"
     return host
 

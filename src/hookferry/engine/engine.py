@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -15,6 +16,7 @@ from hookferry.engine.actions import Actions
 from hookferry.engine.announcements import ERRORS, Announcer
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
+from hookferry.engine.dispatchers import Dispatchers, HttpDispatcher
 from hookferry.engine.intake import EVENT_ID_SECONDS, IDEMPOTENCY_KEY_SECONDS, Intake
 from hookferry.engine.janitor import Janitor
 from hookferry.engine.lanes import LaneLimits, Lanes
@@ -54,6 +56,7 @@ class Engine:
     Attributes:
         directory: the configuration in memory.
         planner: how webhooks are sent.
+        dispatchers: who sends them.
         intake: takes publications.
         lanes: sends what is owed.
         actions: what people do to deliveries.
@@ -91,9 +94,10 @@ class Engine:
             timeline.now_ms,
             metrics,
         )
+        self.dispatchers = Dispatchers(HttpDispatcher(transport, clock))
         self.lanes = Lanes(
             ledger=store,
-            transport=transport,
+            dispatcher=self.dispatchers,
             committer=self.committer,
             directory=self.directory,
             planner=self.planner,
@@ -110,7 +114,7 @@ class Engine:
             directory=self.directory,
             lanes=self.lanes,
             hand=self.lanes,
-            transport=transport,
+            dispatcher=self.dispatchers,
             committer=self.committer,
             store=store,
             clock=clock,
@@ -185,6 +189,7 @@ class Engine:
         number: int = 0,
         origin: str = "",
         tracing: Tracing | None = None,
+        prepare: Callable[[Engine], None] = lambda engine: None,
     ) -> Engine:
         """Take the ledger over from whoever ran before, and go on with what is owed.
 
@@ -196,6 +201,8 @@ class Engine:
             number: of this node, 0 to 1023: no two that live at once make the same id.
             origin: the address under which this hookferry is known, for receivers to see.
             tracing: makes spans; None where traces are not exported.
+            prepare: called once the configuration is read and before anything is sent: adds
+                dispatchers.
         """
         boot = await store.boot()
         engine = cls(
@@ -214,6 +221,7 @@ class Engine:
         # Epochs first: from here on a predecessor that still lives can settle nothing.
         engine.lanes.own(await store.claim_shards(node))
         await engine.directory.refresh()
+        prepare(engine)
         engine.committer.start(engine.lanes)
         await store.abandon_calls(clock.wall_ms())
         engine.lanes.recover(await store.owing())

@@ -26,6 +26,7 @@ from hookferry.engine.attempts import attempt_of, not_rendered, span_of
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Carrier, policy_of
+from hookferry.engine.dispatchers import Dispatcher
 from hookferry.engine.lane import LOW_WATER, Job, Lane
 from hookferry.engine.planner import Planner
 from hookferry.engine.refills import Refills
@@ -35,7 +36,7 @@ from hookferry.ids import IdSource, encode
 from hookferry.store.ports import HealthChange, Ledger, Settlement
 from hookferry.telemetry import Metrics
 from hookferry.tracing import Tracing
-from hookferry.transport.port import Outcome, Request, Transport
+from hookferry.transport.port import Outcome
 from hookferry.wire.profiles import profile_named
 
 log = structlog.get_logger(__name__)
@@ -74,7 +75,7 @@ class Lanes:
 
     Args:
         ledger: where what does not fit into memory waits.
-        transport: what sends.
+        dispatcher: what sends.
         committer: what makes outcomes durable.
         directory: the webhooks.
         planner: says how each of them is sent.
@@ -87,7 +88,7 @@ class Lanes:
         self,
         *,
         ledger: Ledger,
-        transport: Transport,
+        dispatcher: Dispatcher,
         committer: Committer,
         directory: Directory,
         planner: Planner,
@@ -100,7 +101,7 @@ class Lanes:
         announce: Announce,
         tracing: Tracing | None = None,
     ) -> None:
-        self._transport = transport
+        self._dispatcher = dispatcher
         self._tracing = tracing
         self._committer = committer
         self._directory = directory
@@ -408,11 +409,9 @@ class Lanes:
         if self._tracing is not None:
             job.span = span_of(self._tracing, job, plan)
         try:
-            head, body = job.render(plan, self._clock.wall_ms())
+            self._dispatcher.send(job, plan, plan.timeout, done)
         except Exception as error:  # a profile's bug must not take its lane down with it
             self._loop.call_soon(done, not_rendered(job, error))
-            return
-        self._transport.send(Request(plan.target, head, body, plan.timeout), done)
 
     def _done(self, job: Job, outcome: Outcome) -> None:
         lane = job.lane

@@ -37,7 +37,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that decides whether an event goes to a webhook."""
 
     name: str
-    """hops, pattern, application, channels, condition, tenant, state."""
+    """hops, pattern (or owner), application, channels, condition, tenant, state."""
     passed: bool
     detail: str
 
@@ -95,6 +95,11 @@ class Matcher:
     def select(self, tenant_id: int, facts: Facts) -> Selection:
         """Return the webhooks that an event goes to, by ascending id."""
         candidates = self._directory.match(tenant_id, facts.type)
+        owner = facts.meta.owner
+        if owner is not None:
+            own = self._directory.owned(owner)
+            if own is not None:
+                candidates = tuple(sorted((*candidates, own), key=_id))
         filters = self._filters.get(tenant_id)
         if not filters or not candidates:
             return Selection(candidates)
@@ -139,7 +144,7 @@ class Matcher:
         """
         wanted = self._filters.get(event.tenant_id, {}).get(webhook.id)
         condition = _explained(wanted, facts)
-        steps = [_hops(event), _pattern(event, webhook)]
+        steps = [_hops(event), _owner(event, webhook) or _pattern(event, webhook)]
         if wanted is not None:
             application = self._application(event.tenant_id, facts)
             steps += [
@@ -175,6 +180,19 @@ def _hops(event: Event) -> Step:
         passed=hops <= MAX_HOPS,
         detail=f"{hops} of hookferry's own events led to it; up to {MAX_HOPS} are matched",
     )
+
+
+def _id(webhook: Webhook) -> int:
+    return webhook.id
+
+
+def _owner(event: Event, webhook: Webhook) -> Step | None:
+    if webhook.owner is None:
+        return None
+    passed = event.meta.owner == webhook.owner
+    this = "this one is" if passed else "this one is not"
+    detail = f"it gets the events of its own source or timer alone, and {this} one of them"
+    return Step(name="owner", passed=passed, detail=detail)
 
 
 def _pattern(event: Event, webhook: Webhook) -> Step:

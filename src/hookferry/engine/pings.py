@@ -12,10 +12,10 @@ import msgspec
 
 from hookferry.clock import Clock
 from hookferry.domain.event import Event, EventState
-from hookferry.domain.webhook import Webhook
+from hookferry.domain.webhook import HTTP, Webhook
 from hookferry.engine.dispatch import Carrier
 from hookferry.engine.planner import Planner
-from hookferry.errors import HandshakeRefused, TestFailed
+from hookferry.errors import HandshakeRefused, InvalidField, TestFailed
 from hookferry.ids import IdSource
 from hookferry.transport.port import Outcome, Request, Transport
 from hookferry.wire.handshake import handshake_request, judge
@@ -76,8 +76,15 @@ class Pings:
         """Send a test event to a webhook and wait for the outcome.
 
         Raises:
+            InvalidField: it calls nobody.
             UnsealFailed: a secret of it can't be opened.
         """
+        if webhook.type != HTTP:
+            raise InvalidField(
+                "there is no receiver to ping: an automation runs here; try it with POST "
+                "/api/v1/automations/<id>/simulate",
+                field="type",
+            )
         plan = self._planner.plan(webhook)
         async with self._slots:
             now = self._clock.wall_ms()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from hookferry.domain.credential import Credential, CredentialKind
-from hookferry.domain.webhook import Webhook
+from hookferry.domain.webhook import AUTOMATION, Webhook
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Plan, PreparedSecret
 from hookferry.engine.sealing import (
@@ -109,6 +109,8 @@ class Planner:
 
         Read as it was when the webhook was saved, so that both mean the same host.
         """
+        if webhook.type == AUTOMATION:
+            return Target(scheme=AUTOMATION, host=webhook.target_url, port=0), "/"
         certificate, proxy = webhook.client_certificate, webhook.proxy
         return parse_target(
             webhook.target_url,

@@ -26,6 +26,7 @@ from hookferry.engine.attempts import attempt_of, not_rendered, span_of
 from hookferry.engine.committer import Committer, Resolve
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Carrier
+from hookferry.engine.dispatchers import Dispatcher
 from hookferry.engine.lane import Job, Lane
 from hookferry.engine.lanes import Lanes
 from hookferry.engine.verdicts import (
@@ -48,7 +49,7 @@ from hookferry.ids import IdSource, encode
 from hookferry.store.ports import DeliveryFilter, Resolution, Settlement
 from hookferry.telemetry import Metrics
 from hookferry.tracing import Tracing
-from hookferry.transport.port import Outcome, Request, Transport
+from hookferry.transport.port import Outcome
 from hookferry.wire.plaintext import readable_text
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,8 @@ class Verdict(msgspec.Struct, frozen=True):
     deliveries: int
     outcomes: tuple[CallOutcome, ...]
     duplicate: bool = False
+    reports: tuple[Report, ...] = ()
+    """What each of them answered, whole; for who waits in this process."""
 
 
 Told = Callable[[Verdict | HookferryError], None]
@@ -191,7 +194,7 @@ class Calls:
         directory: Directory,
         lanes: Lanes,
         hand: Hand,
-        transport: Transport,
+        dispatcher: Dispatcher,
         committer: Committer,
         store: CallLog,
         clock: Clock,
@@ -205,7 +208,7 @@ class Calls:
         self._tracing = tracing
         self._lanes = lanes
         self._hand = hand
-        self._transport = transport
+        self._dispatcher = dispatcher
         self._committer = committer
         self._store = store
         self._clock = clock
@@ -299,11 +302,9 @@ class Calls:
         if self._tracing is not None:
             job.span = span_of(self._tracing, job, plan)
         try:
-            head, body = job.render(plan, self._clock.wall_ms())
+            self._dispatcher.send(job, plan, timeout, done)
         except Exception as error:  # as in the lanes: a profile's bug is this call's alone
             self._loop.call_soon(done, not_rendered(job, error))
-            return
-        self._transport.send(Request(plan.target, head, body, timeout), done)
 
     def _next(self, webhook_id: int) -> None:
         """A receiver has room again: whoever waits for it is next."""
@@ -365,6 +366,7 @@ class Calls:
                 error=outcome.error,
                 text=None if success else readable_text(outcome.head, outcome.body),
                 duration_ms=round(outcome.duration * 1000, 3),
+                outcome=outcome,
             )
             self._end(call, 1, attempt)
         else:  # its caller left: the answer is kept in the log, and changes nothing
@@ -463,8 +465,10 @@ class Calls:
                 waited=tuple(call.delivery.id for call in room.calls),
             )
         answer: Verdict | HookferryError = judgement.error or Verdict(
-            room.event.id, room.deliveries, judgement.outcomes
+            room.event.id, room.deliveries, judgement.outcomes, reports=tuple(reports)
         )
+        if judgement.error is not None:
+            judgement.error.reports = tuple(reports)
 
         settlements = [c.settlement for c in room.calls if c.settlement is not None]
 

@@ -10,6 +10,7 @@ from hookferry.domain.tenant import EventType
 from hookferry.domain.webhook import Mode
 from hookferry.errors import SynchronousWebhookFailed, Vetoed
 from hookferry.ids import encode
+from hookferry.transport.port import Outcome
 
 DELIVERED = "delivered"
 FAILED = "failed"
@@ -40,6 +41,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What the receiver said in ``text/plain``, cleaned."""
     skipped: bool = False
     duration_ms: float | None = None
+    outcome: Outcome | None = None
+    """The answer whole, for who waits in this process; None where it was read back or not sent."""
 
 
 class CallOutcome(msgspec.Struct, frozen=True, kw_only=True):

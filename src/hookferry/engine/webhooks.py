@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hookferry.clock import Clock
-from hookferry.domain.webhook import Webhook, WebhookState
+from hookferry.domain.webhook import HTTP, Webhook, WebhookState
 from hookferry.engine.announcements import STARTED, STOPPED
 from hookferry.engine.definition import (
     DefinitionLimits,
@@ -49,6 +49,15 @@ _WAY_FIELDS = frozenset({"target_url", "ca", *_SEALED_FIELDS})
 """Fields after whose change the target has to be judged again."""
 _SILENT_FIELDS = frozenset({"title", "description"})
 """Fields that no receiver can notice: their change asks nothing of it."""
+
+
+def refuse_owned(webhook: Webhook) -> None:
+    """Raise Conflict for a webhook that is changed and deleted with its source or timer."""
+    if webhook.owner is not None:
+        raise Conflict(
+            f"the webhook {webhook.name!r} belongs to the source or timer of that name, and is "
+            "changed and deleted with it"
+        )
 
 
 class TargetCheck(Protocol):
@@ -154,6 +163,8 @@ class Webhooks:
             updated_at_ms=now,
         )
         webhook = self._applied(webhook, definition)
+        if webhook.type != HTTP:
+            return webhook, None
         await self._judge(webhook)
         return self._secrets.first(webhook, definition.secret)
 
@@ -179,7 +190,7 @@ class Webhooks:
                 "in use, or spread receivers over tenants"
             )
         webhook, secret = await self.draft(tenant_id, document)
-        greeted = await self._greeter.greet(webhook)
+        greeted = await self._greet(webhook)
         return await self._save(msgspec.structs.replace(greeted, state=state)), secret
 
     async def patch(
@@ -219,18 +230,22 @@ class Webhooks:
                 field="secret",
             )
         definition = parse_definition(merge_patch(self._document(before), patch), self.limits)
+        if definition.type != before.type:
+            raise InvalidField(
+                "a webhook's type stays what it is; delete this one and make another", field="type"
+            )
         cleared = {name: None for name in _SEALED_FIELDS if name in patch}
         after = self._applied(msgspec.structs.replace(before, **cleared), definition)
-        if before.profile != after.profile:
+        if before.profile != after.profile and after.type == HTTP:
             after = self._secrets.under_new_profile(after)
         if secret is not msgspec.UNSET:
             after = self._secrets.replaced(after, secret)
         elif "secret" in patch:
             after = self._secrets.removed(after)
-        if not _WAY_FIELDS.isdisjoint(patch):
+        if after.type == HTTP and not _WAY_FIELDS.isdisjoint(patch):
             await self._judge(after)
         if secret is not msgspec.UNSET or not _SILENT_FIELDS.issuperset(patch):
-            after = await self._greeter.greet(after)
+            after = await self._greet(after)
         return await self._save_change(after)
 
     async def delete(self, tenant_id: int, webhook_id: int, *, version: int | None = None) -> None:
@@ -322,15 +337,17 @@ class Webhooks:
             NotFound: there is no such webhook.
             InvalidField, Conflict: as ``WebhookSecrets.rotated``.
         """
-        rotated, made = self._secrets.rotated(
-            self._directory.webhook(tenant_id, webhook_id), secret, overlap
-        )
+        webhook = self._directory.webhook(tenant_id, webhook_id)
+        if webhook.type != HTTP:
+            raise Conflict("this webhook runs a script here: nothing of it is signed")
+        rotated, made = self._secrets.rotated(webhook, secret, overlap)
         return await self._save_change(rotated), made
 
     # ------------------------------------------------------------------ parts
 
     def _at(self, tenant_id: int, webhook_id: int, version: int | None) -> Webhook:
         webhook = self._directory.webhook(tenant_id, webhook_id)
+        refuse_owned(webhook)
         if version is not None and webhook.version != version:
             raise VersionMismatch(
                 f"this webhook is at version {webhook.version}, not {version}; read it again and "
@@ -372,6 +389,10 @@ class Webhooks:
             return self._directory.find_credential(tenant_id, id_or_name).id
         except NotFound as error:
             raise InvalidField(error.detail, field="credential") from None
+
+    async def _greet(self, webhook: Webhook) -> Webhook:
+        """Ask the receiver, where there is one beside this server."""
+        return await self._greeter.greet(webhook) if webhook.type == HTTP else webhook
 
     async def _judge(self, webhook: Webhook) -> None:
         await self._check_target(
