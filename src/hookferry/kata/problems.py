@@ -1,0 +1,37 @@
+"""What is wrong with a script, each with its place and its remedy; all of it at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from hookferry.errors import ScriptRefused
+
+MAX_PROBLEMS: Final = 100
+"""Problems that are listed: whoever has more begins with these."""
+
+
+class Problem(NamedTuple):
+    """What is wrong at a place of a script; lines and columns count from 1."""
+
+    line: int
+    column: int
+    message: str
+
+
+def refusal(problems: Iterable[Problem]) -> ScriptRefused:
+    """Return the error that lists problems from the top; the first is its detail."""
+    listed = sorted(set(problems))[:MAX_PROBLEMS]
+    first = listed[0]
+    return ScriptRefused(
+        f"line {first.line}, column {first.column}: {first.message}",
+        problems=[problem._asdict() for problem in listed],
+    )
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return the remedy for an unknown name: the nearest known one, else all there are."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else "known are " + ", ".join(known)
