@@ -63,6 +63,16 @@ class Receipt(msgspec.Struct, frozen=True):
     """The caught request that the event was born from, or 0."""
 
 
+class Cause(msgspec.Struct, frozen=True):
+    """What of hookferry's own publishes an event."""
+
+    hops: int = 0
+    """Events that led to it."""
+    timer: int | None = None
+    """The timer that fires it."""
+
+
+NO_CAUSE = Cause()
 Answer = Receipt | Verdict | HookferryError
 Done = Callable[[Answer], None]
 
@@ -105,6 +115,7 @@ class _Entry:
         "_event",
         "_gone",
         "_intake",
+        "_own",
         "_plan",
         "_request",
         "_ring",
@@ -142,6 +153,8 @@ class _Entry:
         self._request = request
         """The caught request that this event is born from; stored with it."""
         self._ring = ring
+        self._own = False
+        """Hookferry itself says it: such an event is in no catalogue."""
         self._disabled: int | None = None
         """The webhook that this very event says is disabled: the directory may not know yet."""
         self._gone = False
@@ -162,9 +175,7 @@ class _Entry:
         directory = intake.directory
         tenant = directory.tenant_by_id(self.tenant.id)
         facts = Facts(self.type, data_of(self), self.meta)
-        # What hookferry itself causes is in no catalogue; the hops of a caught request are a claim.
-        own = self.meta.hops and self.meta.caught is None
-        schema_error = None if own else intake.matcher.admit(tenant, facts)
+        schema_error = None if self._own else intake.matcher.admit(tenant, facts)
         matched: tuple[Webhook, ...] = ()
         errors: dict[str, str] | None = None
         meta = self.meta
@@ -426,6 +437,7 @@ class Intake:
         *,
         waits: bool = True,
         trace: TraceContext | None = None,
+        cause: Cause = NO_CAUSE,
     ) -> Publishing | None:
         """Queue a publication for the next commit.
 
@@ -441,6 +453,7 @@ class Intake:
             waits: the publisher waits for synchronous webhooks; where it does not, they are
                 asynchronous, and an event that asks is refused.
             trace: the publisher's trace, passed on with each attempt.
+            cause: what of hookferry's own publishes it, where that is so.
 
         Returns:
             What the publisher can leave; None where ``done`` is given an error anyway.
@@ -450,7 +463,9 @@ class Intake:
             span = self._tracing.accept(trace, publication.type)
             trace = span.trace
         try:
-            entry = self._entry(tenant, publication, done, idempotency_key, waits, trace, span)
+            entry = self._entry(
+                tenant, publication, done, idempotency_key, waits, trace, span, cause
+            )
         except HookferryError as error:
             self.metrics.refused(error.code)
             if span is not None:
@@ -557,6 +572,7 @@ class Intake:
                 log.warning("own_event_not_stored", type=type, error=answer.detail)
 
         entry = _Entry(self, tenant, type, payload, meta, (), done, False, None)
+        entry._own = True
         entry._disabled = disabled
         self.waiting += 1
         self.waiting_bytes += len(payload)
@@ -571,6 +587,7 @@ class Intake:
         waits: bool,
         trace: TraceContext | None,
         span: AcceptSpan | None,
+        cause: Cause,
     ) -> _Entry:
         payload = bytes(p.data)
         if len(payload) > self.payload_limit:
@@ -584,6 +601,8 @@ class Intake:
         dedupe: tuple[DedupeKey, ...] = ()
         if p.id is not None or idempotency_key is not None:
             dedupe = self._dedupe(tenant, p, payload, meta, idempotency_key)
+        if cause is not NO_CAUSE:
+            meta = msgspec.structs.replace(meta, hops=cause.hops, timer=cause.timer)
         if trace is not None:  # after the dedupe keys: a repeat of a publish has another trace
             meta = msgspec.structs.replace(
                 meta, traceparent=trace.traceparent, tracestate=trace.tracestate
@@ -619,11 +638,19 @@ class Intake:
         )
 
     async def publish_one(
-        self, tenant: Tenant, publication: Publication, idempotency_key: str | None = None
+        self,
+        tenant: Tenant,
+        publication: Publication,
+        idempotency_key: str | None = None,
+        *,
+        waits: bool = True,
+        cause: Cause = NO_CAUSE,
     ) -> Receipt | Verdict:
         """As ``publish``, for callers that await; raises what ``done`` would be given."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.publish(tenant, publication, _resolve(future), idempotency_key)
+        self.publish(
+            tenant, publication, _resolve(future), idempotency_key, waits=waits, cause=cause
+        )
         answer = await future
         if isinstance(answer, HookferryError):
             raise answer
