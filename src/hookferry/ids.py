@@ -29,6 +29,10 @@ KINDS = {
     "cred": "credential",
     "src": "source",
     "req": "caught request",
+    "auto": "automation",
+    "run": "run",
+    "tmr": "timer",
+    "pkg": "package",
 }
 
 

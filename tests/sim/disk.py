@@ -11,14 +11,17 @@ from typing import Any
 import msgspec
 
 from hookferry import ids
+from hookferry.domain.automation import Automation, PluginState
 from hookferry.domain.credential import Credential
 from hookferry.domain.delivery import HELD, WAITED_FOR, Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event, EventState
 from hookferry.domain.request import CaughtRequest, Verdict
+from hookferry.domain.run import Run
 from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
+from hookferry.domain.timer import Timer, TimerMark
 from hookferry.domain.webhook import SHARDS, Health, Webhook, WebhookState
-from hookferry.errors import Conflict, NameTaken, NotFound, VersionMismatch
+from hookferry.errors import Conflict, HookferryError, NameTaken, NotFound, VersionMismatch
 from hookferry.store.ports import (
     VERSIONS_KEPT,
     Acceptance,
@@ -49,6 +52,9 @@ class Disk:
             ApiKey: {},
             Credential: {},
             Source: {},
+            Automation: {},
+            Timer: {},
+            PluginState: {},
         }
         self.changed: dict[tuple[type[Any], int], int] = {(Tenant, 1): 1}
         """The configuration version of each record's last save, by its kind and id."""
@@ -65,6 +71,10 @@ class Disk:
         self.of_delivery: dict[int, list[int]] = {}
         self.keys: dict[tuple[int, str, bytes], DedupeKey] = {}
         self.jobs: dict[int, Job] = {}
+        self.runs: dict[int, Run] = {}
+        self.values: dict[tuple[int, str], tuple[bytes, int | None]] = {}
+        """What automations stored and when it expires, by tenant and key."""
+        self.timer_marks: dict[int, TimerMark] = {}
 
     def put(self, delivery: Delivery) -> None:
         """Store a delivery, keeping what is known about who owes."""
@@ -108,8 +118,10 @@ def apply_batch(disk: Disk, batch: Batch) -> Committed:
     events = [a.event for a in accepted if a.event is not None]
     check_new(disk, events, [d for a in accepted for d in a.deliveries])
     attempts = [s.attempt for s in (*valid, *batch.answered) if s.attempt is not None]
+    runs = [s.run for s in (*valid, *batch.answered) if s.run is not None]
     valid += [s for s in batch.answered if s.delivery_id in waited]
     _unique([attempt.id for attempt in attempts], disk.attempts, "attempt")
+    check_new_runs(disk, runs)
 
     disk.time_ms = max(disk.time_ms, batch.now_ms)
     disk.keys.update(claimed)
@@ -129,6 +141,7 @@ def apply_batch(disk: Disk, batch: Batch) -> Committed:
         disk.attempts[attempt.id] = attempt
         disk.of_delivery.setdefault(attempt.delivery_id, []).append(attempt.id)
         disk.saw(attempt.id)
+    put_runs(disk, runs)
     for s in valid:
         d = disk.deliveries.get(s.delivery_id)
         if d is not None and d.state < 2:
@@ -253,6 +266,34 @@ def _unique(numbers: Sequence[int], stored: Mapping[int, object], noun: str) -> 
         raise ValueError(f"the id of an {noun} is in use")
 
 
+def check_new_runs(disk: Disk, runs: Sequence[Run]) -> None:
+    _unique([run.id for run in runs], disk.runs, "run")
+
+
+def put_runs(disk: Disk, runs: Sequence[Run]) -> None:
+    for run in runs:
+        disk.runs[run.id] = run
+        disk.saw(run.id)
+
+
+def save_together(disk: Disk, records: Sequence[Any]) -> list[Any]:
+    records_before = {kind: dict(those) for kind, those in disk.records.items()}
+    before = records_before, dict(disk.changed), dict(disk.versions), disk.greatest_id
+    version = disk.config_version
+    saved = []
+    for position, record in enumerate(records):
+        disk.config_version = version
+        try:
+            saved.append(save_record(disk, record, unique=False))
+        except HookferryError as error:
+            disk.config_version = version
+            disk.records, disk.changed, disk.versions, disk.greatest_id = before
+            error.extra["record"] = position
+            raise
+    disk.config_version = version + 1
+    return saved
+
+
 def save_record(disk: Disk, record: Any, *, unique: bool) -> Any:
     kind = type(record)
     records = disk.records[kind]
@@ -266,7 +307,7 @@ def save_record(disk: Disk, record: Any, *, unique: bool) -> Any:
             and other.id != record.id
             and _live(other)
             and _live(record)
-            and (kind is Tenant or other.tenant_id == record.tenant_id)
+            and (kind in (Tenant, PluginState) or other.tenant_id == record.tenant_id)
             for other in records.values()
         ):
             raise NameTaken(f"the name {record.name!r} is taken", field="name")
@@ -341,6 +382,8 @@ def forget_event(disk: Disk, event_id: int) -> int:
             del disk.attempts[number]
         del disk.deliveries[d.id]
     disk.of_event.pop(event_id, None)
+    for number in [n for n, run in disk.runs.items() if run.event_id == event_id]:
+        del disk.runs[number]
     payload = disk.events.pop(event_id).payload
     for number, request in disk.requests.items():
         if request.event_id == event_id and request.body == payload:
@@ -356,6 +399,11 @@ def forget_jobs(disk: Disk, before_ms: int) -> None:
             and number < ids.lowest_at(before_ms)
         ):
             del disk.jobs[number]
+
+
+def forget_runs(disk: Disk, before_ms: int) -> None:
+    for number in [n for n in disk.runs if n < ids.lowest_at(before_ms)]:
+        del disk.runs[number]
 
 
 def forget_versions(disk: Disk, before_ms: int) -> None:

@@ -16,12 +16,15 @@ from typing import TypeVar
 import msgspec
 
 from hookferry import ids
+from hookferry.domain.automation import Automation, PluginState
 from hookferry.domain.credential import Credential
 from hookferry.domain.delivery import WAITED_FOR, Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
 from hookferry.domain.request import CaughtRequest, Verdict
+from hookferry.domain.run import Run
 from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
+from hookferry.domain.timer import Timer, TimerMark
 from hookferry.domain.webhook import Webhook
 from hookferry.errors import StorageDown
 from hookferry.store.ports import (
@@ -30,6 +33,7 @@ from hookferry.store.ports import (
     Boot,
     Committed,
     ConfigChanges,
+    ConfigRecord,
     DedupeKey,
     DeliveryFilter,
     DueBatch,
@@ -38,7 +42,9 @@ from hookferry.store.ports import (
     Job,
     R,
     RequestFilter,
+    RunFilter,
 )
+from sim.automated import drop_expired, is_wanted_run, put_value
 from sim.caught import BODIES_BYTES, first_of, is_wanted, requests_of
 from sim.disk import (
     Disk,
@@ -46,15 +52,19 @@ from sim.disk import (
     apply_batch,
     cancel_delivery,
     check_new,
+    check_new_runs,
     deliveries_of,
     forget_event,
     forget_jobs,
     forget_requests,
+    forget_runs,
     forget_sources,
     forget_versions,
     named,
     place_of,
+    put_runs,
     save_record,
+    save_together,
     within,
 )
 
@@ -207,6 +217,10 @@ class MemoryStore:
                 found[Credential],
                 found[Source],
                 {w.id: disk.health[w.id] for w in found[Webhook] if w.id in disk.health},
+                found[Automation],
+                found[Timer],
+                found[PluginState],
+                {t.id: disk.timer_marks[t.id] for t in found[Timer] if t.id in disk.timer_marks},
             )
 
     async def save(self, record: R) -> R:
@@ -216,6 +230,18 @@ class MemoryStore:
     async def save_webhook_unique(self, record: Webhook) -> Webhook:
         """See ``ConfigStore.save_webhook_unique``."""
         return await self._save(record, unique=True)
+
+    async def save_together(self, records: Sequence[ConfigRecord]) -> list[ConfigRecord]:
+        """See ``ConfigStore.save_together``."""
+        stored = await self._transact(lambda disk: save_together(disk, records))
+        for record in stored:
+            if isinstance(record, Webhook) and record.deleted:
+                await self._cancel_backlog(record)
+        return stored
+
+    async def mark_timer(self, timer_id: int, mark: TimerMark) -> None:
+        """See ``ConfigStore.mark_timer``."""
+        await self._transact(lambda disk: disk.timer_marks.update({timer_id: mark}))
 
     async def _save(self, record: R, *, unique: bool) -> R:
         stored: R = await self._transact(lambda disk: save_record(disk, record, unique=unique))
@@ -421,6 +447,52 @@ class MemoryStore:
 
         await self._transact(change)
 
+    # ------------------------------------------------------------------ automations
+
+    async def put_runs(self, runs: Sequence[Run]) -> None:
+        """See ``Runs.put_runs``."""
+
+        def change(disk: Disk) -> None:
+            check_new_runs(disk, runs)
+            put_runs(disk, runs)
+
+        await self._transact(change)
+
+    async def run(self, tenant_id: int, run_id: int) -> Run | None:
+        """See ``Runs.run``."""
+        async with self._reading() as disk:
+            found = disk.runs.get(run_id)
+            return found if found is not None and found.tenant_id == tenant_id else None
+
+    async def runs(self, where: RunFilter, *, limit: int, below_id: int | None = None) -> list[Run]:
+        """See ``Runs.runs``."""
+        async with self._reading() as disk:
+            newest_first = sorted(disk.runs.items(), reverse=True)
+            found = [run for _, run in newest_first if is_wanted_run(run, where, below_id)]
+            return [run.summary() for run in found[:limit]]
+
+    async def value(self, tenant_id: int, key: str, now_ms: int) -> bytes | None:
+        """See ``Storage.value``."""
+        async with self._reading() as disk:
+            value, expires = disk.values.get((tenant_id, key), (None, None))
+            return value if expires is None or expires > now_ms else None
+
+    async def put_value(
+        self, tenant_id: int, key: str, value: bytes, expires_at_ms: int | None, now_ms: int
+    ) -> None:
+        """See ``Storage.put_value``."""
+        place = tenant_id, key
+        await self._transact(lambda disk: put_value(disk, place, value, expires_at_ms, now_ms))
+
+    async def drop_value(self, tenant_id: int, key: str, now_ms: int) -> bool:
+        """See ``Storage.drop_value``."""
+
+        def change(disk: Disk) -> bool:
+            value, expires = disk.values.pop((tenant_id, key), (None, None))
+            return value is not None and (expires is None or expires > now_ms)
+
+        return await self._transact(change)
+
     # ------------------------------------------------------------------ actions, jobs, answers
 
     async def requeue(
@@ -538,6 +610,7 @@ class MemoryStore:
                 gone += forget_event(disk, event_id)
             forget_versions(disk, before_ms)
             forget_sources(disk, before_ms)
+            forget_runs(disk, before_ms)
             return gone
 
         return await self._transact(change)
@@ -562,7 +635,8 @@ class MemoryStore:
             expired = [place for place, k in disk.keys.items() if k.expires_at_ms <= now_ms]
             for place in expired[:limit]:
                 del disk.keys[place]
-            return len(expired[:limit])
+            gone = len(expired[:limit])
+            return gone + drop_expired(disk, now_ms, limit - gone)
 
         return await self._transact(change)
 

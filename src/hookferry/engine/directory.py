@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
+from hookferry.domain.automation import Automation, PluginState
 from hookferry.domain.credential import Credential
 from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
+from hookferry.domain.timer import Timer, TimerMark
 from hookferry.domain.webhook import Health, Webhook
 from hookferry.engine.schema_checks import SchemaCheck, check_of
 from hookferry.errors import NotFound
@@ -24,7 +26,7 @@ _HEALTHY = Health()
 
 
 class Directory:
-    """Tenants, webhooks, event types and keys by name, id and digest, and who subscribed to what.
+    """Whatever is configured, by name, id and digest, and who subscribed to what.
 
     Args:
         store: where configuration is read from.
@@ -55,7 +57,14 @@ class Directory:
         self._credentials: dict[int, Credential] = {}
         self._sources: dict[int, Source] = {}
         self._listeners: list[Callable[[Webhook], None]] = []
+        self._automations: dict[int, Automation] = {}
+        self._automations_by_name: dict[tuple[int, str], Automation] = {}
+        self._timers: dict[int, Timer] = {}
+        self._timer_marks: dict[int, TimerMark] = {}
+        self._plugins: dict[str, PluginState] = {}
         self._source_listeners: list[Callable[[Source], None]] = []
+        self._automation_listeners: list[Callable[[Automation], None]] = []
+        self._timer_listeners: list[Callable[[Timer], None]] = []
 
     def on_webhook(self, listener: Callable[[Webhook], None]) -> None:
         """Call ``listener`` with every webhook that a refresh finds changed or deleted.
@@ -67,6 +76,14 @@ class Directory:
     def on_source(self, listener: Callable[[Source], None]) -> None:
         """Call ``listener`` with every source that a refresh finds changed or deleted."""
         self._source_listeners.append(listener)
+
+    def on_automation(self, listener: Callable[[Automation], None]) -> None:
+        """Call ``listener`` with every automation that a refresh finds changed or deleted."""
+        self._automation_listeners.append(listener)
+
+    def on_timer(self, listener: Callable[[Timer], None]) -> None:
+        """Call ``listener`` with every timer that a refresh finds changed or deleted."""
+        self._timer_listeners.append(listener)
 
     async def refresh(self) -> None:
         """Read what changed in the ledger since the last refresh."""
@@ -86,6 +103,12 @@ class Directory:
                     self._health[webhook.id] = changes.health[webhook.id]
             for source in changes.sources:
                 self._take_source(source)
+            for automation in changes.automations:
+                self._take_automation(automation)
+            for timer in changes.timers:
+                self._take_timer(timer, changes.timer_marks.get(timer.id))
+            for plugin in changes.plugins:
+                self._plugins[plugin.name] = plugin
             self.version = changes.version
             for webhook in self._concerned(changes):
                 for listener in self._listeners:
@@ -93,6 +116,12 @@ class Directory:
             for source in changes.sources:
                 for hears in self._source_listeners:
                     hears(source)
+            for automation in changes.automations:
+                for told in self._automation_listeners:
+                    told(automation)
+            for timer in changes.timers:
+                for heeds in self._timer_listeners:
+                    heeds(timer)
 
     def _concerned(self, changes: ConfigChanges) -> list[Webhook]:
         """Return the webhooks that changed, and those whose credential or tenant did."""
@@ -116,6 +145,24 @@ class Directory:
             self._sources.pop(source.id, None)
         else:
             self._sources[source.id] = source
+
+    def _take_automation(self, automation: Automation) -> None:
+        before = self._automations.pop(automation.id, None)
+        # By now the name may be another's.
+        if before is not None and self.automation_by_name(before.tenant_id, before.name) is before:
+            del self._automations_by_name[before.tenant_id, before.name]
+        if not automation.deleted:
+            self._automations[automation.id] = automation
+            self._automations_by_name[automation.tenant_id, automation.name] = automation
+
+    def _take_timer(self, timer: Timer, mark: TimerMark | None) -> None:
+        if timer.deleted:
+            self._timers.pop(timer.id, None)
+            self._timer_marks.pop(timer.id, None)
+            return
+        self._timers[timer.id] = timer
+        if mark is not None and timer.id not in self._timer_marks:
+            self._timer_marks[timer.id] = mark
 
     def _take_tenant(self, tenant: Tenant) -> None:
         before = self._tenants_by_id.pop(tenant.id, None)
@@ -280,6 +327,57 @@ class Directory:
         """Return a tenant's live credentials, newest first."""
         mine = [c for c in self._credentials.values() if c.tenant_id == tenant_id]
         return sorted(mine, key=lambda c: c.id, reverse=True)
+
+    def automation(self, tenant_id: int, automation_id: int) -> Automation:
+        """Return a tenant's live automation; raises NotFound, also for another tenant's."""
+        found = self._automations.get(automation_id)
+        if found is None or found.tenant_id != tenant_id:
+            raise NotFound(
+                f"there is no automation {encode('auto', automation_id)}", field="automation"
+            )
+        return found
+
+    def automation_by_name(self, tenant_id: int, name: str) -> Automation | None:
+        """Return a tenant's live automation by its name."""
+        return self._automations_by_name.get((tenant_id, name))
+
+    def automations(self, tenant_id: int) -> list[Automation]:
+        """Return a tenant's live automations, newest first."""
+        mine = [a for a in self._automations.values() if a.tenant_id == tenant_id]
+        return sorted(mine, key=lambda a: a.id, reverse=True)
+
+    def timer(self, tenant_id: int, timer_id: int) -> Timer:
+        """Return a tenant's live timer; raises NotFound, also for another tenant's."""
+        found = self._timers.get(timer_id)
+        if found is None or found.tenant_id != tenant_id:
+            raise NotFound(f"there is no timer {encode('tmr', timer_id)}", field="timer")
+        return found
+
+    def timers(self, tenant_id: int) -> list[Timer]:
+        """Return a tenant's live timers, newest first."""
+        mine = [t for t in self._timers.values() if t.tenant_id == tenant_id]
+        return sorted(mine, key=lambda t: t.id, reverse=True)
+
+    def all_timers(self) -> Iterable[Timer]:
+        """Return the live timers of every tenant."""
+        return self._timers.values()
+
+    def timer_mark(self, timer_id: int) -> TimerMark | None:
+        """Return how far a timer has come; None before it fired first."""
+        return self._timer_marks.get(timer_id)
+
+    def put_timer_mark(self, timer_id: int, mark: TimerMark) -> None:
+        """Keep how far a timer has come, as it was stored."""
+        self._timer_marks[timer_id] = mark
+
+    def plugin(self, name: str) -> PluginState | None:
+        """Return what was said of a plugin; None of one that was never switched."""
+        return self._plugins.get(name)
+
+    def plugin_enabled(self, name: str) -> bool:
+        """Tell whether a plugin is switched on, as each is until somebody switches it off."""
+        found = self._plugins.get(name)
+        return found is None or found.enabled
 
     def key_by_digest(self, digest: bytes) -> ApiKey | None:
         """Return the live API key with this digest."""

@@ -13,16 +13,21 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from hookferry.domain.automation import Automation, PluginState
 from hookferry.domain.credential import Credential
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event, EventState
 from hookferry.domain.request import CaughtRequest, Verdict
+from hookferry.domain.run import Run, RunExit
 from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
+from hookferry.domain.timer import Timer, TimerMark
 from hookferry.domain.webhook import Health, Webhook
 
-ConfigRecord = Tenant | EventType | Webhook | ApiKey | Credential | Source
-R = TypeVar("R", Tenant, EventType, Webhook, ApiKey, Credential, Source)
+ConfigRecord = (
+    Tenant | EventType | Webhook | ApiKey | Credential | Source | Automation | Timer | PluginState
+)
+R = TypeVar("R", bound=ConfigRecord)
 
 # --------------------------------------------------------------------------- the hot path
 
@@ -87,6 +92,8 @@ class Settlement(msgspec.Struct, frozen=True):
     last_error: str | None
     at_ms: int
     attempt: Attempt | None
+    run: Run | None = None
+    """Of the automation that the delivery went to; stored where the attempt is."""
 
 
 class HealthChange(msgspec.Struct, frozen=True):
@@ -254,10 +261,15 @@ class ConfigChanges(msgspec.Struct, frozen=True):
     sources: Sequence[Source]
     health: Mapping[int, Health]
     """Only of the webhooks in ``webhooks``."""
+    automations: Sequence[Automation] = ()
+    timers: Sequence[Timer] = ()
+    plugins: Sequence[PluginState] = ()
+    timer_marks: Mapping[int, TimerMark] = {}
+    """Only of the timers in ``timers``."""
 
 
 class ConfigStore(Protocol):
-    """Tenants, event types, webhooks, API keys, credentials, sources.
+    """Tenants, event types, webhooks, API keys, credentials, sources, automations, timers, plugins.
 
     Each save counts up the configuration version.
     """
@@ -276,8 +288,9 @@ class ConfigStore(Protocol):
         Returns the record as stored.
 
         Raises:
-            NameTaken: a live tenant, event type, credential, source (its guids too, among those of
-                every tenant that lead somewhere, rotated ones until they expire) or (where the
+            NameTaken: a live tenant, event type, credential, automation, timer, plugin, source (its
+                guids too, among those of every tenant that lead somewhere, rotated ones until they
+                expire) or (where the
                 caller asks for unique names by ``save_webhook_unique``) webhook has this name;
                 deleted and archived ones are not live.
             VersionMismatch: the stored record's version is not ``record.version - 1``.
@@ -288,6 +301,23 @@ class ConfigStore(Protocol):
 
     async def save_webhook_unique(self, record: Webhook) -> Webhook:
         """As ``save``, and refuse a name that another live webhook of the tenant has."""
+        ...
+
+    async def save_together(self, records: Sequence[ConfigRecord]) -> list[ConfigRecord]:
+        """Save several records, all of them or none, in their order and as one change.
+
+        The configuration version grows by one. A record may rest on an earlier one.
+
+        Returns the records as stored, in the same order.
+
+        Raises:
+            NameTaken, VersionMismatch, NotFound, Conflict: as ``save``; ``extra["record"]`` is the
+                position of the record that can't be saved.
+        """
+        ...
+
+    async def mark_timer(self, timer_id: int, mark: TimerMark) -> None:
+        """Keep how far a timer has come; counts nothing up."""
         ...
 
 
@@ -474,6 +504,61 @@ class Requests(Protocol):
         ...
 
 
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs; None everywhere means all."""
+
+    tenant_id: int
+    automation_id: int | None = None
+    exit: RunExit | None = None
+    event_id: int | None = None
+    delivery_id: int | None = None
+    source_id: int | None = None
+    after_ms: int | None = None
+    before_ms: int | None = None
+
+
+class Runs(Protocol):
+    """Runs of automations; scoped to one tenant. Lists are newest first."""
+
+    async def put_runs(self, runs: Sequence[Run]) -> None:
+        """Store runs that no settlement brings (``Settlement.run``), durably."""
+        ...
+
+    async def run(self, tenant_id: int, run_id: int) -> Run | None:
+        """Return one run, whole."""
+        ...
+
+    async def runs(self, where: RunFilter, *, limit: int, below_id: int | None = None) -> list[Run]:
+        """Return up to ``limit`` runs with ids below ``below_id``, as ``Run.summary``."""
+        ...
+
+
+VALUES_KEPT = 10_000
+"""Values that one tenant's automations store at a time."""
+
+
+class Storage(Protocol):
+    """What automations keep between runs: values by key, each tenant's its own."""
+
+    async def value(self, tenant_id: int, key: str, now_ms: int) -> bytes | None:
+        """Return a value that has not expired. Sees every put and drop that was acknowledged."""
+        ...
+
+    async def put_value(
+        self, tenant_id: int, key: str, value: bytes, expires_at_ms: int | None, now_ms: int
+    ) -> None:
+        """Store a value, durably, in place of one that has the key.
+
+        Raises:
+            Conflict: ``VALUES_KEPT`` others that have not expired are there.
+        """
+        ...
+
+    async def drop_value(self, tenant_id: int, key: str, now_ms: int) -> bool:
+        """Forget a value, durably; return whether there was one that had not expired."""
+        ...
+
+
 class Actions(Protocol):
     """What people do to deliveries."""
 
@@ -561,8 +646,8 @@ class Upkeep(Protocol):
         Their deliveries and attempts go with them, and jobs that ended before. Returns how many
         events went; fewer than ``limit`` means that there are no more for now. An event that
         still owed is looked at again once ``before_ms`` has moved on by an hour. Versions of
-        webhooks that were replaced before then go too, and sources that were deleted before then
-        and hold no requests any more.
+        webhooks that were replaced before then go too, sources that were deleted before then and
+        hold no requests any more, and runs: those of the events, and all from before then.
         """
         ...
 
@@ -588,7 +673,7 @@ class Upkeep(Protocol):
         ...
 
     async def forget_keys(self, now_ms: int, limit: int) -> int:
-        """Delete up to ``limit`` expired dedupe keys; return how many went."""
+        """Delete up to ``limit`` expired dedupe keys and stored values; return how many went."""
         ...
 
     async def remember_time(self, now_ms: int) -> None:
@@ -614,7 +699,18 @@ class Boot(msgspec.Struct, frozen=True):
 
 
 class Store(
-    Ledger, Ownership, ConfigStore, Log, Requests, Actions, Jobs, Answers, Upkeep, Protocol
+    Ledger,
+    Ownership,
+    ConfigStore,
+    Log,
+    Requests,
+    Runs,
+    Storage,
+    Actions,
+    Jobs,
+    Answers,
+    Upkeep,
+    Protocol,
 ):
     """A whole ledger: what ``hookferry.app`` opens and hands out port by port."""
 

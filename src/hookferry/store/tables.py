@@ -14,6 +14,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -143,6 +144,60 @@ source_guids = Table(
 """Which live source an address leads to, those rotated away included until they expire: what
 keeps one address from leading to two."""
 
+automations = Table(
+    "automations",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("live", SmallInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("changed", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("automations_name", "tenant_id", "name", unique=True, sqlite_where=text("live = 1")),
+    Index("automations_changed", "changed"),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("live", SmallInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("changed", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("timers_name", "tenant_id", "name", unique=True, sqlite_where=text("live = 1")),
+    Index("timers_changed", "changed"),
+)
+
+timer_marks = Table(
+    "timer_marks",
+    metadata,
+    Column("timer_id", BIG, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    Column("due", BIG, nullable=False),
+    Column("fired_at", BIG, nullable=False),
+    Column("next_due", BIG),
+    Column("event_id", BIG),
+    Column("error", Text),
+)
+"""Apart from ``timers``, because it changes with every firing and a definition hardly ever."""
+
+plugins = Table(
+    "plugins",
+    metadata,
+    _key(),
+    Column("name", Text, nullable=False),
+    Column("live", SmallInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("changed", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("plugins_name", "name", unique=True, sqlite_where=text("live = 1")),
+    Index("plugins_changed", "changed"),
+)
+
 webhook_versions = Table(
     "webhook_versions",
     metadata,
@@ -268,6 +323,48 @@ attempts = Table(
     Index("attempts_delivery", "delivery_id"),
 )
 """The attempt is only ever read whole, so it is one MessagePack document."""
+
+runs = Table(
+    "runs",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("automation_id", BIG),
+    Column("automation", Text, nullable=False),
+    Column("event_id", BIG),
+    Column("delivery_id", BIG),
+    Column("source_id", BIG),
+    Column("started_at", BIG, nullable=False),
+    Column("duration", Float, nullable=False),
+    Column("exit", Text, nullable=False),
+    Column("error", Text),
+    Column("steps_used", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    # A tenant's newest runs.
+    Index("runs_tenant", "tenant_id"),
+    # An automation's newest runs.
+    Index("runs_automation", "automation_id", sqlite_where=text("automation_id IS NOT NULL")),
+    # An event's runs, and those of one of its deliveries; what goes with it when it is forgotten.
+    Index("runs_event", "event_id", sqlite_where=text("event_id IS NOT NULL")),
+    # What went wrong; a run that did not is never in it. The second column makes the planner
+    # prefer this index to the tenant's.
+    Index("runs_failed", "tenant_id", "exit", sqlite_where=text("exit = 'error'")),
+)
+"""``document`` is what only a whole run needs (MessagePack), and last: lists don't touch it."""
+
+storage = Table(
+    "storage",
+    metadata,
+    Column("tenant_id", BIG, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("expires_at", BIG),
+    Column("value", LargeBinary, nullable=False),
+    # Counts a tenant's values: far smaller than the index by key.
+    Index("storage_tenant", "tenant_id"),
+    # The janitor's; values that stay pay nothing.
+    Index("storage_expires", "expires_at", sqlite_where=text("expires_at IS NOT NULL")),
+)
+"""What automations keep between runs."""
 
 dedupe = Table(
     "dedupe",

@@ -7,12 +7,15 @@ from itertools import count
 from typing import Any
 
 from hookferry import ids
+from hookferry.domain.automation import Automation
 from hookferry.domain.credential import Credential, CredentialKind
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import NO_META, Event, EventMeta, EventState
 from hookferry.domain.request import Caught, CaughtRequest, Verdict
+from hookferry.domain.run import Run, RunExit
 from hookferry.domain.source import Source
 from hookferry.domain.tenant import Tenant
+from hookferry.domain.timer import Timer
 from hookferry.domain.webhook import Health, Webhook
 from hookferry.store.ports import (
     Acceptance,
@@ -115,6 +118,50 @@ class Maker:
             guid=f"{number:040x}" if guid is None else guid,
             created_at_ms=at,
             updated_at_ms=at,
+        )
+
+    def automation(self, name: str = "example.respond", *, tenant: int = 1) -> Automation:
+        return Automation(
+            id=self.id(),
+            tenant_id=tenant,
+            name=name,
+            extension_id="cerb.trigger.webhook.respond",
+            script="start:\n  return:\n    status_code: 200",
+            created_at_ms=NOW,
+            updated_at_ms=NOW,
+        )
+
+    def timer(self, name: str = "nightly", *, tenant: int = 1) -> Timer:
+        return Timer(
+            id=self.id(),
+            tenant_id=tenant,
+            name=name,
+            cron="0 3 * * *",
+            event_type="night.began",
+            next_due_ms=NOW + HOUR,
+            created_at_ms=NOW,
+            updated_at_ms=NOW,
+        )
+
+    def run(
+        self,
+        automation: Automation | None = None,
+        *,
+        tenant: int = 1,
+        at: int = NOW,
+        exit: RunExit = RunExit.RETURN,
+        **rest: Any,
+    ) -> Run:
+        return Run(
+            id=self.id(at),
+            tenant_id=tenant,
+            automation_id=None if automation is None else automation.id,
+            automation="gone" if automation is None else automation.name,
+            started_at_ms=at,
+            duration_ms=12.5,
+            exit=exit,
+            error="no such key" if exit is RunExit.ERROR else None,
+            **rest,
         )
 
     def request(
@@ -242,6 +289,7 @@ class Books:
         state: DeliveryState = DeliveryState.DELIVERED,
         *,
         attempt: Attempt | None = None,
+        run: Run | None = None,
         due: int = 0,
         epoch: int | None = None,
         at: int = NOW + 1,
@@ -259,6 +307,7 @@ class Books:
             last_error=None if delivered else "timeout",
             at_ms=at,
             attempt=attempt,
+            run=run,
         )
 
     async def settle(

@@ -9,6 +9,7 @@ import msgspec
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import NO_META, Event, EventMeta, EventState
 from hookferry.domain.request import CaughtRequest, Verdict
+from hookferry.domain.run import LogLine, Run, RunExit
 from hookferry.domain.webhook import Health
 
 EVENT_COLUMNS: Final = "id, tenant_id, type, payload, received_at, state, meta"
@@ -20,6 +21,11 @@ REQUEST_COLUMNS: Final = (
     " key, event_id, duplicate_of, document"
 )
 """Without the body and what else may be its event's."""
+RUN_COLUMNS: Final = (
+    "id, tenant_id, automation_id, automation, event_id, delivery_id, source_id, started_at,"
+    " duration, exit, error, steps_used"
+)
+"""Without the document."""
 
 encode_meta = msgspec.msgpack.Encoder().encode
 _decode_meta = msgspec.msgpack.Decoder(EventMeta).decode
@@ -163,6 +169,65 @@ def request_from(row: tuple[Any, ...]) -> CaughtRequest:
         answer_body=document.answer_body,
         answered_by=document.answered_by,
         body=row[15],
+    )
+
+
+class _RunDocument(msgspec.Struct, array_like=True, frozen=True):
+    """What of a run no statement looks at; new fields go at the end, with defaults."""
+
+    log: tuple[LogLine, ...]
+    steps: Any
+    dictionary: Any
+    returned: Any
+
+
+_decode_run_document = msgspec.msgpack.Decoder(_RunDocument).decode
+
+
+def run_row(run: Run) -> tuple[Any, ...]:
+    """Return a run as RUN_COLUMNS and its document."""
+    return (
+        run.id,
+        run.tenant_id,
+        run.automation_id,
+        run.automation,
+        run.event_id,
+        run.delivery_id,
+        run.source_id,
+        run.started_at_ms,
+        run.duration_ms,
+        run.exit.value,
+        run.error,
+        run.steps_used,
+        bytearray(_encode_document((run.log, run.steps, run.dictionary, run.returned))),
+    )
+
+
+def run_from(row: tuple[Any, ...]) -> Run:
+    """Build a run from RUN_COLUMNS and, where it is to be whole, its document."""
+    run = Run(
+        id=row[0],
+        tenant_id=row[1],
+        automation_id=row[2],
+        automation=row[3],
+        event_id=row[4],
+        delivery_id=row[5],
+        source_id=row[6],
+        started_at_ms=row[7],
+        duration_ms=row[8],
+        exit=RunExit(row[9]),
+        error=row[10],
+        steps_used=row[11],
+    )
+    if len(row) == len(RUN_COLUMNS.split(", ")):
+        return run
+    whole = _decode_run_document(row[12])
+    return msgspec.structs.replace(
+        run,
+        log=whole.log,
+        steps=whole.steps,
+        dictionary=whole.dictionary,
+        returned=whole.returned,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from hookferry.domain.delivery import Delivery
 from hookferry.domain.event import NO_META
+from hookferry.domain.run import Run
 from hookferry.store.ports import (
     Acceptance,
     Batch,
@@ -21,6 +22,7 @@ from hookferry.store.sqlite.caught import insert_requests
 from hookferry.store.sqlite.codec import attempt_document, encode_meta
 from hookferry.store.sqlite.config import disable_webhooks
 from hookferry.store.sqlite.rings import Opened, Rings
+from hookferry.store.sqlite.runs import insert_runs
 from hookferry.store.sqlite.statements import MultiRow
 
 BEGIN: Final = "BEGIN IMMEDIATE"
@@ -250,11 +252,16 @@ def _answer(connection: sqlite3.Connection, answered: Sequence[Settlement]) -> f
 
 def _keep_attempts(connection: sqlite3.Connection, settle: Sequence[Settlement]) -> None:
     attempts: list[Any] = []
+    runs: list[Run] = []
     for settlement in settle:
         attempt = settlement.attempt
         if attempt is not None:
             attempts += (attempt.id, attempt.delivery_id, bytearray(attempt_document(attempt)))
+        if settlement.run is not None:
+            runs.append(settlement.run)
     INSERT_ATTEMPTS.run(connection, attempts)
+    if runs:
+        insert_runs(connection, runs)
 
 
 def _put_states(connection: sqlite3.Connection, settle: Sequence[Settlement]) -> None:

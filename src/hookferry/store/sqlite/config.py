@@ -1,4 +1,4 @@
-"""Configuration records: tenants, event types, webhooks, API keys, credentials, sources.
+"""Configuration records: tenants, webhooks, sources, automations, and whatever else is saved.
 
 The record itself is the ``document``; the other columns repeat what statements look for.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
@@ -26,17 +26,18 @@ from sqlalchemy import (
     update,
 )
 
+from hookferry.domain.automation import Automation, PluginState
 from hookferry.domain.credential import Credential
 from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
+from hookferry.domain.timer import Timer, TimerMark
 from hookferry.domain.webhook import Health, Webhook, WebhookState
-from hookferry.errors import Conflict, NameTaken, NotFound, VersionMismatch
+from hookferry.errors import Conflict, HookferryError, NameTaken, NotFound, VersionMismatch
 from hookferry.store import tables
 from hookferry.store.ports import VERSIONS_KEPT, ConfigChanges, ConfigRecord, R
 from hookferry.store.sqlite.compiled import rows, run
 
-K = TypeVar("K", Tenant, EventType, Webhook, ApiKey, Credential, Source)
-Versioned = Tenant | EventType | Webhook | Credential | Source
+Versioned = Tenant | EventType | Webhook | Credential | Source | Automation | Timer | PluginState
 
 CANCEL_CHUNK: Final = 500
 """Deliveries cancelled in one transaction when a webhook is deleted: a few milliseconds."""
@@ -44,24 +45,40 @@ CANCEL_CHUNK: Final = 500
 IDS: Final = 500
 """Ids in one statement."""
 
-_TABLES: Final[dict[type[ConfigRecord], Table]] = {
+MARKS_CHANGED: Final = (
+    "SELECT m.timer_id, m.version, m.due, m.fired_at, m.next_due, m.event_id, m.error"
+    " FROM timers AS t INDEXED BY timers_changed"
+    " CROSS JOIN timer_marks AS m ON m.timer_id = t.id WHERE t.changed > ?"
+)
+PUT_MARK: Final = (
+    "INSERT OR REPLACE INTO timer_marks"
+    " (timer_id, version, due, fired_at, next_due, event_id, error) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+
+_TABLES: Final[dict[type[Any], Table]] = {
     Tenant: tables.tenants,
     EventType: tables.event_types,
     Webhook: tables.webhooks,
     ApiKey: tables.api_keys,
     Credential: tables.credentials,
     Source: tables.sources,
+    Automation: tables.automations,
+    Timer: tables.timers,
+    PluginState: tables.plugins,
 }
-_NOUNS: Final[dict[type[ConfigRecord], str]] = {
+_NOUNS: Final[dict[type[Any], str]] = {
     Tenant: "tenant",
     EventType: "event type",
     Webhook: "webhook",
     Credential: "credential",
     Source: "source",
+    Automation: "automation",
+    Timer: "timer",
+    PluginState: "plugin",
 }
 _encode = msgspec.json.Encoder().encode
 _decode_webhook = msgspec.json.Decoder(Webhook).decode
-_decoders: Final[dict[type[ConfigRecord], Callable[[bytes], Any]]] = {
+_decoders: Final[dict[type[Any], Callable[[bytes], Any]]] = {
     kind: msgspec.json.Decoder(kind).decode for kind in _TABLES
 }
 
@@ -98,12 +115,19 @@ def changes(connection: sqlite3.Connection, since_version: int) -> ConfigChanges
         credentials=_changed(connection, Credential, since_version),
         sources=_changed(connection, Source, since_version),
         health={row[0]: Health(*row[1:]) for row in rows(connection, health)},
+        automations=_changed(connection, Automation, since_version),
+        timers=_changed(connection, Timer, since_version),
+        plugins=_changed(connection, PluginState, since_version),
+        timer_marks={
+            row[0]: TimerMark(*row[1:])
+            for row in connection.execute(MARKS_CHANGED, (since_version,))
+        },
     )
     connection.execute("COMMIT")
     return found
 
 
-def _changed(connection: sqlite3.Connection, kind: type[K], since_version: int) -> list[K]:
+def _changed(connection: sqlite3.Connection, kind: type[R], since_version: int) -> list[R]:
     table = _TABLES[kind]
     decode = _decoders[kind]
     statement = select(table.c.document).where(table.c.changed > since_version).order_by(table.c.id)
@@ -119,6 +143,30 @@ def save(connection: sqlite3.Connection, record: R, unique: bool) -> R:
         unique: refuse a webhook whose name another live one of the tenant has.
     """
     connection.execute("BEGIN IMMEDIATE")
+    saved = _insert_or_update(connection, record, count_up(connection), unique)
+    connection.execute("COMMIT")
+    return saved
+
+
+def save_together(
+    connection: sqlite3.Connection, records: Sequence[ConfigRecord]
+) -> list[ConfigRecord]:
+    """Save several records or none; the port's ``ConfigStore.save_together``."""
+    connection.execute("BEGIN IMMEDIATE")
+    changed = count_up(connection)
+    saved: list[ConfigRecord] = []
+    for position, record in enumerate(records):
+        try:
+            saved.append(_insert_or_update(connection, record, changed, unique=False))
+        except HookferryError as error:
+            error.extra["record"] = position
+            raise
+    connection.execute("COMMIT")
+    return saved
+
+
+def _insert_or_update(connection: sqlite3.Connection, record: R, changed: int, unique: bool) -> R:
+    """Check a record and put it, in the caller's transaction."""
     table = _TABLES[type(record)]
     row = rows(connection, select(table.c.document).where(table.c.id == record.id))
     stored: Any = _decoders[type(record)](row[0][0]) if row else None
@@ -136,8 +184,7 @@ def save(connection: sqlite3.Connection, record: R, unique: bool) -> R:
         record = msgspec.structs.replace(record, number=(number or 0) + 1)
     if isinstance(record, Webhook) and stored is not None:
         _keep_version(connection, stored, record.updated_at_ms)
-    _put(connection, record, count_up(connection), new=stored is None)
-    connection.execute("COMMIT")
+    _put(connection, record, changed, new=stored is None)
     return record
 
 
@@ -172,7 +219,7 @@ def _check_name(connection: sqlite3.Connection, record: Versioned) -> None:
         table.c.live == 1,
         table.c.id != record.id,
     ]
-    if not isinstance(record, Tenant):
+    if not isinstance(record, Tenant | PluginState):
         where.append(table.c.tenant_id == record.tenant_id)
     if rows(connection, select(table.c.id).where(*where).limit(1)):
         raise NameTaken(
@@ -227,6 +274,11 @@ def _claim_guids(connection: sqlite3.Connection, source: Source) -> None:
     for guid, expires_at_ms in claims.items():
         values = {"guid": guid, "source_id": source.id, "expires_at": expires_at_ms}
         run(connection, insert(table).values(values))
+
+
+def mark_timer(connection: sqlite3.Connection, timer_id: int, mark: TimerMark) -> None:
+    """Keep how far a timer has come; the port's ``ConfigStore.mark_timer``."""
+    connection.execute(PUT_MARK, (timer_id, *msgspec.structs.astuple(mark)))
 
 
 def _put(connection: sqlite3.Connection, record: ConfigRecord, changed: int, *, new: bool) -> None:

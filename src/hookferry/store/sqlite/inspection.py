@@ -27,6 +27,8 @@ _LONG: Final = (
     tables.attempts,
     tables.dedupe,
     tables.webhook_versions,
+    tables.runs,
+    tables.storage,
 )
 """Tables that grow with the log: only both ends of each of their trees are read."""
 

@@ -20,6 +20,8 @@ CHUNK_EVENTS: Final = 256
 CHUNK_DELIVERIES: Final = 2_000
 """Deliveries deleted in one transaction, unless a single event has more."""
 CHUNK_REQUESTS: Final = 256
+CHUNK_RUNS: Final = 64
+"""Runs deleted in one transaction; each keeps up to some 200 KB."""
 CHUNK_BYTES: Final = 16 * 1024 * 1024
 """Bodies deleted in one transaction, unless a single one is larger: SQLite reads every page that it
 frees."""
@@ -40,6 +42,11 @@ DELETE_ATTEMPTS: Final = (
     "DELETE FROM attempts WHERE delivery_id IN (SELECT d.id FROM forgotten AS f"
     " CROSS JOIN deliveries AS d ON d.event_id = f.id)"
 )
+# Runs of replays can be younger than what they are about.
+DELETE_RUNS: Final = "DELETE FROM runs WHERE event_id IN (SELECT id FROM forgotten)"
+OLD_RUNS: Final = (
+    "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE id < ? ORDER BY id LIMIT ?)"
+)
 DELETE_DELIVERIES: Final = "DELETE FROM deliveries WHERE event_id IN (SELECT id FROM forgotten)"
 DELETE_EVENTS: Final = "DELETE FROM events WHERE id IN (SELECT id FROM forgotten)"
 # What was the greatest id stays known when its row goes.
@@ -47,7 +54,8 @@ KEEP_GREATEST: Final = (
     "UPDATE ledger SET value = max(value,"
     " coalesce((SELECT max(id) FROM events), 0), coalesce((SELECT max(id) FROM deliveries), 0),"
     " coalesce((SELECT max(id) FROM attempts), 0), coalesce((SELECT max(id) FROM jobs), 0),"
-    " coalesce((SELECT max(id) FROM requests), 0), coalesce((SELECT max(id) FROM sources), 0))"
+    " coalesce((SELECT max(id) FROM requests), 0), coalesce((SELECT max(id) FROM sources), 0),"
+    " coalesce((SELECT max(id) FROM runs), 0))"
     " WHERE name = 'greatest_id'"
 )
 # One seek per source that holds requests, however many those are.
@@ -90,6 +98,10 @@ DELETE_JOBS: Final = (
 DELETE_KEYS: Final = (
     "DELETE FROM dedupe WHERE (tenant_id, scope, key_hash) IN (SELECT tenant_id, scope, key_hash"
     " FROM dedupe INDEXED BY dedupe_expires WHERE expires_at <= ? LIMIT ?)"
+)
+DELETE_VALUES: Final = (
+    "DELETE FROM storage WHERE rowid IN (SELECT rowid FROM storage INDEXED BY storage_expires"
+    " WHERE expires_at <= ? LIMIT ?)"
 )
 DELETE_VERSIONS: Final = (
     "DELETE FROM webhook_versions WHERE rowid IN (SELECT rowid FROM webhook_versions"
@@ -146,6 +158,7 @@ def forget_events(
         return Chunk(0, reached)
     connection.execute(KEEP_GREATEST)
     connection.execute(DELETE_ATTEMPTS)
+    connection.execute(DELETE_RUNS)
     connection.execute(DELETE_DELIVERIES)
     connection.execute(DELETE_EVENTS)
     connection.execute("DELETE FROM forgotten")
@@ -228,6 +241,20 @@ def forget_versions(connection: sqlite3.Connection, before_ms: int) -> bool:
     Every event that was sent as they say is older, and was forgotten unless it still owes.
     """
     return connection.execute(DELETE_VERSIONS, (before_ms, CHUNK_EVENTS)).rowcount == CHUNK_EVENTS
+
+
+def forget_runs(connection: sqlite3.Connection, before_ms: int) -> bool:
+    """Delete a chunk of the runs from before a time; return if there may be more."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(KEEP_GREATEST)
+    gone = connection.execute(OLD_RUNS, (ids.lowest_at(before_ms), CHUNK_RUNS)).rowcount
+    connection.execute("COMMIT")
+    return gone == CHUNK_RUNS
+
+
+def forget_values(connection: sqlite3.Connection, now_ms: int, limit: int) -> int:
+    """Delete at most ``limit`` stored values that have expired; return how many went."""
+    return connection.execute(DELETE_VALUES, (now_ms, limit)).rowcount
 
 
 def forget_keys(connection: sqlite3.Connection, now_ms: int, limit: int) -> int:

@@ -19,6 +19,8 @@ from hookferry import ids
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
 from hookferry.domain.request import CaughtRequest, Verdict
+from hookferry.domain.run import Run
+from hookferry.domain.timer import TimerMark
 from hookferry.domain.webhook import Webhook
 from hookferry.store.ports import (
     ATTEMPTS_READ,
@@ -26,6 +28,7 @@ from hookferry.store.ports import (
     Boot,
     Committed,
     ConfigChanges,
+    ConfigRecord,
     DedupeKey,
     DeliveryFilter,
     DueBatch,
@@ -34,6 +37,7 @@ from hookferry.store.ports import (
     Job,
     R,
     RequestFilter,
+    RunFilter,
 )
 from hookferry.store.sqlite import (
     actions,
@@ -43,8 +47,10 @@ from hookferry.store.sqlite import (
     due,
     requests,
     retention,
+    runs,
     schema,
     search,
+    storage,
     upkeep,
 )
 from hookferry.store.sqlite.connection import (
@@ -144,6 +150,18 @@ class SqliteStore:
     async def save_webhook_unique(self, record: Webhook) -> Webhook:
         """See ``ConfigStore.save_webhook_unique``."""
         return await self._save(record, unique=True)
+
+    async def save_together(self, records: Sequence[ConfigRecord]) -> list[ConfigRecord]:
+        """See ``ConfigStore.save_together``."""
+        stored = await self._write(config.save_together, records)
+        for record in stored:
+            if isinstance(record, Webhook) and record.deleted:
+                await self._cancel_backlog(record.id, record.updated_at_ms)
+        return stored
+
+    async def mark_timer(self, timer_id: int, mark: TimerMark) -> None:
+        """See ``ConfigStore.mark_timer``."""
+        await self._write(config.mark_timer, timer_id, mark)
 
     async def _save(self, record: R, *, unique: bool) -> R:
         stored = await self._write(config.save, record, unique)
@@ -264,6 +282,34 @@ class SqliteStore:
         given = (headers, body, answered_by, detail)
         await self._write(requests.answer_request, tenant_id, request_id, status, *given)
 
+    # ------------------------------------------------------------------ automations
+
+    async def put_runs(self, given: Sequence[Run]) -> None:
+        """See ``Runs.put_runs``."""
+        await self._write(runs.put_runs, given)
+
+    async def run(self, tenant_id: int, run_id: int) -> Run | None:
+        """See ``Runs.run``."""
+        return await self._search(runs.run, tenant_id, run_id)
+
+    async def runs(self, where: RunFilter, *, limit: int, below_id: int | None = None) -> list[Run]:
+        """See ``Runs.runs``."""
+        return await self._search(runs.find_runs, where, limit, below_id)
+
+    async def value(self, tenant_id: int, key: str, now_ms: int) -> bytes | None:
+        """See ``Storage.value``."""
+        return await self._read(storage.value, tenant_id, key, now_ms)
+
+    async def put_value(
+        self, tenant_id: int, key: str, value: bytes, expires_at_ms: int | None, now_ms: int
+    ) -> None:
+        """See ``Storage.put_value``."""
+        await self._write(storage.put_value, tenant_id, key, value, expires_at_ms, now_ms)
+
+    async def drop_value(self, tenant_id: int, key: str, now_ms: int) -> bool:
+        """See ``Storage.drop_value``."""
+        return await self._write(storage.drop_value, tenant_id, key, now_ms)
+
     # ------------------------------------------------------------------ actions, jobs, answers
 
     async def requeue(
@@ -325,6 +371,8 @@ class SqliteStore:
             forgotten += chunk.forgotten
         while await self._write(retention.forget_versions, before_ms):
             pass
+        while await self._write(retention.forget_runs, before_ms):
+            pass
         return forgotten
 
     async def forget_requests(
@@ -359,12 +407,13 @@ class SqliteStore:
     async def forget_keys(self, now_ms: int, limit: int) -> int:
         """See ``Upkeep.forget_keys``."""
         forgotten = 0
-        while forgotten < limit:
-            part = min(limit - forgotten, KEYS_FORGOTTEN_AT_ONCE)
-            gone = await self._write(retention.forget_keys, now_ms, part)
-            forgotten += gone
-            if gone < part:
-                break
+        for expired in (retention.forget_keys, retention.forget_values):
+            while forgotten < limit:
+                part = min(limit - forgotten, KEYS_FORGOTTEN_AT_ONCE)
+                gone = await self._write(expired, now_ms, part)
+                forgotten += gone
+                if gone < part:
+                    break
         return forgotten
 
     async def remember_time(self, now_ms: int) -> None:

@@ -14,7 +14,9 @@ GREATEST_ID: Final = (
     " UNION ALL SELECT max(id) FROM credentials UNION ALL SELECT max(id) FROM jobs"
     " UNION ALL SELECT max(id) FROM events UNION ALL SELECT max(id) FROM deliveries"
     " UNION ALL SELECT max(id) FROM attempts UNION ALL SELECT max(id) FROM sources"
-    " UNION ALL SELECT max(id) FROM requests)"
+    " UNION ALL SELECT max(id) FROM requests UNION ALL SELECT max(id) FROM automations"
+    " UNION ALL SELECT max(id) FROM runs UNION ALL SELECT max(id) FROM timers"
+    " UNION ALL SELECT max(id) FROM plugins)"
 )
 
 
