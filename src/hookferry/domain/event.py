@@ -43,6 +43,8 @@ class EventMeta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The request that it was born from; None for an event that was published."""
     timer: int | None = None
     """The timer that fired it."""
+    addressed: int | None = None
+    """The webhook that a script sent it to: no other one gets it."""
 
     @property
     def owner(self) -> int | None:

@@ -70,6 +70,8 @@ class Cause(msgspec.Struct, frozen=True):
     """Events that led to it."""
     timer: int | None = None
     """The timer that fires it."""
+    addressed: int | None = None
+    """The one webhook that is to get it."""
 
 
 NO_CAUSE = Cause()
@@ -602,7 +604,9 @@ class Intake:
         if p.id is not None or idempotency_key is not None:
             dedupe = self._dedupe(tenant, p, payload, meta, idempotency_key)
         if cause is not NO_CAUSE:
-            meta = msgspec.structs.replace(meta, hops=cause.hops, timer=cause.timer)
+            meta = msgspec.structs.replace(
+                meta, hops=cause.hops, timer=cause.timer, addressed=cause.addressed
+            )
         if trace is not None:  # after the dedupe keys: a repeat of a publish has another trace
             meta = msgspec.structs.replace(
                 meta, traceparent=trace.traceparent, tracestate=trace.tracestate

@@ -94,6 +94,9 @@ class Matcher:
 
     def select(self, tenant_id: int, facts: Facts) -> Selection:
         """Return the webhooks that an event goes to, by ascending id."""
+        if facts.meta.addressed is not None:
+            one = self._directory.webhook_by_id(facts.meta.addressed)
+            return Selection(() if one is None or one.tenant_id != tenant_id else (one,))
         candidates = self._directory.match(tenant_id, facts.type)
         owner = facts.meta.owner
         if owner is not None:
@@ -187,6 +190,11 @@ def _id(webhook: Webhook) -> int:
 
 
 def _owner(event: Event, webhook: Webhook) -> Step | None:
+    addressed = event.meta.addressed
+    if addressed is not None:
+        passed = addressed == webhook.id
+        detail = f"a script sent it to {'this' if passed else 'another'} webhook alone"
+        return Step(name="owner", passed=passed, detail=detail)
     if webhook.owner is None:
         return None
     passed = event.meta.owner == webhook.owner
