@@ -1,0 +1,1 @@
+"""What scripts' commands do in the world, one module for each subject."""

@@ -1,0 +1,45 @@
+"""What an action knows of the run that it is part of, and how it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from hookferry.domain.event import Event
+from hookferry.domain.tenant import Tenant
+from hookferry.kata.fuel import Fuel
+
+MAX_RESOURCES = 16 * 1024 * 1024
+"""Bytes of large answers that one run may hold beside its dictionary."""
+
+
+class Waits(Protocol):
+    """Waits from within a script (``hookferry.automate.turns.Guest.wait``)."""
+
+    def __call__(self, wanted: Awaitable[Any]) -> Any:
+        """Return what ``wanted`` comes to; raises what it raises."""
+        ...
+
+
+class Context(msgspec.Struct, kw_only=True):
+    """One run, as its actions see it."""
+
+    tenant: Tenant
+    automation: str
+    """The name of the script that was started."""
+    event: Event | None
+    """What it runs on; None for one that is only tried."""
+    fuel: Fuel
+    waits: Waits
+    now: float
+    """Unix seconds."""
+    resources: dict[str, bytes] = {}
+    """Large values, by their URI."""
+    published: int = 0
+    """Events that it has published."""
+
+
+Action = Callable[[Context, Mapping[str, Any]], Any]
+"""Carries out one command with its inputs; raises ScriptError."""
