@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from hookferry.kata.fuel import Fuel
 from hookferry.kata.problems import MAX_PROBLEMS, Problem, hint, refusal
 from hookferry.kata.tree import ANNOTATIONS, MAX_LEVELS, Node, Tree
 
@@ -19,23 +20,32 @@ MAX_LINES: Final = 10_000
 """Lines of a script."""
 
 _BLANKS: Final = " \t"
-_KEY: Final = re.compile(r"[^\s:/@{}\"'\x00-\x1f\x7f]+")
+_KEY: Final = re.compile(r"[^\s:/@{}\"'\x00-\x1f\x7f\ufeff]+")
 _ID: Final = re.compile(r"[A-Za-z0-9_]+")
+_LINE_STEPS: Final = 10
+"""What reading a line costs: ten microseconds or so."""
 _TAB_COLUMNS: Final = 2
 """Blanks that a tab stands for where it is refused, so that what follows is still understood."""
 _TEXT_REMEDY: Final = "text of several lines stands under an annotated key such as body@text:"
 
 
-def parse(text: str) -> Tree:
+def parse(text: str, *, fuel: Fuel | None = None) -> Tree:
     """Read a script, policy, section or list of handlers.
 
     Takes time in proportion to the text.
 
+    Args:
+        text: lines end with LF or CRLF.
+        fuel: pays, where a run reads a text of its own.
+
     Raises:
         ScriptRefused: it is no KATA; every problem is listed with its line and column.
+        OutOfFuel: the run can't pay for it.
     """
+    if fuel is not None:
+        fuel.read(len(text))
     _check_size(text)
-    parser = _Parser(text.removeprefix("\ufeff").replace("\r", "").split("\n"))
+    parser = _Parser(text.removeprefix("\ufeff").replace("\r", "").split("\n"), fuel)
     tree = parser.parse()
     if parser.problems:
         raise refusal(parser.problems)
@@ -68,11 +78,8 @@ class _Open:
         self.child_indent: int | None = None
         self.accepts = head is None or head.text is None
 
-    def close(self, tail: tuple[str, ...]) -> Node | None:
-        """Return what was read; None where the key was none."""
-        head = self.head
-        if head is None or not head.key:
-            return None
+    def close(self, head: _Head, tail: tuple[str, ...]) -> Node:
+        """Return what was read."""
         return Node(
             key=head.key,
             id=head.id,
@@ -121,8 +128,9 @@ class _Head:
 class _Parser:
     """Goes through the lines once, from the top, with the open nodes on a stack."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], fuel: Fuel | None) -> None:
         self.problems: list[Problem] = []
+        self._fuel = fuel
         self._lines = lines
         self._at = 0
         self._root = _Open(-1, None)
@@ -136,6 +144,8 @@ class _Parser:
         while self._at < len(self._lines):
             line = self._lines[self._at]
             self._at += 1
+            if self._fuel is not None:
+                self._fuel.spend(_LINE_STEPS)
             content = line.lstrip(_BLANKS)
             if not content:
                 self._blank = bool(self._comments or self._root.names)
@@ -169,9 +179,8 @@ class _Parser:
                 count += 1
             tail = tuple(comment for _, comment in self._comments[:count])
             del self._comments[:count]
-            node = closed.close(tail)
-            if node is not None:
-                self._stack[-1].children.append(node)
+            if closed.head is not None:
+                self._stack[-1].children.append(closed.close(closed.head, tail))
 
     def _key_line(self, line: str, content: str) -> None:
         number = self._at
@@ -181,13 +190,14 @@ class _Parser:
             self._problem(number, 1, "a tab indents this line; indent with blanks, two a level")
         self._close_down_to(indent)
         parent = self._stack[-1]
+        if not self._has_room(parent, number, column):
+            self._skip_deeper(parent.indent)
+            return
         head = self._head(content, number, column)
         if head is None:
             self._skip_deeper(indent)
             return
-        if not self._fits(parent, head, indent):
-            self._skip_deeper(parent.indent)
-            return
+        self._check_siblings(parent, head, indent)
         if self._blank:
             self._comments.append((indent, ""))
             self._blank = False
@@ -201,35 +211,37 @@ class _Parser:
             self._block(head, indent)
             opened.accepts = False
 
-    def _fits(self, parent: _Open, head: _Head, indent: int) -> bool:
-        """Tell whether a node can stand under a parent, and note what is wrong."""
-        at = head.line, head.column
+    def _has_room(self, parent: _Open, line: int, column: int) -> bool:
+        """Tell whether anything can stand under a parent, and note why not."""
         if not parent.accepts and parent.head is not None:
-            self._problem(
-                *at,
+            message = (
                 f"{parent.head.name} has a value beside it already, so nothing can stand under it;"
-                " write the value under it or outdent this line",
+                " write the value under it or outdent this line"
             )
-            return False
-        if len(self._stack) > MAX_LEVELS:
-            self._problem(
-                *at, f"this is deeper than {MAX_LEVELS} levels; move inner parts up, to references"
-            )
-            return False
+        elif len(self._stack) > MAX_LEVELS:
+            message = f"this is deeper than {MAX_LEVELS} levels; move inner parts up, to references"
+        else:
+            return True
+        self._problem(line, column, message)
+        return False
+
+    def _check_siblings(self, parent: _Open, head: _Head, indent: int) -> None:
+        """Note a node that is not indented as its siblings are, or has the name of one."""
         if parent.child_indent is not None and parent.child_indent != indent:
             self._problem(
-                *at,
+                head.line,
+                head.column,
                 f"this line is indented by {indent}, which fits no level above; its siblings are"
                 f" indented by {parent.child_indent}",
             )
         first = parent.names.setdefault(head.name, head.line)
-        if first != head.line and head.key:
+        if first != head.line:
             remedy = "give each an id: " if head.id is None else "give it another id: "
             self._problem(
-                *at,
+                head.line,
+                head.column,
                 f"{head.name} is there already, on line {first}; {remedy}{head.key}/name:",
             )
-        return True
 
     def _skip_deeper(self, indent: int) -> None:
         """Pass over what stands deeper than a line that was refused: it tells nothing more."""
