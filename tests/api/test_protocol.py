@@ -357,7 +357,7 @@ async def test_an_idle_connection_holds_nothing_of_what_it_was_answered(hot_hous
     await until(lambda: all(c.is_idle for c in hot_house.server.server_state.connections))
     [connection] = hot_house.server.server_state.connections
     assert (connection.cycle, connection.scope, connection.answering) == (None, None, None)
-    assert (connection.url, connection.headers, connection.names) == (b"", [], [])
+    assert (connection.url, connection.headers) == (b"", [])
     writer.close()
 
 

@@ -151,7 +151,7 @@ class CatchRoute:
             path=request.path,
             query=request.query,
             headers=request.headers,
-            names=request.names,
+            raw=request.raw,
             body=request.body,
             client=self.caller(request),
             told=told,

@@ -12,7 +12,14 @@ from typing import Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from hookferry.api.connections import Watch
-from hookferry.api.hotroute import HotHandler, HotRequest, length_line, refuse, run_handler
+from hookferry.api.hotroute import (
+    HotHandler,
+    HotRequest,
+    in_lower_case,
+    length_line,
+    refuse,
+    run_handler,
+)
 from hookferry.errors import HookferryError
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -69,8 +76,7 @@ class HotCycle(HotRequest):
         method: bytes,
         path: bytes,
         query: bytes,
-        headers: Sequence[tuple[bytes, bytes]],
-        names: Sequence[bytes],
+        raw: Sequence[tuple[bytes, bytes]],
         client: str,
         handler: HotHandler | None,
         max_body: int,
@@ -80,8 +86,8 @@ class HotCycle(HotRequest):
         self.method = method
         self.path = path
         self.query = query
-        self.headers = headers
-        self.names = names
+        self.raw = raw
+        self.headers = in_lower_case(raw)
         self.client = client
         self.caller = None
         self.body = b""

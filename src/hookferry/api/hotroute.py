@@ -65,30 +65,30 @@ _PROBLEM_HEAD = header_block(
 HALF_CLOSED = "hookferry.half_closed"
 """Key of an ASGI scope: an ``asyncio.Event``, set once the client has closed its half of the
 connection. ASGI knows a client only as there or gone, and one half closed may still be reading."""
-NAMES = "hookferry.names"
-"""Key of an ASGI scope: the header names as they came; ASGI has them in lower case only."""
+RAW_HEADERS = "hookferry.raw_headers"
+"""Key of an ASGI scope: the headers as they came; ASGI has their names in lower case only."""
 
 
 class HotRequest:
-    """A request as a hot handler sees it: bytes as they came, header names in lower case."""
+    """A request as a hot handler sees it: bytes as they came."""
 
-    __slots__ = ("body", "caller", "client", "gone", "headers", "method", "names", "path", "query")
+    __slots__ = ("body", "caller", "client", "gone", "headers", "method", "path", "query", "raw")
 
     def __init__(
         self,
         method: bytes,
         path: bytes,
         query: bytes,
-        headers: Sequence[tuple[bytes, bytes]],
-        names: Sequence[bytes],
+        raw: Sequence[tuple[bytes, bytes]],
         client: str,
     ) -> None:
         self.method = method
         self.path = path
         self.query = query
-        self.headers = headers
-        self.names = names
-        """The headers' names as they came, in their order."""
+        self.raw = raw
+        """The headers as they came."""
+        self.headers = in_lower_case(raw)
+        """The headers, names in lower case."""
         self.client = client
         """The address at the other end of the connection; empty where it has none."""
         self.caller: str | None = None
@@ -103,6 +103,11 @@ class HotRequest:
             if known == name:
                 return value
         return None
+
+
+def in_lower_case(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return headers, their names in lower case."""
+    return [(name.lower(), value) for name, value in headers]
 
 
 Respond = Callable[[int, bytes, bytes], None]
@@ -256,8 +261,7 @@ class HotAsgi:
             scope["method"].encode(),
             path,
             scope["query_string"],
-            scope["headers"],
-            scope[NAMES],
+            scope[RAW_HEADERS],
             client[0] if client else "",
         )
         body = handler.admit(request) or await _read(

@@ -28,11 +28,12 @@ from hookferry.api.connections import Watch, WireLimits, make_room
 from hookferry.api.hotcycle import HotCycle
 from hookferry.api.hotroute import (
     HALF_CLOSED,
-    NAMES,
+    RAW_HEADERS,
     BodyBudget,
     HotRoute,
     body_too_large,
     find,
+    in_lower_case,
 )
 from hookferry.api.problems import BadRequest, HeadersTooLarge
 from hookferry.errors import HookferryError, Overloaded, RequestTimeout
@@ -221,14 +222,12 @@ class HookferryProtocol(HttpToolsProtocol):
         self._expect(_HEAD)
         self._received = -1
         self.url = b""
-        self.headers = []
-        self.names: list[bytes] = []
+        self.headers = []  # as they came; uvicorn's, in lower case, are made where they are needed
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer is none (RFC 9110 section 6.5.1)."""
         if self.reading is _HEAD:
-            self.headers.append((name.lower(), value))
-            self.names.append(name)
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Decide which way the request takes."""
@@ -264,14 +263,13 @@ class HookferryProtocol(HttpToolsProtocol):
             path,
             query,
             self.headers,
-            self.names,
             client[0] if client is not None else "",
             handler,
             handler.max_body,
             keep_alive,
         )
         cycle.refusal = handler.admit(cycle)
-        for name, value in self.headers:
+        for name, value in cycle.headers:
             if name == b"content-length":
                 if int(value) > handler.max_body and cycle.refusal is None:
                     cycle.refusal = body_too_large(handler.max_body)
@@ -366,7 +364,7 @@ class HookferryProtocol(HttpToolsProtocol):
         self.cycle = None  # type: ignore[assignment]
         self.answering = None
         self.scope = None  # type: ignore[assignment]
-        self.headers = self.names = []  # type: ignore[assignment]
+        self.headers = []
         self.url = b""
         self._half_closed = None
 
@@ -399,11 +397,12 @@ class HookferryProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
 
     def _begin_asgi(self) -> None:
-        url, headers = self.url, self.headers
+        url, raw = self.url, self.headers
+        headers = in_lower_case(raw)
         super().on_message_begin()
         self._half_closed = asyncio.Event()
         self.scope[HALF_CLOSED] = self._half_closed  # type: ignore[literal-required]
-        self.scope[NAMES] = self.names  # type: ignore[literal-required]
+        self.scope[RAW_HEADERS] = raw  # type: ignore[literal-required]
         self.url = url
         self.headers.extend(headers)
         self.expect_100_continue = any(
@@ -449,7 +448,7 @@ class HookferryProtocol(HttpToolsProtocol):
             cycle.response_complete = True
             cycle.disconnected = True
             cycle.message_event.set()  # the application sees a disconnect
-        refused = HotCycle(self, b"", b"", b"", (), (), "", None, 0, False)
+        refused = HotCycle(self, b"", b"", b"", (), "", None, 0, False)
         refused.refusal = error
         self._stop_reading(refused)
         self._enqueue(refused)

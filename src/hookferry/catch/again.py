@@ -146,7 +146,7 @@ class Again:
             path=request.path,
             query=request.query,
             headers=[(name.lower(), value) for name, value in request.headers],
-            names=[name for name, _ in request.headers],
+            raw=request.headers,
             body=request.body,
             client=request.client,
             told=_ignore,

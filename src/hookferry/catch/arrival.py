@@ -38,7 +38,7 @@ class Arrival:
         path: as received, percent-encoding and all, without the query.
         query: as received.
         headers: as received, names in lower case.
-        names: the headers' names as received, in their order.
+        raw: the headers as received: order, case and repeats.
         body: as received.
         client: the caller's address, behind trusted proxies.
         told: called once with what became of it.
@@ -52,15 +52,14 @@ class Arrival:
 
     __slots__ = (
         "_first",
-        "_raw",
         "at_ms",
         "body",
         "client",
         "headers",
         "method",
-        "names",
         "path",
         "query",
+        "raw_headers",
         "releases",
         "replay_of",
         "told",
@@ -75,7 +74,7 @@ class Arrival:
         path: bytes,
         query: bytes,
         headers: Sequence[tuple[bytes, bytes]],
-        names: Sequence[bytes],
+        raw: Sequence[tuple[bytes, bytes]],
         body: bytes,
         client: str,
         told: Told,
@@ -86,12 +85,12 @@ class Arrival:
         verified_ms: int | None = None,
     ) -> None:
         self._first: dict[bytes, bytes] | None = None
-        self._raw: tuple[tuple[bytes, bytes], ...] | None = None
         self.method = method
         self.path = path
         self.query = query
         self.headers = headers
-        self.names = names
+        self.raw_headers = tuple(raw)
+        """As received; the request and its event share them."""
         self.body = body
         self.client = client
         self.told = told
@@ -100,15 +99,6 @@ class Arrival:
         self.releases = releases
         self.vouched = vouched
         self.verified_ms = at_ms if verified_ms is None else verified_ms
-
-    @property
-    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """The headers as received: order, case and repeats."""
-        raw = self._raw
-        if raw is None:  # once: the request and its event share them
-            values = [value for _, value in self.headers]
-            raw = self._raw = tuple(zip(self.names, values, strict=True))
-        return raw
 
     @property
     def rest(self) -> bytes:
