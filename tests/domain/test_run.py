@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookferry.domain.run import CUT, LogLine, kept, kept_log
+from hookferry.domain.run import CUT, LogLine, Step, kept, kept_log, kept_steps
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 63) - 1) | st.text(),
@@ -56,14 +56,22 @@ def test_what_the_ledger_can_not_say_is_said_otherwise() -> None:
     assert kept(value) == ["nan", "inf", CUT, "?", CUT, CUT]
 
 
-def test_a_log_keeps_its_first_lines_and_counts_the_rest() -> None:
-    lines = [LogLine(n, "debug", "start:log", "x" * 50) for n in range(100)]
+def test_a_log_keeps_its_first_lines_and_its_last() -> None:
+    lines = [LogLine("debug", "start:log", "x" * 50, n) for n in range(100)]
     log = kept_log(lines, 1_000)
-    assert log[:-1] == tuple(lines[: len(log) - 1])
-    assert log[-1].message == f"{CUT} {100 - len(log) + 1} more lines"
+    assert log == (*lines[: len(log) - 1], lines[-1])
+    assert 5 < len(log) < 20
     assert kept_log(lines) == tuple(lines)
+    assert kept_log([]) == ()
 
 
 def test_a_long_message_is_cut() -> None:
-    [line] = kept_log([LogLine(1, "error", "start", "é" * 2_000)])
+    [line] = kept_log([LogLine("error", "start", "é" * 2_000, 1.0)])
     assert line.message == "é" * 1_024
+
+
+def test_the_first_steps_are_kept() -> None:
+    steps = [Step("start:set", "set", n) for n in range(5_000)]
+    kept = kept_steps(steps)
+    assert kept == tuple(steps[: len(kept)])
+    assert 1_000 < len(kept) < 3_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -31,12 +32,26 @@ class RunExit(enum.StrEnum):
 class LogLine(msgspec.Struct, frozen=True, array_like=True):
     """What a run said."""
 
-    at_ms: int
     level: str
     """``debug``, ``warn``, ``error`` or ``alert``."""
-    path: str
+    node: str
     """The key path of the command that said it, as ``start:log/b``."""
     message: str
+    at_ms: float
+    """Milliseconds since the run began."""
+    function: str | None = None
+    """The function in which it was said; None in the script itself."""
+
+
+class Step(msgspec.Struct, frozen=True, array_like=True):
+    """A command that a run carried out."""
+
+    node: str
+    command: str
+    at_ms: float
+    duration_ms: float | None = None
+    """With all that stands under it; None where the run ended meanwhile."""
+    function: str | None = None
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,34 +74,67 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     steps_used: int = 0
     """What it spent of its budget."""
     log: tuple[LogLine, ...] = ()
-    steps: Any = None
-    """What it went through, as its trace tells."""
+    log_dropped: int = 0
+    """Lines that are not kept."""
+    steps: tuple[Step, ...] = ()
+    steps_dropped: int = 0
+    """Steps that are not kept."""
     dictionary: Any = None
     """Every value at its end."""
     returned: Any = None
 
     def summary(self) -> Run:
         """Return the run without what lists leave out: log, steps, dictionary and answer."""
-        return msgspec.structs.replace(self, log=(), steps=None, dictionary=None, returned=None)
+        return msgspec.structs.replace(
+            self,
+            log=(),
+            log_dropped=0,
+            steps=(),
+            steps_dropped=0,
+            dictionary=None,
+            returned=None,
+        )
 
 
-def kept_log(lines: list[LogLine], most: int = KEPT_BYTES) -> tuple[LogLine, ...]:
-    """Return the first lines, their messages cut; a last one says how many were left out.
+def kept_log(lines: Sequence[LogLine], most: int = KEPT_BYTES) -> tuple[LogLine, ...]:
+    """Return the first lines that there is room for, their messages cut.
+
+    The last line is always kept: it says how the run ended.
 
     Args:
         lines: what a run said, in its order.
         most: bytes of all together, about.
     """
-    log: list[LogLine] = []
-    for position, line in enumerate(lines):
-        message = _text(line.message[:MESSAGE_CHARACTERS], MESSAGE_CHARACTERS * 4)
-        most -= len(message.encode()) + len(line.path) + 32
+    short = [
+        msgspec.structs.replace(
+            line, message=_text(line.message[:MESSAGE_CHARACTERS], MESSAGE_CHARACTERS * 4)
+        )
+        for line in lines
+    ]
+    room = most - sum(map(_size_of_line, short[-1:]))
+    first = short[:-1]
+    return (*first[: _fitting(map(_size_of_line, first), room)], *short[-1:])
+
+
+def kept_steps(steps: Sequence[Step], most: int = KEPT_BYTES) -> tuple[Step, ...]:
+    """Return the first steps that there is room for (``most`` bytes, about)."""
+    sizes = (len(s.node) + len(s.command) + len(s.function or "") + 24 for s in steps)
+    return tuple(steps[: _fitting(sizes, most)])
+
+
+def _size_of_line(line: LogLine) -> int:
+    return len(line.message.encode()) + len(line.node) + len(line.function or "") + 24
+
+
+def _fitting(sizes: Iterable[int], most: int) -> int:
+    """Return how many of the first ones fit."""
+    count = 0
+    for size in sizes:
+        most -= size
         if most < 0:
-            rest = len(lines) - position
-            log.append(LogLine(line.at_ms, "warn", "", f"{CUT} {rest:,} more lines"))
             break
-        log.append(msgspec.structs.replace(line, message=message))
-    return tuple(log)
+        count += 1
+    return count
 
 
 def kept(value: Any, most: int = KEPT_BYTES) -> Any:

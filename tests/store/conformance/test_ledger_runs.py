@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from hookferry.domain.delivery import WAITED_FOR
-from hookferry.domain.run import LogLine, RunExit
+from hookferry.domain.run import LogLine, RunExit, Step
 from hookferry.store.ports import Acceptance, Batch, RunFilter
 from store.conformance.books import DAY, NOW, Books, Maker
 from store.conformance.conftest import Reopen
@@ -22,8 +22,10 @@ async def test_a_run_is_read_back_whole(reopen: Reopen, make: Maker) -> None:
         delivery_id=6,
         source_id=7,
         steps_used=1_234,
-        log=(LogLine(NOW, "warn", "start:log.warn/a", "é\x00"),),
-        steps=[{"path": "start", "ms": 0.5}],
+        log=(LogLine("warn", "start:log.warn/a", "é\x00", 0.25, "cerb:automation:f"),),
+        log_dropped=3,
+        steps=(Step("start:set", "set", 0.5, 1.5), Step("start:return", "return", 2.0, None, "f")),
+        steps_dropped=4,
         dictionary={"a": [1, None, 2.5], "ü": {"b": True}},
         returned={"status_code": 404},
     )
@@ -37,7 +39,7 @@ async def test_a_run_is_read_back_whole(reopen: Reopen, make: Maker) -> None:
 
 
 async def test_lists_leave_out_what_is_long(books: Books, make: Maker) -> None:
-    run = make.run(log=(LogLine(NOW, "debug", "start", "x"),), returned={"body": "y"})
+    run = make.run(log=(LogLine("debug", "start", "x", 1.0),), returned={"body": "y"})
     await books.store.put_runs([run])
     assert await books.store.runs(RunFilter(tenant_id=1), limit=9) == [run.summary()]
     assert run.summary() != run

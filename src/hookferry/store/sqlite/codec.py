@@ -9,7 +9,7 @@ import msgspec
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import NO_META, Event, EventMeta, EventState
 from hookferry.domain.request import CaughtRequest, Verdict
-from hookferry.domain.run import LogLine, Run, RunExit
+from hookferry.domain.run import LogLine, Run, RunExit, Step
 from hookferry.domain.webhook import Health
 
 EVENT_COLUMNS: Final = "id, tenant_id, type, payload, received_at, state, meta"
@@ -176,7 +176,9 @@ class _RunDocument(msgspec.Struct, array_like=True, frozen=True):
     """What of a run no statement looks at; new fields go at the end, with defaults."""
 
     log: tuple[LogLine, ...]
-    steps: Any
+    log_dropped: int
+    steps: tuple[Step, ...]
+    steps_dropped: int
     dictionary: Any
     returned: Any
 
@@ -199,7 +201,18 @@ def run_row(run: Run) -> tuple[Any, ...]:
         run.exit.value,
         run.error,
         run.steps_used,
-        bytearray(_encode_document((run.log, run.steps, run.dictionary, run.returned))),
+        bytearray(
+            _encode_document(
+                (
+                    run.log,
+                    run.log_dropped,
+                    run.steps,
+                    run.steps_dropped,
+                    run.dictionary,
+                    run.returned,
+                )
+            )
+        ),
     )
 
 
@@ -225,7 +238,9 @@ def run_from(row: tuple[Any, ...]) -> Run:
     return msgspec.structs.replace(
         run,
         log=whole.log,
+        log_dropped=whole.log_dropped,
         steps=whole.steps,
+        steps_dropped=whole.steps_dropped,
         dictionary=whole.dictionary,
         returned=whole.returned,
     )
