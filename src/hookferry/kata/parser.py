@@ -141,7 +141,7 @@ class _Parser:
         """A blank line stands above what comes next."""
 
     def parse(self) -> Tree:
-        while self._at < len(self._lines):
+        while self._at < len(self._lines) and len(self.problems) < MAX_PROBLEMS:
             line = self._lines[self._at]
             self._at += 1
             if self._fuel is not None:
@@ -158,9 +158,7 @@ class _Parser:
         return Tree(children=tuple(self._root.children), tail=tail)
 
     def _problem(self, line: int, column: int, message: str) -> None:
-        # One more than are listed costs nothing; the text decides how many there are.
-        if len(self.problems) <= MAX_PROBLEMS:
-            self.problems.append(Problem(line, column, message))
+        self.problems.append(Problem(line, column, message))
 
     def _comment(self, indent: int, comment: str) -> None:
         if self._blank:
@@ -298,7 +296,7 @@ class _Parser:
     def _annotations(self, written: str, line: int, column: int) -> tuple[str, ...]:
         annotations = tuple(written.split(","))
         for annotation in annotations:
-            if annotation not in ANNOTATIONS:
+            if annotation not in ANNOTATIONS and len(self.problems) < MAX_PROBLEMS:
                 message = f"there is no annotation @{annotation[:100]}; "
                 if "/" in annotation:
                     message += "the id stands before the annotations: set/b@text:"

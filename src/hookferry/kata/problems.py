@@ -11,6 +11,11 @@ from hookferry.errors import ScriptRefused
 MAX_PROBLEMS: Final = 100
 """Problems that are listed: whoever has more begins with these."""
 
+MAX_NAMES: Final = 100
+"""Names that the nearest one is looked for among: each takes some microseconds."""
+MAX_NAME: Final = 100
+"""Characters of a name that are looked at."""
+
 
 class Problem(NamedTuple):
     """What is wrong at a place of a script; lines and columns count from 1."""
@@ -32,6 +37,8 @@ def refusal(problems: Iterable[Problem]) -> ScriptRefused:
 
 def hint(name: str, known: Iterable[str]) -> str:
     """Return the remedy for an unknown name: the nearest known one, else all there are."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else "known are " + ", ".join(known)
+    names = sorted(known)
+    if len(names) > MAX_NAMES:
+        return "check how it is written"
+    close = difflib.get_close_matches(name[:MAX_NAME], names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else "known are " + ", ".join(names)
