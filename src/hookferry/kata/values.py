@@ -7,6 +7,7 @@ arrow function. Values are never changed once built: what changes one builds ano
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Final
 
 from hookferry.errors import ScriptError
@@ -15,8 +16,17 @@ from hookferry.kata.fuel import CELL, Fuel
 Value = Any
 """As above; ``Any`` because every rule here looks at the type itself."""
 
+MAX_INT: Final = 2**63 - 1
+MIN_INT: Final = -(2**63)
+"""Whole numbers beyond these are decimals, as in PHP."""
+MAX_DIGITS: Final = 400
+"""Characters of a text that is looked at as a number: the largest decimal has 309 digits."""
 MAX_DEPTH: Final = 64
 """Levels of a value: deeper ones are refused where they would be walked."""
+
+_NUMBER: Final = re.compile(
+    r"[ \t\n\r\v\f]*([+-]?(?:([0-9]+)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?)[ \t\n\r\v\f]*"
+)
 
 
 def text_of(value: Value) -> str:
@@ -41,15 +51,46 @@ def text_of(value: Value) -> str:
 
 
 def float_text(value: float) -> str:
-    """Return a decimal as PHP prints it: the shortest text that reads back, without ``.0``."""
+    """Return a decimal as PHP prints it: with 14 significant digits, without ``.0``."""
     if math.isnan(value):
         return "NAN"
     if math.isinf(value):
         return "INF" if value > 0 else "-INF"
-    if value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    text = repr(value)
-    return text.replace("e", "E") if "e" in text else text
+    text = f"{value:.14G}"
+    digits, mark, exponent = text.partition("E")
+    if not mark:
+        return text
+    return f"{digits}{'' if '.' in digits else '.0'}E{int(exponent):+d}"
+
+
+def bounded(number: int | float) -> int | float:
+    """Return a number as PHP holds it: a whole one of more than 64 bits is a decimal."""
+    if isinstance(number, float) or MIN_INT <= number <= MAX_INT:
+        return number
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def numeric(text: str) -> int | float | None:
+    """Return the number that a text is, as PHP reads numeric strings; None where it is none."""
+    if not text or text[0] not in "0123456789+-. \t\n\r\v\f" or len(text) > MAX_DIGITS:
+        return None
+    found = _NUMBER.fullmatch(text)
+    return _read_number(found) if found else None
+
+
+def leading_number(text: str) -> int | float | None:
+    """Return the number that a text begins with; None where it begins with none."""
+    found = _NUMBER.match(text[:MAX_DIGITS])
+    return _read_number(found) if found else None
+
+
+def _read_number(found: re.Match[str]) -> int | float:
+    if found[2] and found[3] is None and found[4] is None:
+        return bounded(int(found[1]))
+    return float(found[1])
 
 
 def kind_of(value: Value) -> str:

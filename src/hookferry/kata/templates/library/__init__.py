@@ -1,0 +1,1 @@
+"""The filters, functions and tests that templates can call."""
