@@ -15,6 +15,7 @@ from hookferry.domain.automation import Automation, PluginState
 from hookferry.domain.credential import Credential
 from hookferry.domain.delivery import HELD, WAITED_FOR, Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event, EventState
+from hookferry.domain.package import ImportedPackage
 from hookferry.domain.request import CaughtRequest, Verdict
 from hookferry.domain.run import Run
 from hookferry.domain.source import Source
@@ -55,6 +56,7 @@ class Disk:
             Automation: {},
             Timer: {},
             PluginState: {},
+            ImportedPackage: {},
         }
         self.changed: dict[tuple[type[Any], int], int] = {(Tenant, 1): 1}
         """The configuration version of each record's last save, by its kind and id."""

@@ -20,6 +20,7 @@ from hookferry.domain.automation import Automation, PluginState
 from hookferry.domain.credential import Credential
 from hookferry.domain.delivery import WAITED_FOR, Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
+from hookferry.domain.package import ImportedPackage
 from hookferry.domain.request import CaughtRequest, Verdict
 from hookferry.domain.run import Run
 from hookferry.domain.source import Source
@@ -221,6 +222,7 @@ class MemoryStore:
                 found[Timer],
                 found[PluginState],
                 {t.id: disk.timer_marks[t.id] for t in found[Timer] if t.id in disk.timer_marks},
+                found[ImportedPackage],
             )
 
     async def save(self, record: R) -> R:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from hookferry.domain.automation import Automation, PluginState
 from hookferry.domain.credential import Credential
+from hookferry.domain.package import ImportedPackage
 from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.timer import Timer, TimerMark
@@ -62,6 +63,7 @@ class Directory:
         self._timers: dict[int, Timer] = {}
         self._timer_marks: dict[int, TimerMark] = {}
         self._plugins: dict[str, PluginState] = {}
+        self._packages: dict[int, ImportedPackage] = {}
         self._source_listeners: list[Callable[[Source], None]] = []
         self._automation_listeners: list[Callable[[Automation], None]] = []
         self._timer_listeners: list[Callable[[Timer], None]] = []
@@ -109,6 +111,8 @@ class Directory:
                 self._take_timer(timer, changes.timer_marks.get(timer.id))
             for plugin in changes.plugins:
                 self._plugins[plugin.name] = plugin
+            for package in changes.packages:
+                self._take_package(package)
             self.version = changes.version
             for webhook in self._concerned(changes):
                 for listener in self._listeners:
@@ -154,6 +158,12 @@ class Directory:
         if not automation.deleted:
             self._automations[automation.id] = automation
             self._automations_by_name[automation.tenant_id, automation.name] = automation
+
+    def _take_package(self, package: ImportedPackage) -> None:
+        if package.deleted:
+            self._packages.pop(package.id, None)
+        else:
+            self._packages[package.id] = package
 
     def _take_timer(self, timer: Timer, mark: TimerMark | None) -> None:
         if timer.deleted:
@@ -369,6 +379,18 @@ class Directory:
     def put_timer_mark(self, timer_id: int, mark: TimerMark) -> None:
         """Keep how far a timer has come, as it was stored."""
         self._timer_marks[timer_id] = mark
+
+    def package(self, tenant_id: int, package_id: int) -> ImportedPackage:
+        """Return a package that a tenant imported; raises NotFound, also for another tenant's."""
+        found = self._packages.get(package_id)
+        if found is None or found.tenant_id != tenant_id:
+            raise NotFound(f"there is no package {encode('pkg', package_id)}", field="package")
+        return found
+
+    def packages(self, tenant_id: int) -> list[ImportedPackage]:
+        """Return the packages that a tenant imported, newest first."""
+        mine = [p for p in self._packages.values() if p.tenant_id == tenant_id]
+        return sorted(mine, key=lambda p: p.id, reverse=True)
 
     def plugin(self, name: str) -> PluginState | None:
         """Return what was said of a plugin; None of one that was never switched."""

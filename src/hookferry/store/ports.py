@@ -17,6 +17,7 @@ from hookferry.domain.automation import Automation, PluginState
 from hookferry.domain.credential import Credential
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event, EventState
+from hookferry.domain.package import ImportedPackage
 from hookferry.domain.request import CaughtRequest, Verdict
 from hookferry.domain.run import Run, RunExit
 from hookferry.domain.source import Source
@@ -25,7 +26,16 @@ from hookferry.domain.timer import Timer, TimerMark
 from hookferry.domain.webhook import Health, Webhook
 
 ConfigRecord = (
-    Tenant | EventType | Webhook | ApiKey | Credential | Source | Automation | Timer | PluginState
+    Tenant
+    | EventType
+    | Webhook
+    | ApiKey
+    | Credential
+    | Source
+    | Automation
+    | Timer
+    | PluginState
+    | ImportedPackage
 )
 R = TypeVar("R", bound=ConfigRecord)
 
@@ -266,10 +276,12 @@ class ConfigChanges(msgspec.Struct, frozen=True):
     plugins: Sequence[PluginState] = ()
     timer_marks: Mapping[int, TimerMark] = {}
     """Only of the timers in ``timers``."""
+    packages: Sequence[ImportedPackage] = ()
 
 
 class ConfigStore(Protocol):
-    """Tenants, event types, webhooks, API keys, credentials, sources, automations, timers, plugins.
+    """Tenants, event types, webhooks, API keys, credentials, sources, automations, timers, plugins,
+    packages.
 
     Each save counts up the configuration version.
     """
@@ -288,10 +300,10 @@ class ConfigStore(Protocol):
         Returns the record as stored.
 
         Raises:
-            NameTaken: a live tenant, event type, credential, automation, timer, plugin, source (its
-                guids too, among those of every tenant that lead somewhere, rotated ones until they
-                expire) or (where the
-                caller asks for unique names by ``save_webhook_unique``) webhook has this name;
+            NameTaken: a live tenant, event type, credential, automation, timer, plugin, package,
+                source (its guids too, among those of every tenant that lead somewhere, rotated ones
+                until they expire) or (where the caller asks for unique names by
+                ``save_webhook_unique``) webhook has this name;
                 deleted and archived ones are not live.
             VersionMismatch: the stored record's version is not ``record.version - 1``.
             NotFound: a live webhook names a credential that its tenant does not have (any more).

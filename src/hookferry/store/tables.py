@@ -185,6 +185,20 @@ timer_marks = Table(
 )
 """Apart from ``timers``, because it changes with every firing and a definition hardly ever."""
 
+packages = Table(
+    "packages",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("live", SmallInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("changed", BIG, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("packages_name", "tenant_id", "name", unique=True, sqlite_where=text("live = 1")),
+    Index("packages_changed", "changed"),
+)
+
 plugins = Table(
     "plugins",
     metadata,

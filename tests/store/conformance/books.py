@@ -11,6 +11,7 @@ from hookferry.domain.automation import Automation
 from hookferry.domain.credential import Credential, CredentialKind
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import NO_META, Event, EventMeta, EventState
+from hookferry.domain.package import ImportedPackage, PackagedRecord
 from hookferry.domain.request import Caught, CaughtRequest, Verdict
 from hookferry.domain.run import Run, RunExit
 from hookferry.domain.source import Source
@@ -139,6 +140,17 @@ class Maker:
             cron="0 3 * * *",
             event_type="night.began",
             next_due_ms=NOW + HOUR,
+            created_at_ms=NOW,
+            updated_at_ms=NOW,
+        )
+
+    def package(self, name: str = "Webhooks Example", *, tenant: int = 1) -> ImportedPackage:
+        return ImportedPackage(
+            id=self.id(),
+            tenant_id=tenant,
+            name=name,
+            revision=3,
+            records=(PackagedRecord("automation", self.id(), "a", b"\xff sealed"),),
             created_at_ms=NOW,
             updated_at_ms=NOW,
         )

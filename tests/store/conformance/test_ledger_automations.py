@@ -1,4 +1,4 @@
-"""Automations, timers and plugins as records; several records saved together."""
+"""Automations, timers, plugins and packages as records; several records saved together."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from hookferry.domain.automation import Automation, PluginState
 from hookferry.domain.delivery import DeliveryState
+from hookferry.domain.package import ImportedPackage
 from hookferry.domain.timer import Timer, TimerMark
 from hookferry.errors import Conflict, HookferryError, NameTaken, NotFound, VersionMismatch
 from hookferry.store.ports import Store
@@ -18,7 +19,7 @@ from store.conformance.conftest import Reopen
 replace = msgspec.structs.replace
 
 
-async def test_automations_timers_and_plugins_are_read_back_as_saved(
+async def test_automations_timers_plugins_and_packages_are_read_back_as_saved(
     reopen: Reopen, make: Maker
 ) -> None:
     automation = replace(
@@ -33,18 +34,25 @@ async def test_automations_timers_and_plugins_are_read_back_as_saved(
     )
     plugin = PluginState(id=make.id(), name="webhooks", enabled=False, updated_at_ms=NOW)
     store = await reopen()
-    for record in (automation, timer, plugin):
+    package = make.package()
+    for record in (automation, timer, plugin, package):
         assert await store.save(record) == record
     store = await reopen()
     changes = await store.changes(0)
     assert changes.automations == [automation]
     assert changes.timers == [timer]
     assert changes.plugins == [plugin]
-    assert (await store.boot()).greatest_id == plugin.id
+    assert changes.packages == [package]
+    assert (await store.boot()).greatest_id == package.id
 
 
-def of_each_kind(make: Maker) -> list[Automation | Timer | PluginState]:
-    return [make.automation(), make.timer(), PluginState(id=make.id(), name="nats")]
+def of_each_kind(make: Maker) -> list[Automation | Timer | PluginState | ImportedPackage]:
+    return [
+        make.automation(),
+        make.timer(),
+        PluginState(id=make.id(), name="nats"),
+        make.package(),
+    ]
 
 
 async def test_changes_tell_of_each_kind_saved_since_tombstones_too(
@@ -56,6 +64,7 @@ async def test_changes_tell_of_each_kind_saved_since_tombstones_too(
         gone = await books.store.save(replace(record, deleted=True, version=2))
         changes = await books.store.changes(before)
         found: list[Any] = [*changes.automations, *changes.timers, *changes.plugins]
+        found += changes.packages
         assert found == [gone]
 
 
@@ -84,6 +93,8 @@ async def test_another_tenant_may_use_the_name(books: Books, make: Maker) -> Non
     await books.store.save(make.automation("same", tenant=2))
     await books.store.save(make.timer("same"))
     await books.store.save(make.timer("same", tenant=2))
+    await books.store.save(make.package("same"))
+    await books.store.save(make.package("same", tenant=2))
 
 
 # --------------------------------------------------------------------------- marks of timers

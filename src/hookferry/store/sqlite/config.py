@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from hookferry.domain.automation import Automation, PluginState
 from hookferry.domain.credential import Credential
+from hookferry.domain.package import ImportedPackage
 from hookferry.domain.source import Source
 from hookferry.domain.tenant import ApiKey, EventType, Tenant
 from hookferry.domain.timer import Timer, TimerMark
@@ -37,7 +38,17 @@ from hookferry.store import tables
 from hookferry.store.ports import VERSIONS_KEPT, ConfigChanges, ConfigRecord, R
 from hookferry.store.sqlite.compiled import rows, run
 
-Versioned = Tenant | EventType | Webhook | Credential | Source | Automation | Timer | PluginState
+Versioned = (
+    Tenant
+    | EventType
+    | Webhook
+    | Credential
+    | Source
+    | Automation
+    | Timer
+    | PluginState
+    | ImportedPackage
+)
 
 CANCEL_CHUNK: Final = 500
 """Deliveries cancelled in one transaction when a webhook is deleted: a few milliseconds."""
@@ -65,6 +76,7 @@ _TABLES: Final[dict[type[Any], Table]] = {
     Automation: tables.automations,
     Timer: tables.timers,
     PluginState: tables.plugins,
+    ImportedPackage: tables.packages,
 }
 _NOUNS: Final[dict[type[Any], str]] = {
     Tenant: "tenant",
@@ -75,6 +87,7 @@ _NOUNS: Final[dict[type[Any], str]] = {
     Automation: "automation",
     Timer: "timer",
     PluginState: "plugin",
+    ImportedPackage: "package",
 }
 _encode = msgspec.json.Encoder().encode
 _decode_webhook = msgspec.json.Decoder(Webhook).decode
@@ -118,6 +131,7 @@ def changes(connection: sqlite3.Connection, since_version: int) -> ConfigChanges
         automations=_changed(connection, Automation, since_version),
         timers=_changed(connection, Timer, since_version),
         plugins=_changed(connection, PluginState, since_version),
+        packages=_changed(connection, ImportedPackage, since_version),
         timer_marks={
             row[0]: TimerMark(*row[1:])
             for row in connection.execute(MARKS_CHANGED, (since_version,))

@@ -16,7 +16,7 @@ GREATEST_ID: Final = (
     " UNION ALL SELECT max(id) FROM attempts UNION ALL SELECT max(id) FROM sources"
     " UNION ALL SELECT max(id) FROM requests UNION ALL SELECT max(id) FROM automations"
     " UNION ALL SELECT max(id) FROM runs UNION ALL SELECT max(id) FROM timers"
-    " UNION ALL SELECT max(id) FROM plugins)"
+    " UNION ALL SELECT max(id) FROM plugins UNION ALL SELECT max(id) FROM packages)"
 )
 
 
