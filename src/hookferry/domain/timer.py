@@ -59,6 +59,9 @@ class TimerMark(msgspec.Struct, frozen=True):
     """The event that it fired last; None where that could not be published."""
     error: str | None = None
     """Why not."""
+    count: int = 1
+    """How many due times were served: what tells one firing from the next whatever the clock
+    does."""
 
     def is_of(self, timer: Timer) -> bool:
         """Tell whether this is how far the timer, as it is now, has come."""

@@ -182,6 +182,7 @@ timer_marks = Table(
     Column("next_due", BIG),
     Column("event_id", BIG),
     Column("error", Text),
+    Column("count", BIG, nullable=False),
 )
 """Apart from ``timers``, because it changes with every firing and a definition hardly ever."""
 

@@ -107,7 +107,7 @@ async def test_the_mark_of_a_timer_comes_with_the_timer_and_counts_nothing_up(
     timer = await store.save(make.timer())
     before = (await store.changes(0)).version
     first = TimerMark(1, NOW, NOW + 5, NOW + HOUR, event_id=make.id())
-    second = TimerMark(1, NOW + HOUR, NOW + HOUR + 2, None, error="no such automation")
+    second = TimerMark(1, NOW + HOUR, NOW + HOUR + 2, None, error="no such automation", count=7)
     await store.mark_timer(timer.id, first)
     assert (await store.changes(0)).timer_marks == {timer.id: first}
     await store.mark_timer(timer.id, second)

@@ -57,13 +57,14 @@ IDS: Final = 500
 """Ids in one statement."""
 
 MARKS_CHANGED: Final = (
-    "SELECT m.timer_id, m.version, m.due, m.fired_at, m.next_due, m.event_id, m.error"
+    "SELECT m.timer_id, m.version, m.due, m.fired_at, m.next_due, m.event_id, m.error, m.count"
     " FROM timers AS t INDEXED BY timers_changed"
     " CROSS JOIN timer_marks AS m ON m.timer_id = t.id WHERE t.changed > ?"
 )
 PUT_MARK: Final = (
     "INSERT OR REPLACE INTO timer_marks"
-    " (timer_id, version, due, fired_at, next_due, event_id, error) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " (timer_id, version, due, fired_at, next_due, event_id, error, count)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 _TABLES: Final[dict[type[Any], Table]] = {

@@ -107,6 +107,7 @@ def upgrade() -> None:
         sa.Column("next_due", BIG, nullable=True),
         sa.Column("event_id", BIG, nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("count", BIG, nullable=False),
         sa.PrimaryKeyConstraint("timer_id"),
     )
     op.create_table(
