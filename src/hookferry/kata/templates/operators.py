@@ -12,6 +12,7 @@ from typing import Final
 
 from hookferry.errors import ScriptError
 from hookferry.kata.fuel import Fuel
+from hookferry.kata.templates.patterns import compile_pattern
 from hookferry.kata.values import (
     MAX_DEPTH,
     MAX_INT,
@@ -244,6 +245,13 @@ def _ends(fuel: Fuel, left: Value, right: Value) -> bool:
     return isinstance(left, str) and isinstance(right, str) and left.endswith(right)
 
 
+def _matches(fuel: Fuel, left: Value, right: Value) -> bool:
+    if not isinstance(right, str):
+        raise ScriptError(f"matches wants a regular expression, not {kind_of(right)}")
+    text = left if isinstance(left, str) else text_of(left)
+    return compile_pattern(fuel, right).search(fuel, text) is not None
+
+
 OPERATORS: Final[dict[str, Operator]] = {
     "+": _add,
     "-": _subtract,
@@ -263,6 +271,7 @@ OPERATORS: Final[dict[str, Operator]] = {
     "not in": lambda fuel, left, right: not contains(fuel, left, right),
     "starts with": _starts,
     "ends with": _ends,
+    "matches": _matches,
     "xor": lambda fuel, left, right: truthy(left) != truthy(right),
     "b-and": lambda fuel, left, right: _whole(left, "b-and") & _whole(right, "b-and"),
     "b-or": lambda fuel, left, right: _whole(left, "b-or") | _whole(right, "b-or"),
