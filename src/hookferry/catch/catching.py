@@ -11,6 +11,7 @@ from hookferry.catch.inspection import Inspector
 from hookferry.catch.outgoing import Outgoing
 from hookferry.catch.pipeline import Pipeline
 from hookferry.catch.reception import Reception
+from hookferry.catch.records import Records
 from hookferry.catch.replays import Replays
 from hookferry.catch.sources import Sources
 from hookferry.catch.stream import Streams
@@ -67,14 +68,15 @@ class Catching:
         self.pipeline = Pipeline(
             directory=engine.directory,
             intake=engine.intake,
+            records=Records(
+                engine.intake, self._caught, clock=engine.clock, ids=engine.ids, metrics=metrics
+            ),
             waiting=Waiting(store, engine.actions, self.listeners),
             keys=self.outgoing,
             confirming=self.outgoing,
             adopting=self.outgoing,
-            caught=self._caught,
             clock=engine.clock,
             ids=engine.ids,
-            metrics=metrics,
             origin=origin,
         )
         self.inspector = Inspector(store)

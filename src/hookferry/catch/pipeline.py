@@ -3,7 +3,8 @@
 handshake, signature and timestamp, what it says (parse, condition, event type, duplicate key),
 durable write, answer, run. Route, method, address and rate come before, as soon as the headers are
 there: ``Gate.refuses``. Nothing is answered as taken before the commit, and nothing that is not
-shown to be genuine claims a duplicate key. How answers that are waited for come about is
+shown to be genuine claims a duplicate key. The record of a request that becomes no event, and its
+answer, are ``hookferry.catch.records``'s; how answers that are waited for come about is
 ``hookferry.catch.waiting``.
 """
 
@@ -14,17 +15,14 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import structlog
-
 from hookferry.catch.arrival import Arrival, Outcome
-from hookferry.catch.defaults import REFUSE_STATUS
 from hookferry.catch.gate import Gate
+from hookferry.catch.records import Records, unavailable
 from hookferry.catch.replies import Answer
 from hookferry.catch.waiting import Wait, Waiting
 from hookferry.clock import Clock
 from hookferry.domain.event import EventMeta
 from hookferry.domain.request import Verdict
-from hookferry.domain.source import Source
 from hookferry.engine import synchronous
 from hookferry.engine.directory import Directory
 from hookferry.engine.intake import Intake, Receipt
@@ -37,8 +35,7 @@ from hookferry.errors import (
 from hookferry.ids import IdSource
 from hookferry.match.conditions import Condition
 from hookferry.match.facts import Facts
-from hookferry.store.ports import Acceptance, DedupeKey, Ring
-from hookferry.telemetry import Metrics
+from hookferry.store.ports import DedupeKey
 from hookferry.tracing import TRACEPARENT, read_trace
 from hookferry.wire.bodies import read, unparseable
 from hookferry.wire.greetings import Greeting, greet
@@ -46,10 +43,6 @@ from hookferry.wire.hops import HOPS_HEADER, hops_in
 from hookferry.wire.inbound.received import KeyNeeded, Received
 from hookferry.wire.verification import VerificationFailed
 
-log = structlog.get_logger(__name__)
-
-_CHALLENGE = (("www-authenticate", 'Webhook realm="hookferry"'),)
-# RFC 9110 section 11.6.1: a 401 names a scheme; this one says nothing about the source's own.
 SCOPE_RELEASE = "release"
 HOPS = HOPS_HEADER.lower().encode()
 RELEASE_MS = 366 * 86_400_000
@@ -91,14 +84,16 @@ class Pipeline:
     Args:
         directory: tenants.
         intake: makes requests and events durable.
+        records: keeps and answers requests that become no event.
+        waiting: answers that are waited for.
         keys: what verification needs.
         confirming: handshakes' calls.
         adopting: handshakes' secrets.
-        caught: told the source of every request that is durable.
         origin: tells the address under which this server is known, without a trailing slash.
 
     Attributes:
-        waiting: answers that are waited for.
+        records: as given.
+        waiting: as given.
     """
 
     def __init__(
@@ -106,26 +101,24 @@ class Pipeline:
         *,
         directory: Directory,
         intake: Intake,
+        records: Records,
         waiting: Waiting,
         keys: Keys,
         confirming: Confirming,
         adopting: Adopting,
-        caught: Callable[[int], None],
         clock: Clock,
         ids: IdSource,
-        metrics: Metrics,
         origin: Callable[[], str],
     ) -> None:
         self._directory = directory
         self._intake = intake
+        self.records = records
         self.waiting = waiting
         self._keys = keys
         self._confirming = confirming
         self._adopting = adopting
-        self._caught = caught
         self._clock = clock
         self._ids = ids
-        self._metrics = metrics
         self._origin = origin
 
     # ------------------------------------------------------------------ the steps
@@ -155,7 +148,7 @@ class Pipeline:
         except KeyNeeded as needed:
             self._keys.fetch(needed.url, lambda there: self._fetched(gate, arrival, there))
         except VerificationFailed as failed:
-            self._quarantine(gate, arrival, failed.reason, failed.detail)
+            self.records.quarantine(gate, arrival, failed.reason, failed.detail)
         else:
             self._genuine(gate, arrival)
 
@@ -175,7 +168,7 @@ class Pipeline:
                 self.take(gate, arrival)
             else:
                 detail = "what it is signed with could not be fetched; verify it again later"
-                self._quarantine(gate, arrival, "key_unavailable", detail)
+                self.records.quarantine(gate, arrival, "key_unavailable", detail)
         except Unavailable as error:
             arrival.told(unavailable(error))
 
@@ -215,7 +208,7 @@ class Pipeline:
         if greeting.confirm is not None and gate.source.verify is not None:
             # Where anybody's requests are taken, anybody could have any address called.
             self._confirming.confirm(gate.source.id, greeting.confirm)
-        self._keep_unproven(
+        self.records.keep_unproven(
             gate,
             arrival,
             Verdict.HANDSHAKE if greeting.reason is None else Verdict.REJECTED,
@@ -228,7 +221,9 @@ class Pipeline:
         """Refuse a request that came by a greeting's method and is none."""
         error = gate.wrong_method()
         answer = Answer(405, (("allow", str(error.extra["allow"])),))
-        self._keep_unproven(gate, arrival, Verdict.REJECTED, answer, error.code, error.detail)
+        self.records.keep_unproven(
+            gate, arrival, Verdict.REJECTED, answer, error.code, error.detail
+        )
 
     # ------------------------------------------------------------------ genuine requests
 
@@ -240,12 +235,13 @@ class Pipeline:
             )
             if wrong is not None:
                 answer = Answer(400)
-                self._filter(gate, arrival, answer, "unparseable", wrong)
+                self.records.filtered(gate, arrival, answer, "unparseable", wrong)
                 return
         facts = self._read(gate, arrival)
         if source.draft or source.bin:
             verdict = Verdict.SAMPLE if source.draft else Verdict.INSPECTED
-            self._keep(gate, arrival, verdict, gate.reply.answer(facts), facts=facts)
+            answer = gate.reply.answer(facts)
+            self.records.keep(gate, arrival, verdict, answer, request_id=_id_in(facts))
         elif gate.condition is None or self._holds(gate, arrival, gate.condition, facts):
             self._publish(gate, arrival, facts)
 
@@ -265,7 +261,7 @@ class Pipeline:
         waits = self.waiting.wanted(gate)
         answer: Answer | None = None
         if not waits:
-            answer = self._with_cors(gate, arrival, gate.reply.answer(facts))
+            answer = gate.with_cors(gate.reply.answer(facts), arrival.headers)
         request_id = _id_in(facts)
         request = arrival.record(
             request_id,
@@ -283,7 +279,7 @@ class Pipeline:
                     wait.give_up()
                 self._duplicate(gate, arrival, told, key, answer)
             elif isinstance(told, Receipt | synchronous.Verdict | SynchronousWebhookFailed):
-                self._taken(gate)
+                self.records.taken(gate)
                 if answer is not None:
                     arrival.told(arrival.outcome(request, answer))
                 elif wait is not None:
@@ -294,7 +290,7 @@ class Pipeline:
                 if isinstance(told, Unavailable):
                     arrival.told(unavailable(told))
                 else:
-                    self._filter(gate, arrival, Answer(422), told.code, told.detail)
+                    self.records.filtered(gate, arrival, Answer(422), told.code, told.detail)
 
         trace = None
         if arrival.header(TRACEPARENT) is not None:
@@ -308,7 +304,7 @@ class Pipeline:
                 self._claims(gate, arrival, key),
                 done,
                 waits=gate.waits,
-                stored=None if wait is None else functools.partial(self._stored, source, wait),
+                stored=None if wait is None else functools.partial(self._stored, gate, wait),
                 trace=trace,
                 ring=gate.ring,
             )
@@ -316,6 +312,11 @@ class Pipeline:
             if wait is not None:
                 wait.give_up()
             raise
+
+    def _stored(self, gate: Gate, wait: Wait) -> None:
+        """Show a request to those who watch, while its caller still waits."""
+        wait.stored()
+        self.records.show(gate)
 
     def _holds(self, gate: Gate, arrival: Arrival, condition: Condition, facts: Facts) -> bool:
         detail = None
@@ -326,14 +327,14 @@ class Pipeline:
             detail = error.detail
         # SEMANTICS section 10; an asynchronous caller is not told what a source is interested in.
         answer = Answer(422) if gate.waits else gate.reply.answer(facts)
-        self._keep(
+        self.records.keep(
             gate,
             arrival,
             Verdict.FILTERED,
             answer,
+            request_id=_id_in(facts),
             reason="condition",
             detail=detail,
-            facts=facts,
         )
         return False
 
@@ -366,18 +367,6 @@ class Pipeline:
             )
         return tuple(claims)
 
-    # ------------------------------------------------------------------ records and answers
-
-    def _stored(self, source: Source, wait: Wait) -> None:
-        """Show a request to those who watch, while its caller still waits."""
-        wait.stored()
-        self._caught(source.id)
-
-    def _taken(self, gate: Gate) -> None:
-        """Count an accepted request, and show it to those who watch."""
-        self._metrics.caught(gate.label, Verdict.ACCEPTED.label, None)
-        self._caught(gate.source.id)
-
     def _duplicate(
         self,
         gate: Gate,
@@ -389,7 +378,7 @@ class Pipeline:
         """Answer a repeat as the first was answered, and keep it beside the first."""
 
         def answered(answer: Answer) -> None:
-            self._keep(
+            self.records.keep(
                 gate,
                 arrival,
                 Verdict.DUPLICATE,
@@ -403,120 +392,6 @@ class Pipeline:
             answered(answer)
         else:
             self.waiting.repeat(gate, first.request_id, first.event_id, answered)
-
-    def _filter(
-        self, gate: Gate, arrival: Arrival, answer: Answer, reason: str, detail: str | None
-    ) -> None:
-        """Keep a genuine request that is not run."""
-        self._keep(gate, arrival, Verdict.FILTERED, answer, reason=reason, detail=detail)
-
-    def _quarantine(self, gate: Gate, arrival: Arrival, reason: str, detail: str) -> None:
-        status = gate.refuse_status
-        answer = Answer(status, _CHALLENGE if status == REFUSE_STATUS else ())
-        if arrival.releases is not None:  # it is in quarantine, and stays there
-            arrival.told(Outcome(answer=answer, verdict=Verdict.QUARANTINED, reason=reason))
-            return
-        self._keep_unproven(gate, arrival, Verdict.QUARANTINED, answer, reason, detail)
-
-    def _keep_unproven(
-        self,
-        gate: Gate,
-        arrival: Arrival,
-        verdict: Verdict,
-        answer: Answer,
-        reason: str,
-        detail: str | None,
-    ) -> None:
-        """Keep a request that anybody may have sent; beyond their rate they are only counted."""
-        if gate.keeps_unproven(self._clock.monotonic()):
-            ring = gate.unproven_ring
-            self._keep(gate, arrival, verdict, answer, reason=reason, detail=detail, ring=ring)
-            return
-        self._metrics.caught(gate.label, verdict.label, reason)
-        answer = self._with_cors(gate, arrival, answer)
-        arrival.told(Outcome(answer=answer, verdict=verdict, reason=reason))
-
-    def refused(self, gate: Gate, arrival: Arrival, reason: str, detail: str, status: int) -> None:
-        """Keep a request that was refused before its body was there, if there is room for it."""
-        self._metrics.caught(gate.label, Verdict.REJECTED.label, reason)
-        if not gate.keeps_unproven(self._clock.monotonic()):
-            return
-        request = arrival.record(
-            self._ids.next(),
-            gate.source,
-            Verdict.REJECTED,
-            reason=reason,
-            detail=detail,
-            answer=Answer(status),
-        )
-
-        def done(error: HookferryError | None) -> None:
-            if error is None:
-                self._caught(gate.source.id)
-
-        try:
-            self._intake.keep(Acceptance(None, request=request, ring=gate.unproven_ring), done)
-        except Unavailable:
-            return  # it was counted, and its caller is answered anyway
-
-    def _keep(
-        self,
-        gate: Gate,
-        arrival: Arrival,
-        verdict: Verdict,
-        answer: Answer,
-        *,
-        reason: str | None = None,
-        detail: str | None = None,
-        duplicate_of: int | None = None,
-        event_id: int | None = None,
-        key: str | None = None,
-        ring: Ring | None = None,
-        facts: Facts | None = None,
-    ) -> None:
-        """Make a request durable that becomes no event, then answer it."""
-        answer = self._with_cors(gate, arrival, answer)
-        request = arrival.record(
-            self._ids.next() if facts is None else _id_in(facts),
-            gate.source,
-            verdict,
-            reason=reason,
-            detail=detail,
-            event_id=event_id,
-            duplicate_of=duplicate_of,
-            key=key,
-            answer=answer,
-        )
-
-        def done(error: HookferryError | None) -> None:
-            if error is not None:
-                arrival.told(unavailable(error))
-                return
-            self._metrics.caught(gate.label, verdict.label, reason)
-            self._caught(gate.source.id)
-            arrival.told(arrival.outcome(request, answer))
-
-        try:
-            self._intake.keep(Acceptance(None, request=request, ring=ring or gate.ring), done)
-        except Unavailable as error:
-            done(error)
-
-    def _with_cors(self, gate: Gate, arrival: Arrival, answer: Answer) -> Answer:
-        if gate.cors is None:
-            return answer
-        return Answer(
-            answer.status, (*answer.headers, *gate.cors.headers(arrival.headers)), answer.body
-        )
-
-
-def unavailable(error: HookferryError) -> Outcome:
-    """Return the outcome of a request that could not be stored: nothing is acknowledged."""
-    wait = error.retry_after if isinstance(error, Unavailable) else 1
-    return Outcome(
-        answer=Answer(503, (("retry-after", str(wait)),)),
-        verdict=Verdict.REJECTED,
-        reason=error.code,
-    )
 
 
 def _id_in(facts: Facts) -> int:
