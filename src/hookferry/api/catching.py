@@ -12,8 +12,9 @@ from hookferry.api.hotroute import HotHandler, HotRequest, Respond, header_block
 from hookferry.api.problems import status_of
 from hookferry.catch.arrival import PATH, Arrival, Outcome
 from hookferry.catch.gate import Gate
-from hookferry.catch.pipeline import Pipeline, unavailable
+from hookferry.catch.pipeline import Pipeline
 from hookferry.catch.reception import OutOfOrder, Reception
+from hookferry.catch.records import unavailable
 from hookferry.catch.replies import ANSWER_HEADERS
 from hookferry.clock import Clock
 from hookferry.domain.source import GUID_DIGITS
@@ -41,12 +42,10 @@ class _Door:
     def admit(self, request: HotRequest) -> HookferryError | None:
         """Refuse by method, address and rate, before any of the body is held."""
         catching = self._catching
-        preflight = self._gate.source.cors != () and request.method == b"OPTIONS"
         return self._gate.refuses(
             request.method.decode("latin-1"),
             catching.caller(request),
             catching.monotonic(),
-            preflight,
         )
 
     def refused(self, request: HotRequest, error: HookferryError) -> None:
@@ -141,7 +140,7 @@ class CatchRoute:
 
     def refused(self, gate: Gate, request: HotRequest, error: HookferryError) -> None:
         """Hand over a request that was refused while it was read."""
-        self._pipeline.refused(
+        self._pipeline.records.refused(
             gate, self._arrival(request, _nobody), error.code, error.detail, status_of(error)
         )
 

@@ -14,7 +14,7 @@ import msgspec
 from hookferry.catch.addresses import network_of
 from hookferry.catch.defaults import in_force
 from hookferry.catch.definition import SourceLimits
-from hookferry.catch.replies import Cors, PreparedReply
+from hookferry.catch.replies import PREFLIGHT_METHOD, Answer, Cors, PreparedReply
 from hookferry.domain.source import Source, Verification
 from hookferry.domain.webhook import RateLimit
 from hookferry.engine.buckets import Bucket
@@ -82,9 +82,12 @@ class Gate:
         self.max_body = force.max_body
         self.refuse_status = force.refuse_status
         self._methods = frozenset(source.methods)
-        self._greeting_methods = frozenset(
+        self._beside = {
             method for name in force.handshakes for method in GREETINGS[name].methods or ()
-        )
+        }
+        """Methods that greetings and browsers' questions come by, whatever the source takes."""
+        if source.cors:
+            self._beside.add(PREFLIGHT_METHOD)
         limit = source.rate_limit
         self.per_minute = None if limit is None else max(1, int(limit.per_second * 60))
         """Requests a minute that a sender is told it may make."""
@@ -128,6 +131,17 @@ class Gate:
         """Its callers wait for a webhook's answer."""
         return self.source.respond.webhook is not None
 
+    def with_cors(self, answer: Answer, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
+        """Return an answer with what a browser has to be told beside it.
+
+        Args:
+            answer: to a request.
+            headers: the request's, names in lower case.
+        """
+        if self.cors is None:
+            return answer
+        return Answer(answer.status, (*answer.headers, *self.cors.headers(headers)), answer.body)
+
     def verifier(self, now_ms: int) -> Verifier | None:
         """Return what tells genuine requests now; None where nothing does."""
         if now_ms >= self._until_ms and self._verify is not None:
@@ -144,23 +158,20 @@ class Gate:
         self._until_ms = min(ends, default=2**62)
         return compile_verification(verify.scheme, self.secrets)
 
-    def refuses(
-        self, method: str, caller: str, now: float, preflight: bool
-    ) -> HookferryError | None:
+    def refuses(self, method: str, caller: str, now: float) -> HookferryError | None:
         """Return why a request is refused by what is known before its body; None to go on.
 
         Args:
             method: the request's.
             caller: the address of whoever calls.
             now: seconds on the monotonic clock.
-            preflight: it is a browser's question whether it may call.
         """
         if self.source.maintenance:
             return UnderMaintenance(
                 "this address is under maintenance; send again later",
                 retry_after=MAINTENANCE_SECONDS,
             )
-        if not preflight and method not in self._greeting_methods and not self.takes(method):
+        if not (self.takes(method) or method in self._beside):
             return self.wrong_method()
         if self.source.allow_ips and not self._allow.allows(caller):
             return Forbidden("this address can't be called from yours")

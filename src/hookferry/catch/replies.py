@@ -25,6 +25,8 @@ ANSWER_HEADERS = (
 )
 """On every answer to a caller: a browser runs nothing of it here, whatever it is."""
 PLAIN = "text/plain; charset=utf-8"
+PREFLIGHT_METHOD = "OPTIONS"
+"""How a browser asks whether a page may call (the Fetch standard, CORS-preflight request)."""
 
 
 NOTHING_KNOWN = Facts("", b"null", NO_META)
@@ -107,7 +109,7 @@ class Cors:
             methods: what the source takes; none for any.
         """
         wanted = _first(headers, b"access-control-request-method")
-        if method != "OPTIONS" or wanted is None or _first(headers, b"origin") is None:
+        if method != PREFLIGHT_METHOD or wanted is None or _first(headers, b"origin") is None:
             return None
         allowed = list(self.headers(headers))
         if allowed and allowed[0][0] != "vary":
