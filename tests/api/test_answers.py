@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hookferry.catch import waiting
 from hookferry.catch.replies import MAX_BODY, MAX_HEADER
 from hookferry.client import ApiError, AsyncClient, Source
 from hookferry.client.listening import StreamedRequest
@@ -102,10 +101,9 @@ async def test_nobody_waits_for_those_who_only_watch_or_have_left(
 
 
 async def test_a_caller_whose_listener_is_silent_gets_the_late_answer(
-    house: House, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+    house: House, client: AsyncClient
 ) -> None:
-    monkeypatch.setattr(waiting, "LISTENER_SECONDS", 0.05)
-    source = await client.sources.create("shop")
+    source = await client.sources.create("shop", respond={"deadline": 0.1})
     async with listening(house, client, source.id) as listener:
         assert (await house.client.post(path_of(source))).status_code == 202
         request = await listener.request()

@@ -150,6 +150,7 @@ async def test_the_answer_shows_what_the_preset_brings(house: House) -> None:
         "event_type": {"header": "X-GitHub-Event", "prefix": "github."},
         "max_body": 5 * 1024 * 1024,
         "refuse_status": 401,
+        "deadline": 10,
         "retention_days": 7,
         "keep": None,
     }

@@ -137,6 +137,7 @@ SOURCE = {
         "headers": {},
         "body": "ok",
         "webhook": None,
+        "automation": None,
         "deadline": 10.0,
         "late": {"status": 202, "headers": {}, "body": ""},
     },

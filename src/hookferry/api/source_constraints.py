@@ -12,6 +12,7 @@ from hookferry.catch import answer_rules, definition, shares
 from hookferry.domain.request import Verdict
 from hookferry.engine.definition import MAX_TEXT, MAX_URL
 from hookferry.engine.webhook_secrets import MAX_OVERLAP
+from hookferry.kata.parser import MAX_BYTES
 from hookferry.wire.greetings import GREETINGS
 from hookferry.wire.inbound.presets import PRESETS
 
@@ -61,6 +62,7 @@ def table(limits: definition.SourceLimits) -> dict[str, dict[str, Schema]]:
             },
             "verify_token": {"minLength": 1, "maxLength": d.MAX_VERIFY_TOKEN},
             "window": {"minimum": d.MIN_WINDOW, "maximum": d.MAX_WINDOW},
+            "automations_kata": {"maxLength": MAX_BYTES},
             "refuse_status": _STATUS,
             "cors": {
                 "maxItems": d.MAX_ORIGINS,
@@ -111,6 +113,12 @@ EXAMPLES: dict[str, list[Any]] = {
             "deduplicate": {"json_path": "id"},
             "event_type": "partner.called",
             "respond": {"status": 200, "body": "thanks"},
+        },
+        {
+            "name": "slash commands",
+            "automations_kata": (
+                "automation/answer:\n  uri: cerb:automation:example.webhook.respond\n"
+            ),
         },
     ],
     "AddressRotation": [{"overlap": 3600}],

@@ -20,7 +20,7 @@ MAX_HEADER: Final = 4 * 1024
 MAX_HEADERS: Final = 64
 MAX_HEADER_NAME: Final = 64
 MIN_DEADLINE, MAX_DEADLINE = 0.1, 60.0
-"""Seconds that a caller may be let wait for a receiver."""
+"""Seconds that a caller may be let wait for a receiver or an automation."""
 NO_CONTENT: Final = (204, 205)
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
@@ -49,18 +49,24 @@ _OWN = frozenset(
         "server",
     }
 )
-_OWN_PREFIXES = ("proxy-", "access-control-")
+_OWN_PREFIX = "proxy-"
+_CORS_PREFIX = "access-control-"
 
 
 def check_respond(respond: Respond) -> None:
     """Raise InvalidField unless a source may answer so."""
     _check_reply(respond, "respond")
     _check_reply(respond.late, "respond.late")
-    if not MIN_DEADLINE <= respond.deadline <= MAX_DEADLINE:
+    if respond.deadline is not None and not MIN_DEADLINE <= respond.deadline <= MAX_DEADLINE:
         raise InvalidField(
             f"respond.deadline is {MIN_DEADLINE:g} to {MAX_DEADLINE:g} seconds",
             field="respond.deadline",
         )
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether a header, by its name in lower case, is the server's own and no source's."""
+    return name in _OWN or name.startswith(_OWN_PREFIX)
 
 
 def check_status(status: int, field: str) -> None:
@@ -103,9 +109,9 @@ def _check_headers(headers: Mapping[str, str], at: str) -> None:
                 field=at,
             )
         lowered = name.lower()
-        if lowered.startswith("access-control-"):
+        if lowered.startswith(_CORS_PREFIX):
             raise InvalidField(f"{name} follows from cors; list origins there", field=field)
-        if lowered in _OWN or lowered.startswith(_OWN_PREFIXES):
+        if is_reserved(lowered):
             raise InvalidField(
                 f"the header {name} is the server's own and can't be a source's; leave it out",
                 field=field,

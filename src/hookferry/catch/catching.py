@@ -71,7 +71,7 @@ class Catching:
             records=Records(
                 engine.intake, self._caught, clock=engine.clock, ids=engine.ids, metrics=metrics
             ),
-            waiting=Waiting(store, engine.actions, self.listeners),
+            waiting=Waiting(store, engine.actions, self.listeners, engine.directory.owned),
             keys=self.outgoing,
             confirming=self.outgoing,
             adopting=self.outgoing,

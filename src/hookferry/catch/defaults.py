@@ -20,6 +20,10 @@ WINDOW_SECONDS: Final = 72 * 3600.0
 BIN_REQUESTS: Final = 500
 """Requests that a bin keeps."""
 REFUSE_STATUS: Final = 401
+DEADLINE_SECONDS: Final = 10.0
+"""How long a caller waits for a webhook's answer, or a listener's."""
+RUN_DEADLINE_SECONDS: Final = 30.0
+"""How long it waits for an automation's: a run's own limit, 25 seconds, strikes first."""
 
 
 class InForce(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +38,8 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
     max_body: int
     """Bytes."""
     refuse_status: int
+    deadline: float
+    """Seconds that a caller waits, where it does."""
     retention_days: float
     keep: int | None
     """Null for as many as retention leaves."""
@@ -70,8 +76,15 @@ def in_force(source: Source, limits: SourceLimits) -> InForce:
         event_type=DEFAULT_TYPE if kind is None else kind,
         max_body=limits.caught_limit if source.max_body is None else source.max_body,
         refuse_status=REFUSE_STATUS if source.refuse_status is None else source.refuse_status,
+        deadline=_deadline(source),
         retention_days=limits.request_retention_days
         if source.retention_days is None
         else source.retention_days,
         keep=BIN_REQUESTS if source.keep is None and source.bin else source.keep,
     )
+
+
+def _deadline(source: Source) -> float:
+    if source.respond.deadline is not None:
+        return source.respond.deadline
+    return RUN_DEADLINE_SECONDS if source.automated else DEADLINE_SECONDS

@@ -29,7 +29,8 @@ from hookferry.engine.definition import (
     within,
 )
 from hookferry.engine.masking import refuse_mask
-from hookferry.errors import InvalidField
+from hookferry.errors import InvalidField, ScriptRefused
+from hookferry.kata.parser import parse
 from hookferry.match.conditions import parse_condition
 from hookferry.match.readings import DuplicateKey, EventTypeRule
 from hookferry.wire.greetings import check_greetings
@@ -118,6 +119,8 @@ class SourceDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """``require`` refuses a body with 400 that is not what its content type says."""
     condition: dict[str, Any] | None = None
     respond: Respond = Respond()
+    automations_kata: str = ""
+    """Handlers (event KATA) of which the first enabled one runs and answers the caller."""
     refuse_status: int | None = None
     """Answered instead of 401, for providers that give an address up after one."""
     cors: tuple[str, ...] = ()
@@ -137,7 +140,7 @@ def parse_source(document: object, limits: SourceLimits) -> SourceDefinition:
     """Turn a decoded JSON document into a definition that keeps every rule of its own.
 
     Not judged here: whether names are free, what a bin's end is measured against, whether the
-    webhook that answers exists, and ``verify`` (``hookferry.catch.verification``).
+    webhook or automation that answers exists, and ``verify`` (``hookferry.catch.verification``).
 
     Args:
         document: as its owner wrote it, nulls taken out.
@@ -145,6 +148,7 @@ def parse_source(document: object, limits: SourceLimits) -> SourceDefinition:
 
     Raises:
         InvalidField, UnknownField: naming the field and what would be allowed.
+        ScriptRefused: ``automations_kata`` can't be read; every problem is listed.
     """
     try:
         definition = msgspec.convert(document, SourceDefinition)
@@ -175,12 +179,7 @@ def _check(d: SourceDefinition, limits: SourceLimits) -> None:
     if d.condition is not None:
         parse_condition(d.condition)
     check_respond(d.respond)
-    if d.bin and d.respond.webhook is not None:
-        raise InvalidField(
-            "a bin makes no events, so no webhook can answer; give respond a status, headers and "
-            "a body, or make a source that is no bin",
-            field="respond.webhook",
-        )
+    _check_answering(d)
     if d.refuse_status is not None:
         check_status(d.refuse_status, "refuse_status")
     if d.public_url is not None:
@@ -261,6 +260,37 @@ def _check_greeting(d: SourceDefinition) -> None:
                 field="verify_token",
             )
         refuse_mask(token, "verify_token")
+
+
+def _check_answering(d: SourceDefinition) -> None:
+    """Raise unless one at most answers callers, and what is written of it can be read."""
+    answering = [
+        field
+        for field, given in (
+            ("respond.webhook", d.respond.webhook is not None),
+            ("respond.automation", d.respond.automation is not None),
+            ("automations_kata", bool(d.automations_kata)),
+        )
+        if given
+    ]
+    if d.bin and answering:
+        raise InvalidField(
+            "a bin makes no events, so no webhook and no automation can answer; give respond a "
+            "status, headers and a body, or make a source that is no bin",
+            field=answering[0],
+        )
+    if len(answering) > 1:
+        raise InvalidField(
+            f"{answering[0]} and {answering[1]} both say who answers callers; keep one and set "
+            "the other to null",
+            field=answering[1],
+        )
+    if d.automations_kata:
+        try:
+            parse(d.automations_kata)
+        except ScriptRefused as refused:
+            refused.field = "automations_kata"
+            raise
 
 
 def _few(field: str, items: tuple[str, ...] | list[str], most: int, what: str) -> None:

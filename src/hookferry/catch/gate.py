@@ -14,7 +14,7 @@ import msgspec
 from hookferry.catch.addresses import network_of
 from hookferry.catch.defaults import in_force
 from hookferry.catch.definition import SourceLimits
-from hookferry.catch.replies import PREFLIGHT_METHOD, Answer, Cors, PreparedReply
+from hookferry.catch.replies import ALLOW_ORIGIN, PREFLIGHT_METHOD, Answer, Cors, PreparedReply
 from hookferry.domain.source import Source, Verification
 from hookferry.domain.webhook import RateLimit
 from hookferry.engine.buckets import Bucket
@@ -81,6 +81,8 @@ class Gate:
         force = in_force(source, limits.fields)
         self.max_body = force.max_body
         self.refuse_status = force.refuse_status
+        self.deadline = force.deadline
+        """Seconds that callers wait, where they do."""
         self._methods = frozenset(source.methods)
         self._beside = {
             method for name in force.handshakes for method in GREETINGS[name].methods or ()
@@ -128,17 +130,19 @@ class Gate:
 
     @property
     def waits(self) -> bool:
-        """Its callers wait for a webhook's answer."""
-        return self.source.respond.webhook is not None
+        """Its callers wait for a webhook's or an automation's answer."""
+        return self.source.respond.webhook is not None or self.source.automated
 
     def with_cors(self, answer: Answer, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
         """Return an answer with what a browser has to be told beside it.
+
+        One that says it itself stays as it is: browsers refuse what is said twice.
 
         Args:
             answer: to a request.
             headers: the request's, names in lower case.
         """
-        if self.cors is None:
+        if self.cors is None or any(name.lower() == ALLOW_ORIGIN for name, _ in answer.headers):
             return answer
         return Answer(answer.status, (*answer.headers, *self.cors.headers(headers)), answer.body)
 

@@ -25,6 +25,7 @@ ANSWER_HEADERS = (
 )
 """On every answer to a caller: a browser runs nothing of it here, whatever it is."""
 PLAIN = "text/plain; charset=utf-8"
+ALLOW_ORIGIN = "access-control-allow-origin"
 PREFLIGHT_METHOD = "OPTIONS"
 """How a browser asks whether a page may call (the Fetch standard, CORS-preflight request)."""
 
@@ -92,10 +93,10 @@ class Cors:
         if origin is None:
             return ()
         if self._any:
-            return (("access-control-allow-origin", "*"),)
+            return ((ALLOW_ORIGIN, "*"),)
         if origin.lower() in self._origins:
             allowed = origin.decode("latin-1")
-            return (("access-control-allow-origin", allowed), ("vary", "origin"))
+            return ((ALLOW_ORIGIN, allowed), ("vary", "origin"))
         return (("vary", "origin"),)
 
     def preflight(

@@ -22,9 +22,11 @@ from hookferry.catch.definition import (
     check_guid,
     parse_source,
 )
+from hookferry.catch.own_webhook import own_webhook
 from hookferry.catch.shares import live_shares, with_share, without_share
 from hookferry.catch.source_secrets import SourceSecrets, replaces_scheme
 from hookferry.clock import Clock
+from hookferry.domain.automation_names import named
 from hookferry.domain.source import GUID_DIGITS, FormerGuid, Respond, Share, Source
 from hookferry.domain.webhook import Mode, Webhook
 from hookferry.engine.definition import merge_patch
@@ -104,7 +106,7 @@ class Sources:
             document: the decoded JSON of its definition.
 
         Raises:
-            InvalidField, UnknownField: the definition can't be taken.
+            InvalidField, UnknownField, ScriptRefused: the definition can't be taken.
             NameTaken: another source has this name or this guid.
             Conflict: the tenant has too many.
         """
@@ -142,7 +144,7 @@ class Sources:
         Raises:
             NotFound: there is no such source.
             VersionMismatch: it is not at ``version`` any more.
-            InvalidField, UnknownField, NameTaken: the result can't be taken.
+            InvalidField, UnknownField, ScriptRefused, NameTaken: the result can't be taken.
         """
         before = self._at(tenant_id, source_id, version)
         if not isinstance(patch, dict):
@@ -356,14 +358,35 @@ class Sources:
         return end
 
     def _resolved(self, source: Source, respond: Respond) -> Respond:
-        """Return ``respond`` with its webhook by id, which stays though its name changes."""
-        wanted = respond.webhook
-        if wanted is None or wanted == source.respond.webhook:
-            return respond
+        """Return ``respond`` with who answers as it is kept.
+
+        A webhook by its id, which stays though its name changes; an automation by its name, as
+        handlers and timers call it.
+        """
+        before = source.respond
+        if respond.automation is not None and respond.automation != before.automation:
+            name = self._automation_named(source.tenant_id, respond.automation)
+            respond = msgspec.structs.replace(respond, automation=name)
+        if respond.webhook is not None and respond.webhook != before.webhook:
+            webhook_id = self._webhook_named(source, respond.webhook)
+            respond = msgspec.structs.replace(respond, webhook=webhook_id)
+        return respond
+
+    def _automation_named(self, tenant_id: int, wanted: str) -> str:
+        name = named(wanted)
+        for automation in self._directory.automations(tenant_id):
+            if name in (automation.name, encode("auto", automation.id)):
+                return automation.name
+        raise InvalidField(
+            f"there is no automation {wanted[:80]!r}; make it first, with POST /api/v1/automations",
+            field="respond.automation",
+        )
+
+    def _webhook_named(self, source: Source, wanted: str) -> str:
         found = [
             webhook
             for webhook in self._directory.webhooks(source.tenant_id)
-            if wanted in (webhook.name, encode("wh", webhook.id))
+            if webhook.owner is None and wanted in (webhook.name, encode("wh", webhook.id))
         ]
         if len(found) != 1:
             raise InvalidField(
@@ -373,7 +396,7 @@ class Sources:
                 field="respond.webhook",
             )
         _check_answers(found[0])
-        return msgspec.structs.replace(respond, webhook=encode("wh", found[0].id))
+        return encode("wh", found[0].id)
 
     async def _save_change(self, source: Source) -> Source:
         return await self._save(
@@ -383,9 +406,14 @@ class Sources:
         )
 
     async def _save(self, source: Source) -> Source:
-        saved = await self._config.save(source)
+        """Save a source, and in the same transaction the webhook that it owns, if that changes."""
+        own = own_webhook(source, self._directory.owned(source.id), self._ids.next)
+        if own is None:
+            source = await self._config.save(source)
+        else:
+            await self._config.save_together((source, own))
         await self._directory.refresh()
-        return saved
+        return source
 
 
 def new_guid() -> str:

@@ -1,4 +1,4 @@
-"""Answers that a caller waits for: a webhook's, or a listener's (SEMANTICS section 10).
+"""Answers that a caller waits for: a webhook's, an automation's, a listener's (SEMANTICS 10).
 
 The request is durable before anything is called. A caller is never held beyond its source's
 deadline: then it gets the late answer, and what runs goes on. A repeat gets what the first got.
@@ -7,21 +7,22 @@ deadline: then it gets the late answer, and what runs goes on. A repeat gets wha
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import structlog
 
 from hookferry.catch.arrival import Arrival
 from hookferry.catch.gate import Gate
+from hookferry.catch.passing_on import from_automation, from_webhook
 from hookferry.catch.replies import Answer
-from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
+from hookferry.domain.delivery import Delivery, DeliveryState
 from hookferry.domain.request import CaughtRequest
+from hookferry.domain.webhook import Webhook
 from hookferry.engine import synchronous
 from hookferry.engine.intake import Receipt
-from hookferry.engine.verdicts import CallOutcome
-from hookferry.errors import HookferryError, Overloaded, Unavailable
+from hookferry.engine.verdicts import Report
+from hookferry.errors import HookferryError, Overloaded, SynchronousWebhookFailed, Unavailable
 from hookferry.ids import decode, encode
 from hookferry.match.facts import Facts
 from hookferry.store.ports import DeliveryFilter
@@ -30,28 +31,21 @@ log = structlog.get_logger(__name__)
 
 REPEAT_SECONDS = 5.0
 """How long a repeat waits for the first to be answered (SEMANTICS section 5)."""
-LISTENER_SECONDS = 10.0
-"""How long a caller waits for a listener where its source names no deadline of its own."""
 MAX_WAITS = 1_000
 """Callers that may wait, in all; each holds its request in memory."""
 MAX_REPEATS = 100
 """Callers that may wait for what the first of their kind is answered."""
 LISTENER = "listener"
-_PASSED_ON = frozenset(
-    ("content-type", "content-language", "content-encoding", "content-disposition", "retry-after")
-)
-"""Headers of a receiver's answer that its caller gets; others are the receiver's own business."""
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-"""What a header's value may be (RFC 9110 section 5.5)."""
 _NOTHING = Answer(204)
-_CALL_FAILED = Answer(502)
 _RUNNING = Answer(409)
+
+_CAN_RUN_AGAIN = (DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.DELIVERED)
 
 Said = Receipt | synchronous.Verdict | HookferryError
 
 
 class AnswerLog(Protocol):
-    """What is read and written of requests, deliveries and attempts."""
+    """What is read and written of requests and deliveries."""
 
     async def request(self, tenant_id: int, request_id: int) -> CaughtRequest | None:
         """Return one request."""
@@ -68,12 +62,6 @@ class AnswerLog(Protocol):
         detail: str | None = None,
     ) -> None:
         """Keep what a caller was answered, and why it is not what was wanted."""
-        ...
-
-    async def attempts(
-        self, tenant_id: int, delivery_id: int, *, limit: int = ..., newest: bool = ...
-    ) -> list[Attempt]:
-        """Return a delivery's attempts."""
         ...
 
     async def deliveries(self, where: DeliveryFilter, *, limit: int) -> list[Delivery]:
@@ -138,7 +126,8 @@ class Wait:
         arrival: its request.
         request: the record of it.
         facts: what is known of it.
-        listening: a listener answers, not a webhook.
+        listening: a listener answers, not a webhook or automation.
+        answering: the webhook whose answer the caller gets.
     """
 
     def __init__(
@@ -149,6 +138,7 @@ class Wait:
         request: CaughtRequest,
         facts: Facts,
         listening: bool,
+        answering: int | None,
     ) -> None:
         self._waiting = waiting
         self._gate = gate
@@ -156,6 +146,7 @@ class Wait:
         self._facts = facts
         self.listening = listening
         """A listener was there when it began, and has been told that it is waited for."""
+        self.answering = answering
         self.request = request
         self.repeats: list[Callable[[Answer], None]] = []
         """Callers that sent the same meanwhile."""
@@ -163,9 +154,7 @@ class Wait:
         self.over = False
         """The deadline has passed."""
         self._told = False
-        respond = gate.source.respond
-        seconds = respond.deadline if respond.webhook is not None else LISTENER_SECONDS
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._deadline)
+        self._timer = asyncio.get_running_loop().call_later(gate.deadline, self._deadline)
 
     def stored(self) -> None:
         """The request is durable."""
@@ -192,6 +181,7 @@ class Wait:
             return
         self._told = True
         self._timer.cancel()
+        answer = self._gate.with_cors(answer, self._arrival.headers)
         self._waiting.close(self, answer, by, why)
 
     def give_up(self) -> None:
@@ -209,15 +199,23 @@ class Waiting:
     """The callers who wait.
 
     Args:
-        store: requests and attempts.
+        store: requests and deliveries.
         resending: runs what a crash left unrun.
         listeners: who answers for which source.
+        owned: finds the webhook that a source owns, by the source's id.
     """
 
-    def __init__(self, store: AnswerLog, resending: Resending, listeners: Listeners) -> None:
+    def __init__(
+        self,
+        store: AnswerLog,
+        resending: Resending,
+        listeners: Listeners,
+        owned: Callable[[int], Webhook | None],
+    ) -> None:
         self._store = store
         self._resending = resending
         self.listeners = listeners
+        self._owned = owned
         self._open: dict[int, Wait] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -235,8 +233,17 @@ class Waiting:
         if len(self._open) >= MAX_WAITS:
             raise Overloaded("too many callers wait for an answer; send again in a moment")
         listening = self.listeners.answering(gate.source.id)
-        wait = self._open[request.id] = Wait(self, gate, arrival, request, facts, listening)
+        wait = Wait(self, gate, arrival, request, facts, listening, self._answering(gate))
+        self._open[request.id] = wait
         return wait
+
+    def _answering(self, gate: Gate) -> int | None:
+        """Return the id of the webhook whose answer is the callers': the one named, or owned."""
+        named = gate.source.respond.webhook
+        if named is not None:
+            return decode("wh", named)
+        own = self._owned(gate.source.id)
+        return None if own is None else own.id
 
     def heard(self, wait: Wait, gate: Gate, told: Said) -> None:
         """Take what the engine says of a stored request that a caller waits for."""
@@ -246,39 +253,13 @@ class Waiting:
         if isinstance(told, Receipt):
             wait.tell(_NOTHING, "nobody")  # no synchronous webhook took it (S-CR-08)
             return
-        self._spawn(self._webhook_said(wait, gate, outcomes_of(told)))
-
-    async def _webhook_said(self, wait: Wait, gate: Gate, outcomes: Sequence[CallOutcome]) -> None:
-        wanted = gate.source.respond.webhook
-        for outcome in outcomes:
-            if wanted in (outcome.webhook, outcome.name):
-                answer, why = await self._answer_of(gate, outcome)
-                wait.tell(answer, outcome.webhook, why)
+        for report in reports_of(told):
+            if report.webhook_id == wait.answering:
+                automated = gate.source.automated
+                answer, why = from_automation(report) if automated else from_webhook(report)
+                wait.tell(answer, encode("wh", report.webhook_id), why)
                 return
         wait.tell(_NOTHING, "nobody")
-
-    async def _answer_of(self, gate: Gate, outcome: CallOutcome) -> tuple[Answer, str | None]:
-        """Return what a webhook's receiver answered, as its caller gets it; or why it is 502."""
-        delivery_id = decode("dlv", outcome.delivery)
-        try:
-            attempts = await self._store.attempts(
-                gate.source.tenant_id, delivery_id, limit=1, newest=True
-            )
-        except Unavailable as error:
-            log.warning("answer_unreadable", error=error.code)
-            return _CALL_FAILED, "what the webhook answered could not be read"
-        # Whoever a source is shared with sees why, so that it names no address of a receiver's.
-        if not attempts:
-            return _CALL_FAILED, f"the webhook was not called: {outcome.outcome}"
-        attempt = attempts[0]
-        if attempt.status is None:
-            return _CALL_FAILED, f"the webhook gave no answer: {attempt.error}"
-        if attempt.response_truncated:
-            return _CALL_FAILED, "the webhook answered more than is kept of an answer"
-        if not 200 <= attempt.status <= 599:  # RFC 9110 section 15
-            return _CALL_FAILED, f"the webhook answered {attempt.status}, which is no status"
-        passed = _passed_on(attempt.response_head)
-        return Answer(attempt.status, passed, attempt.response_body), None
 
     # ------------------------------------------------------------------ repeats
 
@@ -323,17 +304,18 @@ class Waiting:
         then(Answer(gate.source.respond.late.status))
 
     async def _run_again(self, gate: Gate, event_id: int) -> None:
-        """Queue the delivery that a caller had waited for, if it failed."""
-        webhook = gate.source.respond.webhook
-        if webhook is None:
+        """Queue the delivery that a caller had waited for, if it came to nothing."""
+        webhook_id = self._answering(gate)
+        if webhook_id is None:
             return
         where = DeliveryFilter(
             tenant_id=gate.source.tenant_id,
             event_id=event_id,
-            webhook_id=decode("wh", webhook),
-            states=(DeliveryState.FAILED,),
+            webhook_id=webhook_id,
+            states=_CAN_RUN_AGAIN,
         )
-        failed = [delivery.id for delivery in await self._store.deliveries(where, limit=1)]
+        found = await self._store.deliveries(where, limit=1)
+        failed = [delivery.id for delivery in found if _came_to_nothing(delivery)]
         if failed:
             await self._resending.resend(gate.source.tenant_id, failed)
 
@@ -368,24 +350,16 @@ class Waiting:
         task.add_done_callback(self._tasks.discard)
 
 
-def outcomes_of(told: synchronous.Verdict | HookferryError) -> Sequence[CallOutcome]:
-    """Return what each synchronous webhook came to."""
-    if isinstance(told, synchronous.Verdict):
-        return told.outcomes
-    outcomes: Any = told.extra.get("outcomes", ())
-    return tuple(outcomes)
+def reports_of(told: synchronous.Verdict | HookferryError) -> Sequence[Report]:
+    """Return what each synchronous webhook answered."""
+    if isinstance(told, synchronous.Verdict | SynchronousWebhookFailed):
+        return told.reports
+    return ()
 
 
-def _passed_on(head: bytes) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a receiver's answer that its caller gets."""
-    pairs = (line.partition(b":") for line in head.split(b"\r\n")[1:])
-    return passed_on((n.decode("latin-1"), v.decode("latin-1")) for n, _, v in pairs)
+def _came_to_nothing(delivery: Delivery) -> bool:
+    """Tell whether a repeat runs a delivery again.
 
-
-def passed_on(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return those headers of somebody's answer that a caller gets, names in lower case.
-
-    One whose value can't be a header's is left out: a caller's answer must not be broken by it.
+    Whatever an automation answers is delivered; one that answered 500 or more asked to be repeated.
     """
-    named = ((name.lower(), value.strip(" \t")) for name, value in headers)
-    return tuple(pair for pair in named if pair[0] in _PASSED_ON and _VALUE.fullmatch(pair[1]))
+    return delivery.state is not DeliveryState.DELIVERED or (delivery.last_status or 0) >= 500

@@ -27,8 +27,10 @@ class Respond(msgspec.Struct, frozen=True, kw_only=True):
     body: str = ""
     webhook: str | None = None
     """The id of the webhook whose answer is the caller's."""
-    deadline: float = 10.0
-    """Seconds that the caller waits for it."""
+    automation: str | None = None
+    """The name of the automation whose answer is the caller's."""
+    deadline: float | None = None
+    """Seconds that the caller waits for it; ``in_force`` has what None comes to."""
     late: Reply = Reply(status=202)
 
 
@@ -56,6 +58,8 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
     event_type: str | dict[str, Any]
     max_body: int
     refuse_status: int
+    deadline: float = 10.0
+    """Seconds that a caller waits, where it does."""
     retention_days: float
     keep: int | None = None
 
@@ -92,6 +96,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     parse: str = "auto"
     condition: dict[str, Any] | None = None
     respond: Respond = Respond()
+    automations_kata: str = ""
+    """Handlers of which the first enabled one runs and answers the caller."""
     refuse_status: int | None = None
     cors: tuple[str, ...] = ()
     public_url: str | None = None

@@ -46,7 +46,9 @@ class RespondFields(ReplyFields, total=False):
 
     webhook: str | None
     """A synchronous webhook's name or id: its answer is the caller's."""
-    deadline: float
+    automation: str | None
+    """An automation's name or id: its answer is the caller's."""
+    deadline: float | None
     """Seconds that the caller waits for it."""
     late: ReplyFields | None
 
@@ -77,6 +79,8 @@ class SourceSettings(TypedDict, total=False):
     parse: Literal["auto", "require"]
     condition: Mapping[str, Any] | None
     respond: RespondFields | None
+    automations_kata: str | None
+    """Handlers of which the first enabled one runs and answers the caller."""
     refuse_status: int | None
     cors: Sequence[str] | None
     public_url: str | None

@@ -47,7 +47,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Respond(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a caller is answered whose request was taken (SEMANTICS section 10).
 
-    At once, or, with ``webhook``, what that webhook's receiver answers to the event.
+    At once; or what a webhook's receiver or an automation answers to the event.
     """
 
     status: int = 204
@@ -55,8 +55,10 @@ class Respond(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     body: str = ""
     webhook: str | None = None
     """Name or id of the synchronous webhook whose answer is the caller's."""
-    deadline: float = 10.0
-    """Seconds that the caller waits for it."""
+    automation: str | None = None
+    """Name or id of the automation whose answer is the caller's."""
+    deadline: float | None = None
+    """Seconds that the caller waits for it; None for 10, and for 30 where an automation answers."""
     late: Reply = Reply(status=202)
     """The answer once the deadline has passed; what runs goes on."""
 
@@ -106,6 +108,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     refuses it with 400."""
     condition: dict[str, Any] | None = None
     respond: Respond = Respond()
+    automations_kata: str = ""
+    """Handlers of which the first enabled one runs and answers (behaviours S-CB-16)."""
     refuse_status: int | None = None
     """Answered instead of 401, for providers that give an address up after one."""
     cors: tuple[str, ...] = ()
@@ -125,8 +129,13 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     deleted: bool = False
 
+    @property
+    def automated(self) -> bool:
+        """An automation answers its callers."""
+        return self.respond.automation is not None or bool(self.automations_kata)
+
     def ended(self) -> Source:
         """Return the source as deleted: nobody needs what could still open something."""
         return msgspec.structs.replace(
-            self, deleted=True, verify=None, verify_token=None, shares=()
+            self, deleted=True, verify=None, verify_token=None, shares=(), automations_kata=""
         )

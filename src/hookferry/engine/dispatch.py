@@ -212,9 +212,12 @@ def _rate_limit(webhook: Webhook) -> RateLimit | None:
 
 def policy_of(webhook: Webhook, profile: Profile) -> Policy:
     """Fill a webhook's failure rules up with its profile's defaults."""
+    retry = webhook.retry or profile.retry
+    if webhook.owner is not None:  # its source or timer goes on, and nobody could restart it alone
+        return Policy(retry, None, None, gone_disables=False, breaker=False)
     window = profile.failure_window if webhook.failure_window is None else webhook.failure_window
     return Policy(
-        retry=webhook.retry or profile.retry,
+        retry=retry,
         failure_limit=profile.failure_limit
         if webhook.failure_limit is None
         else webhook.failure_limit,

@@ -13,8 +13,8 @@ from litestar.params import FromPath, RawBody
 from hookferry.api.framework import Owner
 from hookferry.api.services import Services
 from hookferry.api.wire import decode_body, id_in_path
+from hookferry.catch.passing_on import passed_on
 from hookferry.catch.replies import MAX_BODY, MAX_HEADER, Answer
-from hookferry.catch.waiting import passed_on
 from hookferry.errors import InvalidField, PayloadTooLarge
 
 _WITHOUT_BODY = (204, 304)

@@ -82,6 +82,7 @@ class SourceView(msgspec.Struct, kw_only=True):
     parse: str
     condition: dict[str, Any] | None
     respond: Respond
+    automations_kata: str
     refuse_status: int | None
     cors: tuple[str, ...]
     public_url: str | None
@@ -184,6 +185,7 @@ def source_view(source: Source, tenant: Tenant, sources: Sources, now_ms: int) -
         parse=source.parse,
         condition=source.condition,
         respond=source.respond,
+        automations_kata=source.automations_kata,
         refuse_status=source.refuse_status,
         cors=source.cors,
         public_url=source.public_url,

@@ -191,7 +191,7 @@ def webhook_router(s: Services) -> Router:
         owner: Owner, limit: FromQuery[int | None] = None, cursor: FromQuery[str | None] = None
     ) -> Page[WebhookView]:
         return page_in_memory(
-            s.directory.webhooks(owner.id),
+            [webhook for webhook in s.directory.webhooks(owner.id) if webhook.owner is None],
             s.pages.of(limit),
             cursor,
             lambda w: webhook_view(w, owner),
