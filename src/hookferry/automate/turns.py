@@ -93,10 +93,15 @@ class Guest:
 
     def __init__(self, turns: Turns, seconds: float) -> None:
         self._turns = turns
-        self._seconds = seconds
-        self._deadline = turns.now() + seconds
+        self._begun = turns.now()
+        self.limit(seconds)
         self._slice_from = 0.0
         self._slice = FIRST_SECONDS
+
+    def limit(self, seconds: float) -> None:
+        """Set how long the script may take, counted from its beginning."""
+        self._seconds = seconds
+        self._deadline = self._begun + seconds
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run plain code to its end.

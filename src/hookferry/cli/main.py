@@ -29,6 +29,7 @@ for _name, _help in (
     ("replay", "Deliver an event once more."),
     ("keys", "Create, list and revoke API keys."),
     ("verify", "Check the signature of a request."),
+    ("run", "Try a script on an example, its actions simulated."),
     ("migrate", "Bring the ledger's schema up to date."),
     ("doctor", "Check this deployment: settings, disk, ledger, keys, port, DNS, limits."),
 ):

@@ -472,6 +472,7 @@ class Lanes:
                 error,
                 now_ms,
                 attempt,
+                outcome.run,
             )
         )
         if not lane.listed:

@@ -80,7 +80,7 @@ class Planner:
             rendering = self.rendering(webhook)
         authorization = None
         if webhook.credential is not None:
-            authorization = self._authorization(
+            authorization = self.authorization(
                 self._directory.credential(webhook.tenant_id, webhook.credential)
             )
         return Plan(
@@ -140,7 +140,7 @@ class Planner:
             for s in webhook.secrets
         )
 
-    def _authorization(self, credential: Credential) -> tuple[str, str]:
+    def authorization(self, credential: Credential) -> tuple[str, str]:
         """Return the header that presents a credential."""
         value = self._unseal(credential.value, row=credential.id, field=CREDENTIAL_FIELD).decode()
         if credential.kind is CredentialKind.BASIC:

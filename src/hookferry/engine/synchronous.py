@@ -21,6 +21,7 @@ import structlog
 from hookferry.clock import Clock, Timeline
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
+from hookferry.domain.run import Run
 from hookferry.domain.webhook import Mode, Webhook
 from hookferry.engine.attempts import attempt_of, not_rendered, span_of
 from hookferry.engine.committer import Committer, Resolve
@@ -370,7 +371,9 @@ class Calls:
             )
             self._end(call, 1, attempt)
         else:  # its caller left: the answer is kept in the log, and changes nothing
-            late = self._settlement(call, DeliveryState.FAILED, 1, attempt, status=status)
+            late = self._settlement(
+                call, DeliveryState.FAILED, 1, attempt, status=status, run=outcome.run
+            )
             self._committer.resolve(Resolve([late], None, partial(self._noted_late, late)))
         self._next(call.webhook.id)
 
@@ -410,6 +413,7 @@ class Calls:
         attempt: Attempt | None,
         *,
         status: int | None = None,
+        run: Run | None = None,
     ) -> Settlement:
         report = call.report
         assert report is not None
@@ -428,6 +432,7 @@ class Calls:
             error,
             self._clock.wall_ms(),
             attempt,
+            run or (None if report.outcome is None else report.outcome.run),
         )
 
     def _name_of(self, webhook_id: int) -> str:

@@ -252,6 +252,24 @@ class Settings:
     attempt_timeout_max: float = _seconds(
         60, 1, 600, "Longest deadline that a webhook may give its attempts."
     )
+    automation_timeout: float = _seconds(
+        25, 0.1, 60, "Longest run of an automation where its policy names no limit."
+    )
+    automation_timeout_max: float = _seconds(
+        60, 0.1, 300, "Longest run of an automation, whatever its policy names."
+    )
+    automation_steps: int = _count(
+        100_000,
+        1_000,
+        10_000_000,
+        "Most steps of a run: commands, iterations, operations.",
+    )
+    automation_memory: int = _count(
+        16 * MB, 64 * KB, 1024 * MB, "Most memory that the values of a run may take.", "bytes"
+    )
+    automations_memory: int = _count(
+        512 * MB, 16 * MB, 64 * 1024 * MB, "The same of all runs together.", "bytes"
+    )
     header_limit: int = _count(64, 0, 1_000, "Most custom headers of one webhook.")
     header_bytes: int = _count(
         4 * KB, 1, 64 * KB, "Largest value of a webhook's custom header.", "bytes"
@@ -315,6 +333,8 @@ class Settings:
             )
         for setting, most in (
             ("attempt_timeout", "attempt_timeout_max"),
+            ("automation_timeout", "automation_timeout_max"),
+            ("automation_memory", "automations_memory"),
             ("page", "page_max"),
             ("request_retention_days", "retention_days"),
         ):

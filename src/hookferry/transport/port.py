@@ -11,6 +11,8 @@ from typing import Protocol
 
 import msgspec
 
+from hookferry.domain.run import Run
+
 
 class ErrorKind(enum.StrEnum):
     """Why no usable answer came; stable names, stored with attempts and used as metric labels."""
@@ -33,6 +35,8 @@ class ErrorKind(enum.StrEnum):
     PROTOCOL = "protocol_error"
     """What came is not an HTTP/1.1 response."""
     HEADERS_TOO_LARGE = "response_headers_too_large"
+    SCRIPT = "script_failed"
+    """The automation's run ended in an error; the outcome's detail and its run say which."""
     INTERNAL = "internal_error"
 
 
@@ -92,6 +96,10 @@ class Outcome(msgspec.Struct, gc=False):
     tls: float = 0.0
     first_byte: float = 0.0
     """Seconds from ``send`` to the first byte of the response."""
+    whole: bytes | None = None
+    """The body, where ``body`` is only what the log keeps of it."""
+    run: Run | None = None
+    """Where a script answered: its run."""
 
 
 class Transport(Protocol):
