@@ -21,6 +21,9 @@ from hookferry.api.connections import WireLimits
 from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
 from hookferry.api.wire import PageSizes
+from hookferry.automate.actions.requests import MAX_ANSWER
+from hookferry.automate.automating import Automating
+from hookferry.automate.running import RunLimits
 from hookferry.catch.catching import Catching
 from hookferry.catch.definition import SourceLimits
 from hookferry.catch.gate import GateLimits
@@ -45,6 +48,7 @@ from hookferry.engine.tenants import Tenants
 from hookferry.engine.webhooks import Webhooks
 from hookferry.errors import BadSettings
 from hookferry.settings import Settings
+from hookferry.settings.model import MB
 from hookferry.store.null import NullLedger
 from hookferry.store.ports import Ring, Store
 from hookferry.store.sqlite.store import SqliteStore
@@ -131,6 +135,14 @@ class App:
             time_limit=settings.dns_timeout,
         )
         transport = HttpTransport(guard, resolver, clock, limits)
+        # Scripts read whole answers, of which the log of deliveries keeps the beginning.
+        calls = HttpTransport(
+            guard,
+            resolver,
+            clock,
+            Limits(connect=settings.connect_timeout, read=MAX_ANSWER + MB, keep=MAX_ANSWER),
+        )
+        automating: list[Automating] = []
         engine = await Engine.start(
             store=store,
             transport=transport,
@@ -142,6 +154,9 @@ class App:
             node=f"pid-{os.getpid()}",
             origin=self._origin,
             tracing=self._tracing,
+            prepare=lambda engine: automating.append(
+                Automating(engine, store, calls, self._run_limits())
+            ),
         )
         try:
             directory = engine.directory
@@ -225,6 +240,7 @@ class App:
         finally:
             await engine.drain()
             await transport.aclose()
+            await calls.aclose()
             await resolver.aclose()
             if self._tracing is not None:
                 await self._tracing.aclose()
@@ -285,6 +301,16 @@ class App:
             request_retention_days=settings.request_retention_days,
             drain_timeout=settings.drain_timeout,
             attempt_timeout=settings.attempt_timeout,
+        )
+
+    def _run_limits(self) -> RunLimits:
+        settings = self.settings
+        return RunLimits(
+            seconds=settings.automation_timeout,
+            max_seconds=settings.automation_timeout_max,
+            steps=settings.automation_steps,
+            memory=settings.automation_memory,
+            shared_memory=settings.automations_memory,
         )
 
     def _gauges(self, engine: Engine) -> None:
