@@ -98,30 +98,47 @@ class Credentials:
             NameTaken: another credential of the tenant has this name.
             Conflict: the tenant has too many.
         """
+        self.check_room(tenant_id, 1)
+        return await self._save(self.draft(tenant_id, document))
+
+    def check_room(self, tenant_id: int, more: int) -> None:
+        """Raise Conflict unless a tenant may have this many more credentials."""
+        if len(self._directory.credentials(tenant_id)) + more > MAX_CREDENTIALS:
+            raise Conflict(
+                f"this tenant may have {MAX_CREDENTIALS:,} credentials, which is the limit; delete "
+                "those that no webhook uses"
+            )
+
+    def draft(
+        self, tenant_id: int, document: object, *, credential_id: int | None = None
+    ) -> Credential:
+        """Build a credential from a definition without saving it.
+
+        Args:
+            tenant_id: whose it would be.
+            document: the decoded JSON of the definition.
+            credential_id: its id; made when left out.
+
+        Raises:
+            InvalidField, UnknownField: the definition can't be taken.
+        """
         definition = _parse(merge_patch({}, document))
         secret = _secret_of(definition)
         if secret is None:
             _missing(_FIELDS[definition.kind][-1], definition.kind)
-        if len(self._directory.credentials(tenant_id)) >= MAX_CREDENTIALS:
-            raise Conflict(
-                f"this tenant has {MAX_CREDENTIALS:,} credentials, which is the limit; delete "
-                "those that no webhook uses"
-            )
         now = self._clock.wall_ms()
-        number = self._ids.next()
-        return await self._save(
-            Credential(
-                id=number,
-                tenant_id=tenant_id,
-                name=definition.name,
-                kind=definition.kind,
-                username=definition.username or "",
-                header=definition.header or "",
-                value=self._seal(secret, number),
-                description=definition.description,
-                created_at_ms=now,
-                updated_at_ms=now,
-            )
+        number = self._ids.next() if credential_id is None else credential_id
+        return Credential(
+            id=number,
+            tenant_id=tenant_id,
+            name=definition.name,
+            kind=definition.kind,
+            username=definition.username or "",
+            header=definition.header or "",
+            value=self._seal(secret, number),
+            description=definition.description,
+            created_at_ms=now,
+            updated_at_ms=now,
         )
 
     async def patch(
@@ -136,6 +153,14 @@ class Credentials:
             VersionMismatch: it is not at ``version`` any more.
             InvalidField, UnknownField, NameTaken: the result can't be taken.
         """
+        return await self._save(
+            self.draft_patch(tenant_id, credential_id, document, version=version)
+        )
+
+    def draft_patch(
+        self, tenant_id: int, credential_id: int, document: object, *, version: int | None = None
+    ) -> Credential:
+        """Build what ``patch`` would save; raises as it does, but for NameTaken."""
         before = self._at(tenant_id, credential_id, version)
         known = _document(before)
         if isinstance(document, dict) and document.get("kind", before.kind) != before.kind:
@@ -148,18 +173,16 @@ class Credentials:
             value = self._seal(secret, before.id)
         elif definition.kind is not before.kind or _takes_away(document, definition.kind):
             _missing(_FIELDS[definition.kind][-1], definition.kind)
-        return await self._save(
-            msgspec.structs.replace(
-                before,
-                name=definition.name,
-                kind=definition.kind,
-                username=definition.username or "",
-                header=definition.header or "",
-                value=value,
-                description=definition.description,
-                version=before.version + 1,
-                updated_at_ms=self._clock.wall_ms(),
-            )
+        return msgspec.structs.replace(
+            before,
+            name=definition.name,
+            kind=definition.kind,
+            username=definition.username or "",
+            header=definition.header or "",
+            value=value,
+            description=definition.description,
+            version=before.version + 1,
+            updated_at_ms=self._clock.wall_ms(),
         )
 
     async def delete(

@@ -128,6 +128,19 @@ class EventTypes:
             VersionMismatch: somebody else saved first.
             Conflict: the tenant has too many.
         """
+        return await self._save(self.draft(tenant_id, name, settings, version=version))
+
+    def draft(
+        self,
+        tenant_id: int,
+        name: str,
+        settings: EventTypeSettings,
+        *,
+        version: int | None = None,
+        type_id: int | None = None,
+    ) -> EventType:
+        """Build what ``put`` would save, with an id of its own where one is given and it is new;
+        raises as it does."""
         check_event_type(name, field="name")
         if len(settings.description) > MAX_TEXT:
             raise InvalidField(
@@ -151,19 +164,18 @@ class EventTypes:
         elif len(known) >= MAX_TYPES:
             raise Conflict(f"this tenant has {MAX_TYPES:,} event types, which is the limit")
         else:
-            made = EventType(id=self._ids.next(), tenant_id=tenant_id, name=name, created_at_ms=now)
-        return await self._save(
-            msgspec.structs.replace(
-                made,
-                application=settings.application,
-                phase=settings.phase,
-                description=settings.description,
-                schema=settings.schema,
-                schema_mode=settings.schema_mode,
-                example=settings.example,
-                archived=False,
-                updated_at_ms=now,
-            )
+            number = self._ids.next() if type_id is None else type_id
+            made = EventType(id=number, tenant_id=tenant_id, name=name, created_at_ms=now)
+        return msgspec.structs.replace(
+            made,
+            application=settings.application,
+            phase=settings.phase,
+            description=settings.description,
+            schema=settings.schema,
+            schema_mode=settings.schema_mode,
+            example=settings.example,
+            archived=False,
+            updated_at_ms=now,
         )
 
     async def archive(self, tenant_id: int, name: str) -> EventType:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hookferry.clock import Clock
+from hookferry.domain.credential import Credential
 from hookferry.domain.webhook import HTTP, Webhook, WebhookState
 from hookferry.engine.announcements import STARTED, STOPPED
 from hookferry.engine.definition import (
@@ -137,12 +138,21 @@ class Webhooks:
 
     # ------------------------------------------------------------------ definitions
 
-    async def draft(self, tenant_id: int, document: object) -> tuple[Webhook, str | None]:
+    async def draft(
+        self,
+        tenant_id: int,
+        document: object,
+        *,
+        webhook_id: int | None = None,
+        beside: Collection[Credential] = (),
+    ) -> tuple[Webhook, str | None]:
         """Build a webhook from a definition without saving it.
 
         Args:
             tenant_id: whose it would be.
             document: the decoded JSON of the definition.
+            webhook_id: its id; made when left out.
+            beside: credentials that would be saved with it.
 
         Returns:
             The webhook and its secret, if it has one.
@@ -153,7 +163,7 @@ class Webhooks:
         definition = parse_definition(merge_patch({}, document), self.limits)
         now = self._clock.wall_ms()
         webhook = Webhook(
-            id=self._ids.next(),
+            id=self._ids.next() if webhook_id is None else webhook_id,
             tenant_id=tenant_id,
             number=0,
             name=definition.name,
@@ -162,7 +172,7 @@ class Webhooks:
             created_at_ms=now,
             updated_at_ms=now,
         )
-        webhook = self._applied(webhook, definition)
+        webhook = self._applied(webhook, definition, beside)
         if webhook.type != HTTP:
             return webhook, None
         await self._judge(webhook)
@@ -184,14 +194,18 @@ class Webhooks:
             NameTaken: the profile wants unique names and this one is in use.
             Conflict: the tenant has too many webhooks.
         """
-        if len(self._directory.webhooks(tenant_id)) >= MAX_WEBHOOKS:
-            raise Conflict(
-                f"this tenant has {MAX_WEBHOOKS:,} webhooks, which is the limit; delete those not "
-                "in use, or spread receivers over tenants"
-            )
+        self.check_room(tenant_id, 1)
         webhook, secret = await self.draft(tenant_id, document)
-        greeted = await self._greet(webhook)
+        greeted = await self.greet(webhook)
         return await self._save(msgspec.structs.replace(greeted, state=state)), secret
+
+    def check_room(self, tenant_id: int, more: int) -> None:
+        """Raise Conflict unless a tenant may have this many more webhooks."""
+        if len(self._directory.webhooks(tenant_id)) + more > MAX_WEBHOOKS:
+            raise Conflict(
+                f"this tenant may have {MAX_WEBHOOKS:,} webhooks, which is the limit; delete "
+                "those not in use, or spread receivers over tenants"
+            )
 
     async def patch(
         self,
@@ -220,6 +234,35 @@ class Webhooks:
             TestFailed, HandshakeRefused: the receiver does not want it.
             NameTaken, VersionMismatch: as the names say.
         """
+        after = await self.draft_patch(tenant_id, webhook_id, patch, version=version, secret=secret)
+        asked = isinstance(patch, dict) and not _SILENT_FIELDS.issuperset(patch)
+        if secret is not msgspec.UNSET or asked:
+            after = await self.greet(after)
+        return await self._save(after)
+
+    async def draft_patch(
+        self,
+        tenant_id: int,
+        webhook_id: int,
+        patch: object,
+        *,
+        version: int | None = None,
+        secret: str | msgspec.UnsetType = msgspec.UNSET,
+        beside: Collection[Credential] = (),
+    ) -> Webhook:
+        """Build what ``patch`` would save, without asking its receiver.
+
+        Args:
+            tenant_id: whose it is.
+            webhook_id: which.
+            patch: the decoded JSON.
+            version: the version that the caller saw, where that matters.
+            secret: one that replaces the present ones.
+            beside: credentials that would be saved with it.
+
+        Raises:
+            NotFound, InvalidField, UnknownField, TargetRefused, VersionMismatch: as ``patch``.
+        """
         before = self._at(tenant_id, webhook_id, version)
         if not isinstance(patch, dict):
             raise InvalidField("a merge patch is a JSON object with the fields to change")
@@ -235,7 +278,7 @@ class Webhooks:
                 "a webhook's type stays what it is; delete this one and make another", field="type"
             )
         cleared = {name: None for name in _SEALED_FIELDS if name in patch}
-        after = self._applied(msgspec.structs.replace(before, **cleared), definition)
+        after = self._applied(msgspec.structs.replace(before, **cleared), definition, beside)
         if before.profile != after.profile and after.type == HTTP:
             after = self._secrets.under_new_profile(after)
         if secret is not msgspec.UNSET:
@@ -244,9 +287,7 @@ class Webhooks:
             after = self._secrets.removed(after)
         if after.type == HTTP and not _WAY_FIELDS.isdisjoint(patch):
             await self._judge(after)
-        if secret is not msgspec.UNSET or not _SILENT_FIELDS.issuperset(patch):
-            after = await self._greet(after)
-        return await self._save_change(after)
+        return self._next(after)
 
     async def delete(self, tenant_id: int, webhook_id: int, *, version: int | None = None) -> None:
         """Delete a webhook: what it owes is cancelled, its log stays.
@@ -367,12 +408,16 @@ class Webhooks:
             if value is not None
         }
 
-    def _applied(self, webhook: Webhook, definition: WebhookDefinition) -> Webhook:
+    def _applied(
+        self, webhook: Webhook, definition: WebhookDefinition, beside: Collection[Credential]
+    ) -> Webhook:
         changed = {name: getattr(definition, name) for name in _PLAIN_FIELDS}
         if definition.credential is None:
             changed["credential"] = None
         else:
-            changed["credential"] = self._credential(webhook.tenant_id, definition.credential)
+            changed["credential"] = self._credential(
+                webhook.tenant_id, definition.credential, beside
+            )
         pair, proxy = definition.client_certificate, definition.proxy
         if pair is not None:
             changed["client_certificate"] = self._sealer.seal(
@@ -384,14 +429,21 @@ class Webhooks:
             changed["proxy"] = self._sealer.seal(proxy.encode(), row=webhook.id, field=PROXY_FIELD)
         return msgspec.structs.replace(webhook, **changed)
 
-    def _credential(self, tenant_id: int, id_or_name: str) -> int:
+    def _credential(self, tenant_id: int, id_or_name: str, beside: Collection[Credential]) -> int:
+        for credential in beside:
+            if id_or_name in (credential.name, encode("cred", credential.id)):
+                return credential.id
         try:
             return self._directory.find_credential(tenant_id, id_or_name).id
         except NotFound as error:
             raise InvalidField(error.detail, field="credential") from None
 
-    async def _greet(self, webhook: Webhook) -> Webhook:
-        """Ask the receiver, where there is one beside this server."""
+    async def greet(self, webhook: Webhook) -> Webhook:
+        """Ask the receiver, where there is one beside this server; return the webhook to save.
+
+        Raises:
+            TestFailed, HandshakeRefused: the receiver does not want it.
+        """
         return await self._greeter.greet(webhook) if webhook.type == HTTP else webhook
 
     async def _judge(self, webhook: Webhook) -> None:
@@ -410,7 +462,7 @@ class Webhooks:
         allowed: Collection[WebhookState],
         remedy: str,
     ) -> Webhook:
-        webhook = self._directory.webhook(tenant_id, webhook_id)
+        webhook = self._at(tenant_id, webhook_id, None)
         if webhook.state is to:
             return webhook  # asking twice is not an error
         if webhook.state not in allowed:
@@ -426,10 +478,11 @@ class Webhooks:
         return saved
 
     async def _save_change(self, webhook: Webhook) -> Webhook:
-        return await self._save(
-            msgspec.structs.replace(
-                webhook, version=webhook.version + 1, updated_at_ms=self._clock.wall_ms()
-            )
+        return await self._save(self._next(webhook))
+
+    def _next(self, webhook: Webhook) -> Webhook:
+        return msgspec.structs.replace(
+            webhook, version=webhook.version + 1, updated_at_ms=self._clock.wall_ms()
         )
 
     async def _save(self, webhook: Webhook) -> Webhook:
