@@ -211,7 +211,7 @@ def test_a_run_pays_for_its_inputs() -> None:
         ("text/a:\n    type:", (3, 5), "there is no type ''"),
         ("text/a:\n    type: {{x}}", (3, 5), "there is no type"),
         ("array/a:\n    type: number", (3, 5), "no type:; known are"),
-        ("text/a:\n    default: {{ x", (3, 14), "{{"),
+        ("text/a:\n    default: {{ x", (3, 14), "end it with }}"),
     ],
 )
 def test_the_section_itself_is_checked(text: str, place: tuple[int, int], told: str) -> None:
