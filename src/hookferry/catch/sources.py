@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +26,7 @@ from hookferry.catch.own_webhook import own_webhook
 from hookferry.catch.shares import live_shares, with_share, without_share
 from hookferry.catch.source_secrets import SourceSecrets, replaces_scheme
 from hookferry.clock import Clock
+from hookferry.domain.automation import Automation
 from hookferry.domain.automation_names import named
 from hookferry.domain.source import GUID_DIGITS, FormerGuid, Respond, Share, Source
 from hookferry.domain.webhook import Mode, Webhook
@@ -52,6 +53,9 @@ _PLAIN_FIELDS: Final = tuple(
     and name not in ("name", "guid", "verify", "verify_token", "respond")
 )
 """Fields that a definition and a stored source share as they are."""
+
+Beside = Collection[object]
+"""What is saved in the same transaction, built already."""
 
 log = structlog.get_logger(__name__)
 
@@ -110,16 +114,44 @@ class Sources:
             NameTaken: another source has this name or this guid.
             Conflict: the tenant has too many.
         """
-        definition = parse_source(merge_patch({}, document), self.limits)
-        if len(self._directory.sources(tenant_id)) >= MAX_SOURCES:
+        drafted = self.draft(tenant_id, document)
+        self.check_room(tenant_id, 1)
+        saved = await self._save(drafted)
+        _tell("source_created", saved)
+        return saved
+
+    def check_room(self, tenant_id: int, more: int) -> None:
+        """Raise Conflict unless a tenant may have this many more sources."""
+        if len(self._directory.sources(tenant_id)) + more > MAX_SOURCES:
             raise Conflict(
-                f"this tenant has {MAX_SOURCES:,} sources, which is the limit; delete those not "
-                "in use, bins included"
+                f"this tenant may have {MAX_SOURCES:,} sources, which is the limit; delete those "
+                "not in use, bins included"
             )
+
+    def draft(
+        self,
+        tenant_id: int,
+        document: object,
+        *,
+        source_id: int | None = None,
+        beside: Beside = (),
+    ) -> Source:
+        """Build a source from a definition without saving it.
+
+        Args:
+            tenant_id: whose it would be.
+            document: the decoded JSON of its definition.
+            source_id: its id; made when left out.
+            beside: automations and webhooks that would be saved with it.
+
+        Raises:
+            InvalidField, UnknownField, ScriptRefused: the definition can't be taken.
+        """
+        definition = parse_source(merge_patch({}, document), self.limits)
         now = self._clock.wall_ms()
         guid = definition.guid or new_guid()
         source = Source(
-            id=self._ids.next(),
+            id=self._ids.next() if source_id is None else source_id,
             tenant_id=tenant_id,
             # Nothing of its guid: the name is shown to whoever has a share link.
             name=definition.name or f"bin-{secrets.token_hex(4)}",
@@ -127,9 +159,7 @@ class Sources:
             created_at_ms=now,
             updated_at_ms=now,
         )
-        saved = await self._save(self._applied(source, definition))
-        _tell("source_created", saved)
-        return saved
+        return self._applied(source, definition, beside)
 
     async def patch(
         self, tenant_id: int, source_id: int, patch: object, *, version: int | None = None
@@ -146,6 +176,31 @@ class Sources:
             VersionMismatch: it is not at ``version`` any more.
             InvalidField, UnknownField, ScriptRefused, NameTaken: the result can't be taken.
         """
+        saved = await self._save(self.draft_patch(tenant_id, source_id, patch, version=version))
+        _tell("source_changed", saved, fields=sorted(patch) if isinstance(patch, dict) else ())
+        return saved
+
+    def draft_patch(
+        self,
+        tenant_id: int,
+        source_id: int,
+        patch: object,
+        *,
+        version: int | None = None,
+        beside: Beside = (),
+    ) -> Source:
+        """Build what ``patch`` would save.
+
+        Args:
+            tenant_id: whose it is.
+            source_id: which.
+            patch: the decoded JSON.
+            version: the version that the caller saw, where that matters.
+            beside: automations and webhooks that would be saved with it.
+
+        Raises:
+            NotFound, VersionMismatch, InvalidField, UnknownField, ScriptRefused: as ``patch``.
+        """
         before = self._at(tenant_id, source_id, version)
         if not isinstance(patch, dict):
             raise InvalidField("a merge patch is a JSON object with the fields to change")
@@ -159,10 +214,7 @@ class Sources:
                 "make a bin beside it",
                 field="bin",
             )
-        after = self._applied(before, definition)
-        saved = await self._save_change(after)
-        _tell("source_changed", saved, fields=sorted(patch))
-        return saved
+        return self._next(self._applied(before, definition, beside))
 
     async def delete(self, tenant_id: int, source_id: int, *, version: int | None = None) -> None:
         """Delete a source: its address is unknown from now on; what it caught stays its time.
@@ -321,7 +373,7 @@ class Sources:
             if value is not None
         }
 
-    def _applied(self, source: Source, d: SourceDefinition) -> Source:
+    def _applied(self, source: Source, d: SourceDefinition, beside: Beside) -> Source:
         changed = {name: getattr(d, name) for name in _PLAIN_FIELDS}
         if d.name is not None:
             changed["name"] = d.name
@@ -334,7 +386,7 @@ class Sources:
             changed["verify"] = self._secrets.verification(source, d.verify)
         changed["verify_token"] = self._secrets.seal_token(source, d.verify_token)
         if d.respond != source.respond:
-            changed["respond"] = self._resolved(source, d.respond)
+            changed["respond"] = self._resolved(source, d.respond, beside)
         changed["expires_at_ms"] = self._end_of(source, d)
         return msgspec.structs.replace(source, **changed)
 
@@ -357,7 +409,7 @@ class Sources:
             raise remedy
         return end
 
-    def _resolved(self, source: Source, respond: Respond) -> Respond:
+    def _resolved(self, source: Source, respond: Respond, beside: Beside) -> Respond:
         """Return ``respond`` with who answers as it is kept.
 
         A webhook by its id, which stays though its name changes; an automation by its name, as
@@ -365,16 +417,17 @@ class Sources:
         """
         before = source.respond
         if respond.automation is not None and respond.automation != before.automation:
-            name = self._automation_named(source.tenant_id, respond.automation)
+            name = self._automation_named(source.tenant_id, respond.automation, beside)
             respond = msgspec.structs.replace(respond, automation=name)
         if respond.webhook is not None and respond.webhook != before.webhook:
-            webhook_id = self._webhook_named(source, respond.webhook)
+            webhook_id = self._webhook_named(source, respond.webhook, beside)
             respond = msgspec.structs.replace(respond, webhook=webhook_id)
         return respond
 
-    def _automation_named(self, tenant_id: int, wanted: str) -> str:
+    def _automation_named(self, tenant_id: int, wanted: str, beside: Beside) -> str:
         name = named(wanted)
-        for automation in self._directory.automations(tenant_id):
+        drafted = [record for record in beside if isinstance(record, Automation)]
+        for automation in (*drafted, *self._directory.automations(tenant_id)):
             if name in (automation.name, encode("auto", automation.id)):
                 return automation.name
         raise InvalidField(
@@ -382,10 +435,12 @@ class Sources:
             field="respond.automation",
         )
 
-    def _webhook_named(self, source: Source, wanted: str) -> str:
+    def _webhook_named(self, source: Source, wanted: str, beside: Beside) -> str:
+        drafted = {record.id: record for record in beside if isinstance(record, Webhook)}
+        known = {webhook.id: webhook for webhook in self._directory.webhooks(source.tenant_id)}
         found = [
             webhook
-            for webhook in self._directory.webhooks(source.tenant_id)
+            for webhook in (known | drafted).values()
             if webhook.owner is None and wanted in (webhook.name, encode("wh", webhook.id))
         ]
         if len(found) != 1:
@@ -398,20 +453,22 @@ class Sources:
         _check_answers(found[0])
         return encode("wh", found[0].id)
 
+    def with_own(self, source: Source) -> list[Source | Webhook]:
+        """Return what is saved in one transaction where a source is: it, and its own webhook."""
+        own = own_webhook(source, self._directory.owned(source.id), self._ids.next)
+        return [source] if own is None else [source, own]
+
     async def _save_change(self, source: Source) -> Source:
-        return await self._save(
-            msgspec.structs.replace(
-                source, version=source.version + 1, updated_at_ms=self._clock.wall_ms()
-            )
+        return await self._save(self._next(source))
+
+    def _next(self, source: Source) -> Source:
+        return msgspec.structs.replace(
+            source, version=source.version + 1, updated_at_ms=self._clock.wall_ms()
         )
 
     async def _save(self, source: Source) -> Source:
         """Save a source, and in the same transaction the webhook that it owns, if that changes."""
-        own = own_webhook(source, self._directory.owned(source.id), self._ids.next)
-        if own is None:
-            source = await self._config.save(source)
-        else:
-            await self._config.save_together((source, own))
+        await self._config.save_together(self.with_own(source))
         await self._directory.refresh()
         return source
 
