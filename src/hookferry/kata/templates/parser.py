@@ -106,8 +106,8 @@ class _Parser:
             elif segment.kind == "print":
                 reader = Reader(segment.tokens, self._nesting)
                 body.append(Print(self._read(reader, reader.expression, _NOTHING)))
-            elif segment.kind == "broken":
-                self._broken(segment, word)
+            elif segment.kind == "broken" and (word not in _ENDS or word == "set"):
+                pass  # that it does not read is noted, and it encloses nothing
             elif word in self._tags:
                 body.append(self._statement(segment, word))
             else:
@@ -116,11 +116,16 @@ class _Parser:
 
     def _statement(self, segment: Segment, word: str) -> Statement:
         self._enter(segment.at)
-        reader = Reader(segment.tokens, self._nesting)
-        reader.take()
+        reader = self._reader(segment)
         statement = self._tags[word](reader, segment.at)
         self._nesting.leave()
         return statement
+
+    def _reader(self, segment: Segment) -> Reader:
+        """Return a reader of what a tag says after its name."""
+        reader = Reader(segment.tokens, self._nesting, broken=segment.kind == "broken")
+        reader.take()
+        return reader
 
     def _enter(self, at: int) -> None:
         try:
@@ -168,8 +173,7 @@ class _Parser:
         return body, None
 
     def _divider(self, segment: Segment, word: str, inner: tuple[str, ...]) -> Reader | None:
-        reader = Reader(segment.tokens, self._nesting, broken=segment.kind == "broken")
-        reader.take()
+        reader = self._reader(segment)
         if word in inner:
             return reader
         self._read(reader, lambda: None, None)
@@ -180,16 +184,6 @@ class _Parser:
         word = _word(segment)
         belongs = "if or for" if word == "else" else "if" if word == "elseif" else _CLOSING[word]
         self._problems.add(segment.at, f"{word} has no {belongs} to belong to; leave it out")
-
-    def _broken(self, segment: Segment, word: str) -> None:
-        """Skip what a tag encloses that does not read: that it does not is noted."""
-        if word not in _ENDS or word == "set":
-            return
-        self._enter(segment.at)
-        divider: Reader | None = Reader(segment.tokens, self._nesting)
-        while divider is not None:
-            _, divider = self._block(word, segment.at, _INNER)
-        self._nesting.leave()
 
     def _refuse(self, segment: Segment, word: str) -> None:
         if word.startswith("end") and word[3:] in _INSTEAD:

@@ -114,7 +114,7 @@ def _bare(source: str) -> str:
     delimited = _DELIMITED.fullmatch(source)
     if delimited is None:
         return source
-    mark, inside, modifiers = delimited.groups()
+    _, inside, modifiers = delimited.groups()
     unknown = [each for each in modifiers if each not in _FLAGS]
     if unknown:
         raise ScriptError(

@@ -165,6 +165,7 @@ class StatementCompiler:
         expressions.loop = before | asked
         otherwise = self.body(node.otherwise)
         key_name, item_name = node.key, node.item
+        own = {name for name in (key_name, item_name, "loop") if name is not None}
         wants_loop, wants_parent = bool(asked), not asked.isdisjoint(("*", "parent"))
 
         def emit(frame: Frame, out: list[str]) -> None:
@@ -186,13 +187,16 @@ class StatementCompiler:
                 if wants_loop:
                     local["loop"] = _loop(at, length, parent)
                 body(frame, out)
-            # As in Twig: what was set before keeps what it was set to within, the loop's own
+            # As in Twig: what was there before keeps what it was set to within, the loop's own
             # variables are again what they were, and what is new is gone.
-            own = {item_name, key_name, "loop"}
-            frame.local = {
-                name: found if name in own else local.get(name, found)
-                for name, found in before.items()
+            kept = {
+                name: found
+                for name, found in local.items()
+                if name not in own and (name in before or name in frame.scope)
             }
+            kept |= {name: before[name] for name in own if name in before}
+            local.clear()
+            local.update(kept)
 
         return emit
 

@@ -48,9 +48,12 @@ class Template:
         if self._emit is None:
             return self.constant or ""
         out: list[str] = []
-        with run.fuel.scratch():
+        held = run.fuel.held
+        try:  # Fuel.scratch, without its two microseconds
             self._emit(Frame(run, scope, {}), out)
-            return out[0] if len(out) == 1 else "".join(out)
+            return "".join(out)
+        finally:
+            run.fuel.held = held
 
 
 class _Cache:

@@ -1,0 +1,1 @@
+"""Templates: what they come to, what is refused, what bounds them."""
