@@ -20,7 +20,8 @@ from hookferry.domain.webhook import AUTOMATION, HTTP, Mode, RateLimit, Retry
 from hookferry.engine.custom_headers import check_headers
 from hookferry.engine.forwarding import check_forwarding
 from hookferry.engine.validation import explain_validation
-from hookferry.errors import InvalidField
+from hookferry.errors import InvalidField, ScriptRefused
+from hookferry.kata.handlers import parse_handlers
 from hookferry.match.conditions import parse_condition
 from hookferry.match.patterns import check_pattern
 from hookferry.wire.profiles import profile_named
@@ -231,7 +232,13 @@ def _check_automation(d: WebhookDefinition) -> None:
             "chosen by the handlers in automations_kata: give one of them",
             field="target_url",
         )
-    if not d.automations_kata and not NAME.fullmatch(named(d.target_url)):
+    if d.automations_kata:
+        try:
+            parse_handlers(d.automations_kata)
+        except ScriptRefused as refused:
+            refused.field = "automations_kata"
+            raise
+    elif not NAME.fullmatch(named(d.target_url)):
         raise InvalidField(
             "target_url names an automation, such as cerb:automation:example.name",
             field="target_url",
