@@ -227,6 +227,7 @@ class App:
                 credentials=Credentials(store, directory, sealer, engine.ids, clock),
                 sources=sources,
                 catching=catching,
+                simulator=automating[0].simulator,
                 proxies=Proxies(settings.trusted_proxies),
                 requests=SentRequests(store, directory, engine.planner),
                 sealer=sealer,

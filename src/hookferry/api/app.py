@@ -48,6 +48,7 @@ from hookferry.api.resources.request_exports import request_export_router
 from hookferry.api.resources.request_streams import caught_router, stream_router
 from hookferry.api.resources.requests import request_router
 from hookferry.api.resources.shared import shared_router
+from hookferry.api.resources.simulations import simulation_router
 from hookferry.api.resources.source_presets import preset_router
 from hookferry.api.resources.sources import source_router
 from hookferry.api.resources.webhooks import webhook_router
@@ -107,6 +108,7 @@ def _application(s: Services, access: Access, describe: Callable[[], dict[str, A
             event_type_router(s),
             catalogue_router(s),
             match_router(s),
+            simulation_router(s),
             tenant_router(s, admin),
             key_router(s, admin),
         ],

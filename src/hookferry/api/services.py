@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hookferry.api.wire import PageSizes
+from hookferry.automate.simulator import Simulator
 from hookferry.catch.catching import Catching
 from hookferry.catch.sources import Sources
 from hookferry.clock import Clock
@@ -49,6 +50,7 @@ class Services:
     credentials: Credentials
     sources: Sources
     catching: Catching
+    simulator: Simulator
     proxies: Proxies
     """Finds callers' addresses."""
     requests: SentRequests

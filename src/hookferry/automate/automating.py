@@ -10,6 +10,7 @@ from hookferry.automate.actions.storage import Storage
 from hookferry.automate.dispatching import AutomationDispatcher
 from hookferry.automate.plugins import Plugins
 from hookferry.automate.running import RunLimits, Running
+from hookferry.automate.simulator import Simulator
 from hookferry.domain.webhook import AUTOMATION
 from hookferry.engine.engine import Engine
 from hookferry.store.ports import Store
@@ -27,6 +28,7 @@ class Automating:
 
     Attributes:
         running: runs automations.
+        simulator: tries them.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Automating:
             engine.clock,
             limits,
         )
+        self.simulator = Simulator(self.running, store, engine.clock)
         engine.dispatchers.add(
             AUTOMATION, AutomationDispatcher(self.running, directory, engine.clock)
         )

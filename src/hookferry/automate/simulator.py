@@ -18,7 +18,6 @@ from hookferry.domain.request import CaughtRequest
 from hookferry.domain.run import LogLine, Step, kept
 from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import AUTOMATION, Webhook
-from hookferry.engine.validation import explain_validation
 from hookferry.errors import InvalidField, NotFound
 from hookferry.ids import decode
 from hookferry.kata import templates
@@ -80,23 +79,21 @@ class Simulator:
         self._requests = requests
         self._clock = clock
 
-    async def simulate(self, tenant: Tenant, automation: Automation, document: object) -> Simulated:
+    async def simulate(
+        self, tenant: Tenant, automation: Automation, wanted: Simulation
+    ) -> Simulated:
         """Try an automation, saved or not.
 
         Args:
             tenant: whose.
             automation: what is tried.
-            document: what on, as ``Simulation``.
+            wanted: what on.
 
         Raises:
-            InvalidField, UnknownField: the document is none.
+            InvalidField, UnknownField: an example is none.
             NotFound: there is no such request.
             ScriptRefused: a script that it brings does not read as one.
         """
-        try:
-            wanted = msgspec.convert(document, Simulation)
-        except msgspec.ValidationError as error:
-            explain_validation(error, Simulation)
         changed = {
             name: value
             for name, value in (("script", wanted.script), ("policy_kata", wanted.policy_kata))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from hookferry.clock import SystemClock
 from hookferry.domain.automation import Automation
 from hookferry.domain.automation_names import NAME
 from hookferry.domain.tenant import Tenant
+from hookferry.engine.validation import explain_validation
 from hookferry.errors import InvalidInput, ScriptRefused
 from hookferry.ids import IdSource
 from hookferry.kata.policy import compile_policy
@@ -87,13 +88,18 @@ def _text(path: Path) -> str:
         raise CommandError(f"{path} is not UTF-8 (byte {error.start})", Exit.USAGE) from None
 
 
-def _document(given: str) -> dict[str, Any]:
+def _document(given: str) -> Simulation:
     """Return what the script runs on; a request alone counts as one."""
     try:
         document = msgspec.json.decode(read_bytes(given, "--input"), type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CommandError(f"--input is no JSON object: {error}", Exit.USAGE) from None
-    return document if _PARTS.issuperset(document) else {"request": document}
+    if not _PARTS.issuperset(document):
+        document = {"request": document}
+    try:
+        return msgspec.convert(document, Simulation)
+    except msgspec.ValidationError as error:
+        explain_validation(error, Simulation)
 
 
 class _Beside:
@@ -124,13 +130,11 @@ class _Beside:
         return False
 
 
-async def _simulated(
-    automation: Automation, folder: Path, document: Mapping[str, Any]
-) -> Simulated:
+async def _simulated(automation: Automation, folder: Path, wanted: Simulation) -> Simulated:
     clock, beside = SystemClock(), _Beside(folder)
     running = Running(beside, {}, Plugins(beside), IdSource(clock), clock)
     tenant = Tenant(id=0, name="default")
-    return await Simulator(running, None, clock).simulate(tenant, automation, document)
+    return await Simulator(running, None, clock).simulate(tenant, automation, wanted)
 
 
 def _show(simulated: Simulated, *, steps: bool) -> None:
