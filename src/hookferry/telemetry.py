@@ -79,6 +79,10 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "counted; beyond 500 sources the label says other.",
         ("source", "verdict", "reason"),
     ),
+    "hookferry_timers_fired_total": (
+        "Timers that fired, by result: due, by_hand, or failed where their event was refused.",
+        ("result",),
+    ),
     "hookferry_commit_failures_total": (
         "Commits the ledger could not make, by the code of the error.",
         ("code",),
@@ -249,6 +253,10 @@ class Metrics(Collector):
             else:
                 self._sources.add(source)
         self._add("hookferry_requests_caught_total", (source, verdict, reason or ""), 1)
+
+    def timer_fired(self, result: str) -> None:
+        """Count a firing: ``due``, ``by_hand`` or ``failed``."""
+        self._add("hookferry_timers_fired_total", (result,), 1)
 
     def rematched(self) -> None:
         """Count an accept batch that had to be matched again."""

@@ -49,12 +49,12 @@ class TimerMark(msgspec.Struct, frozen=True):
     """How far a timer has come; apart from ``Timer``, because it changes with each firing."""
 
     version: int
-    """The timer's version that was due; a later one's ``next_due_ms`` is its own."""
+    """The timer's version that was due."""
     due_ms: int
     """The due time that was served last."""
     fired_at_ms: int
     next_due_ms: int | None
-    """When it is due again."""
+    """When it is due again; of a later version of the timer ``Timer.next_due_ms`` says it."""
     event_id: int | None = None
     """The event that it fired last; None where that could not be published."""
     error: str | None = None
@@ -62,7 +62,3 @@ class TimerMark(msgspec.Struct, frozen=True):
     count: int = 1
     """How many due times were served: what tells one firing from the next whatever the clock
     does."""
-
-    def is_of(self, timer: Timer) -> bool:
-        """Tell whether this is how far the timer, as it is now, has come."""
-        return self.version == timer.version

@@ -368,6 +368,10 @@ class Directory:
         mine = [t for t in self._timers.values() if t.tenant_id == tenant_id]
         return sorted(mine, key=lambda t: t.id, reverse=True)
 
+    def timer_by_id(self, timer_id: int) -> Timer | None:
+        """Return a live timer of any tenant."""
+        return self._timers.get(timer_id)
+
     def all_timers(self) -> Iterable[Timer]:
         """Return the live timers of every tenant."""
         return self._timers.values()

@@ -72,6 +72,8 @@ class Cause(msgspec.Struct, frozen=True):
     """The timer that fires it."""
     addressed: int | None = None
     """The one webhook that is to get it."""
+    own: bool = False
+    """The event is of a type of hookferry's own, which is in no catalogue."""
 
 
 NO_CAUSE = Cause()
@@ -611,7 +613,9 @@ class Intake:
             meta = msgspec.structs.replace(
                 meta, traceparent=trace.traceparent, tracestate=trace.tracestate
             )
-        return _Entry(self, tenant, p.type, payload, meta, dedupe, done, waits, span)
+        entry = _Entry(self, tenant, p.type, payload, meta, dedupe, done, waits, span)
+        entry._own = cause.own
+        return entry
 
     def _dedupe(
         self,
