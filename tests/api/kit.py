@@ -18,6 +18,8 @@ from hookferry.api.connections import WireLimits
 from hookferry.api.hotroute import AsgiApp, HotRoute, Receive, Scope, Send
 from hookferry.api.server import HookferryServer
 from hookferry.api.services import Services
+from hookferry.automate.automating import Automating
+from hookferry.automate.running import RunLimits
 from hookferry.catch.catching import Catching
 from hookferry.catch.gate import GateLimits
 from hookferry.catch.sources import Sources
@@ -216,6 +218,7 @@ async def running_house(
     transport = ScriptedTransport()
     store = await SqliteStore.open(folder)
     metrics = Metrics()
+    automating: list[Automating] = []
     engine = await Engine.start(
         store=store,
         transport=transport,
@@ -225,6 +228,7 @@ async def running_house(
         rng=random.Random(1),
         limits=engine_limits or EngineLimits(),
         node="test",
+        prepare=lambda engine: automating.append(Automating(engine, store, transport, RunLimits())),
     )
     directory, ids = engine.directory, engine.ids
     targets = TargetCheck()
@@ -257,6 +261,7 @@ async def running_house(
         credentials=Credentials(store, directory, sealer, ids, clock),
         sources=sources,
         catching=catching,
+        simulator=automating[0].simulator,
         proxies=Proxies(),
         requests=SentRequests(store, directory, engine.planner),
         sealer=sealer,
