@@ -74,8 +74,19 @@ def test_a_denial_ends_the_run_and_no_on_error_is_asked() -> None:
 
 
 def test_commands_that_do_not_act_need_no_policy() -> None:
-    script = "start:\n  set:\n    a: 1\n  log: hi\n  var.set:\n    inputs:\n      key: b:c\n      value: 2\n  return:\n    b@key: b"
-    assert play(script, policy="commands:\r\n  ").returned == {"b": {"c": "2"}}
+    script = """\
+start:
+  set:
+    a: 1
+  log: hi
+  var.set:
+    inputs:
+      key: b:c
+      value: {{a}}
+  return:
+    b@key: b
+"""
+    assert play(script, policy="commands:\r\n  ").returned == {"b": {"c": "1"}}
 
 
 def test_a_rule_that_says_no_is_passed_over() -> None:
@@ -85,7 +96,13 @@ def test_a_rule_that_says_no_is_passed_over() -> None:
 
 
 def test_the_first_rule_that_says_yes_decides() -> None:
-    plain = "commands:\n  http.request:\n    deny/http@bool:\n      {{inputs.url starts with 'http://' ? 'yes'}}\n    allow: yes\n"
+    plain = """\
+commands:
+  http.request:
+    deny/http@bool:
+      {{inputs.url starts with 'http://' ? 'yes'}}
+    allow: yes
+"""
     assert decide(plain, inputs={"url": "https://a.example"}) == Verdict(
         True, "commands:http.request:allow"
     )
@@ -102,7 +119,8 @@ def test_rules_for_all_come_after_those_of_the_command() -> None:
 
 @pytest.mark.parametrize("url", ["HTTP://a.example/", " http://a.example/", "http://A.example/"])
 def test_a_rule_sees_a_url_in_one_form(url: str) -> None:
-    policy = "commands:\n  all:\n    deny@bool: {{inputs.url starts with 'http://a.example/'}}\n    allow: yes"
+    rule = "deny@bool: {{inputs.url starts with 'http://a.example/'}}"
+    policy = f"commands:\n  all:\n    {rule}\n    allow: yes"
     world = World()
     assert (
         play(REQUEST, scope={"url": url, "method": "GET"}, policy=policy, world=world).exit
@@ -121,8 +139,8 @@ def test_a_rule_sees_the_method_in_capitals_and_get_where_none_is_given() -> Non
 
 def test_rules_see_the_node_and_the_output() -> None:
     policy = (
-        "commands:\n  all:\n    allow@bool: "
-        "{{node.id == 'start:http.request/get:' and node.type == 'http.request' and output == 'answer'}}"
+        "commands:\n  all:\n    allow@bool: {{node.id == 'start:http.request/get:'"
+        " and node.type == 'http.request' and output == 'answer'}}"
     )
     assert (
         play(REQUEST, scope={"url": "https://a.example", "method": "GET"}, policy=policy).exit
@@ -143,10 +161,9 @@ def test_rules_see_the_uri_of_a_function() -> None:
         "commands:\n  function:\n    deny@bool: {{uri != 'cerb:automation:mine'}}\n    allow: yes"
     )
     world = World(
-        functions={
-            name: "start:\n  return:\n"
-            for name in ("cerb:automation:mine", "cerb:automation:yours")
-        }
+        functions=dict.fromkeys(
+            ("cerb:automation:mine", "cerb:automation:yours"), "start:\n  return:\n"
+        )
     )
     script = "start:\n  function:\n    uri: cerb:automation:{}\n  return:\n"
     assert play(script.format("mine"), policy=policy, world=world).exit == "return"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -125,7 +126,15 @@ start:
 
 
 def test_a_script_is_compiled_once_and_runs_any_number_of_times() -> None:
-    script = "start:\n  var.push:\n    inputs:\n      key: list\n      value: {{x}}\n  return:\n    list@key: list"
+    script = """\
+start:
+  var.push:
+    inputs:
+      key: list
+      value: {{x}}
+  return:
+    list@key: list
+"""
     assert (
         play(script, scope={"x": 1}).returned
         == play(script, scope={"x": 1}).returned
@@ -198,16 +207,14 @@ def test_any_text_is_a_script_that_runs_within_its_budget_or_refused(
     script = "\n".join("  " * indent + line for indent, line in lines)
     fuel = Fuel(steps=500)
     try:
-        result = play(script, fuel=fuel)
-    except ScriptRefused as refused:
-        assert refused.extra["problems"]
-    else:
-        assert result.fuel_used <= 500 or result.out_of_fuel
+        compile_script(script)
+    except ScriptRefused:
+        return
+    result = play(script, fuel=fuel)
+    assert result.fuel_used <= 500 or result.out_of_fuel
 
 
 @given(st.text(max_size=200))
 def test_any_characters_are_a_script_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(ScriptRefused):
         compile_script(text)
-    except ScriptRefused as refused:
-        assert refused.extra["problems"]
