@@ -91,6 +91,24 @@ def test_a_name_is_all_that_a_source_needs() -> None:
         ({"silent_after": 59}, "silent_after", "60 to 2,592,000 seconds"),
         ({"expires_at": "2026-01-31T09:30:00Z"}, "expires_at", "only a bin has an end"),
         ({"bin": True, "respond": {"webhook": "x"}}, "respond.webhook", "no events"),
+        ({"bin": True, "respond": {"automation": "x"}}, "respond.automation", "no events"),
+        ({"bin": True, "automations_kata": "a:"}, "automations_kata", "no events"),
+        (
+            {"respond": {"webhook": "x", "automation": "y"}},
+            "respond.automation",
+            "respond.webhook and respond.automation both say who answers callers; keep one",
+        ),
+        (
+            {"respond": {"automation": "y"}, "automations_kata": "a:"},
+            "automations_kata",
+            "set the other to null",
+        ),
+        (
+            {"respond": {"webhook": "x"}, "automations_kata": "a:"},
+            "automations_kata",
+            "set the other to null",
+        ),
+        ({"respond": {"deadline": 61}}, "respond.deadline", "0.1 to 60 seconds"),
     ],
 )
 def test_a_field_that_breaks_its_rule_is_named_with_the_remedy(
