@@ -8,6 +8,7 @@ same transaction.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,7 @@ import structlog
 from hookferry.automate.automations import ON_CALL
 from hookferry.automate.schedule import next_due
 from hookferry.clock import Clock
+from hookferry.domain.automation import Automation
 from hookferry.domain.automation_names import named
 from hookferry.domain.timer import Timer
 from hookferry.domain.webhook import AUTOMATION, Retry, Webhook
@@ -91,24 +93,50 @@ class Timers:
             NameTaken: another timer of the tenant has this name.
             Conflict: the tenant has too many.
         """
+        timer = self.draft(tenant_id, document)
+        self.check_room(tenant_id, 1)
+        return await self._save(timer, "timer_created")
+
+    def check_room(self, tenant_id: int, more: int) -> None:
+        """Raise Conflict unless a tenant may have this many more timers."""
+        if len(self._directory.timers(tenant_id)) + more > MAX_TIMERS:
+            raise Conflict(
+                f"this tenant may have {MAX_TIMERS:,} timers, which is the limit; delete those "
+                "not in use"
+            )
+
+    def draft(
+        self,
+        tenant_id: int,
+        document: object,
+        *,
+        timer_id: int | None = None,
+        beside: Collection[Automation] = (),
+    ) -> Timer:
+        """Build a timer from a definition without saving it.
+
+        Args:
+            tenant_id: whose it would be.
+            document: the decoded JSON of its definition.
+            timer_id: its id; made when left out.
+            beside: automations that would be saved with it.
+
+        Raises:
+            InvalidField, UnknownField: the definition can't be taken.
+        """
         if isinstance(document, dict):  # nulls inside of data and inputs are theirs to keep
             document = {name: value for name, value in document.items() if value is not None}
         definition = parse_timer(document)
-        if len(self._directory.timers(tenant_id)) >= MAX_TIMERS:
-            raise Conflict(
-                f"this tenant has {MAX_TIMERS:,} timers, which is the limit; delete those not in "
-                "use"
-            )
         now = self._clock.wall_ms()
         timer = Timer(
-            id=self._ids.next(),
+            id=self._ids.next() if timer_id is None else timer_id,
             tenant_id=tenant_id,
             name=definition.name,
             cron=definition.cron,
             created_at_ms=now,
             updated_at_ms=now,
         )
-        return await self._save(self._applied(timer, definition), "timer_created")
+        return self._applied(timer, definition, beside)
 
     async def patch(
         self, tenant_id: int, timer_id: int, patch: object, *, version: int | None = None
@@ -120,12 +148,32 @@ class Timers:
             VersionMismatch: it is not at ``version`` any more.
             InvalidField, UnknownField, NameTaken: the result can't be taken.
         """
+        after = self.draft_patch(tenant_id, timer_id, patch, version=version)
+        return await self._save(after, "timer_changed")
+
+    def draft_patch(
+        self,
+        tenant_id: int,
+        timer_id: int,
+        patch: object,
+        *,
+        version: int | None = None,
+        beside: Collection[Automation] = (),
+    ) -> Timer:
+        """Build what ``patch`` would save; raises as it does, but for NameTaken.
+
+        Args:
+            tenant_id: whose it is.
+            timer_id: which.
+            patch: the decoded JSON.
+            version: the version that the caller saw, where that matters.
+            beside: automations that would be saved with it.
+        """
         before = self._at(tenant_id, timer_id, version)
         if not isinstance(patch, dict):
             raise InvalidField("a merge patch is a JSON object with the fields to change")
         definition = parse_timer(merge_patch(_document(before), patch))
-        after = self._applied(self._next(before), definition)
-        return await self._save(after, "timer_changed")
+        return self._applied(self._next(before), definition, beside)
 
     async def delete(self, tenant_id: int, timer_id: int, *, version: int | None = None) -> None:
         """Delete a timer: it fires no more, and what it still owes is cancelled.
@@ -153,19 +201,19 @@ class Timers:
             timer, version=timer.version + 1, updated_at_ms=self._clock.wall_ms()
         )
 
-    def _applied(self, timer: Timer, d: TimerDefinition) -> Timer:
+    def _applied(self, timer: Timer, d: TimerDefinition, beside: Collection[Automation]) -> Timer:
         due = next_due(d.cron, d.timezone, timer.updated_at_ms)
         if due is None:
             raise InvalidField("cron names a time that never comes", field="cron")
         fields: dict[str, Any] = msgspec.structs.asdict(d)
         if d.automation is not None and d.automation != timer.automation:
-            fields["automation"] = self._automation(timer.tenant_id, d.automation)
+            fields["automation"] = self._automation(timer.tenant_id, d.automation, beside)
         return msgspec.structs.replace(timer, next_due_ms=due if d.enabled else None, **fields)
 
-    def _automation(self, tenant_id: int, wanted: str) -> str:
+    def _automation(self, tenant_id: int, wanted: str, beside: Collection[Automation]) -> str:
         """Return the name of an automation that a timer can run, given its id or name."""
         name = named(wanted)
-        for automation in self._directory.automations(tenant_id):
+        for automation in (*beside, *self._directory.automations(tenant_id)):
             if name in (automation.name, encode("auto", automation.id)):
                 if automation.extension_id == ON_CALL:
                     raise InvalidField(
@@ -179,10 +227,13 @@ class Timers:
             field="automation",
         )
 
-    async def _save(self, timer: Timer, event: str) -> Timer:
+    def with_own(self, timer: Timer) -> list[ConfigRecord]:
+        """Return what is saved in one transaction where a timer is: it, and its own webhook."""
         webhook = own_webhook(timer, self._directory.owned(timer.id), self._ids)
-        records: list[ConfigRecord] = [timer] if webhook is None else [timer, webhook]
-        await self._config.save_together(records)
+        return [timer] if webhook is None else [timer, webhook]
+
+    async def _save(self, timer: Timer, event: str) -> Timer:
+        await self._config.save_together(self.with_own(timer))
         await self._directory.refresh()
         log.info(event, timer=encode("tmr", timer.id), version=timer.version)
         return timer

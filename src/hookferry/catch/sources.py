@@ -348,6 +348,12 @@ class Sources:
 
     # ------------------------------------------------------------------ parts
 
+    def document(self, source: Source) -> dict[str, Any]:
+        """Return the definition behind a source, without its secrets."""
+        document = self._document(source)
+        document.pop("verify_token", None)
+        return document
+
     def _at(self, tenant_id: int, source_id: int, version: int | None) -> Source:
         source = self._directory.source(tenant_id, source_id)
         if version is not None and source.version != version:

@@ -162,7 +162,7 @@ class Credentials:
     ) -> Credential:
         """Build what ``patch`` would save; raises as it does, but for NameTaken."""
         before = self._at(tenant_id, credential_id, version)
-        known = _document(before)
+        known = document_of(before)
         if isinstance(document, dict) and document.get("kind", before.kind) != before.kind:
             # Nothing of the former kind goes on, least of all a value shown in another way.
             known = {name: known[name] for name in ("name", "description")}
@@ -241,7 +241,7 @@ class Credentials:
         return saved
 
 
-def _document(credential: Credential) -> dict[str, object]:
+def document_of(credential: Credential) -> dict[str, object]:
     """Return the definition behind a credential, without its value."""
     document: dict[str, object] = {
         "name": credential.name,

@@ -272,7 +272,7 @@ class Webhooks:
                 "/api/v1/webhooks/<id>/secret",
                 field="secret",
             )
-        definition = parse_definition(merge_patch(self._document(before), patch), self.limits)
+        definition = parse_definition(merge_patch(self.document(before), patch), self.limits)
         if definition.type != before.type:
             raise InvalidField(
                 "a webhook's type stays what it is; delete this one and make another", field="type"
@@ -397,7 +397,7 @@ class Webhooks:
             )
         return webhook
 
-    def _document(self, webhook: Webhook) -> dict[str, Any]:
+    def document(self, webhook: Webhook) -> dict[str, Any]:
         """Return the definition behind a webhook; what is sealed is left out and stays."""
         document = {name: getattr(webhook, name) for name in _PLAIN_FIELDS}
         if webhook.credential is not None:
