@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hookferry.errors import ScriptRefused
 from hookferry.kata.problems import MAX_PROBLEMS
 from hookferry.kata.templates import PACKAGE, TWIG, Delimiters, compile_template
+from hookferry.kata.templates.lexer import MAX_WORDS
 from hookferry.kata.templates.template import MAX_TEXT
 
 from .rendering import problems
@@ -127,27 +128,34 @@ def test_a_template_has_a_largest_size() -> None:
     ]
 
 
+def test_a_template_has_a_largest_number_of_words() -> None:
+    compile_template("{{a}}" * (MAX_WORDS // 2))
+    too_many = "1:50001 a template has at most 20,000 words in its tags; split it"
+    assert problems("{{a}}" * (MAX_WORDS // 2 + 1)) == [too_many]
+    assert problems("{{ [" + "1," * 100_000 + "] }}")[0].startswith("1:1 a template has at most")
+
+
 @pytest.mark.parametrize(
     "template",
     [
-        "{{ " + "(" * 9_999 + "1" + ")" * 9_999 + " }}",
-        "{{ " + "[" * 9_999 + "]" * 9_999 + " }}",
-        "{{ " + "{a:" * 9_999 + "1" + "}" * 9_999 + " }}",
-        "{{ " + "-" * 9_999 + "1 }}",
-        "{{ " + "not " * 9_999 + "1 }}",
-        "{{ " + "a ?? " * 9_999 + "1 }}",
-        "{{ " + "2 ** " * 9_999 + "1 }}",
-        "{{ " + "a ? " * 9_999 + "1 }}",
-        "{{ " + "a ?: " * 9_999 + "1 }}",
-        "{{ " + "a ? b : " * 9_999 + "1 }}",
-        "{{ " + "v => " * 9_999 + "1 }}",
-        "{{ " + "max(" * 9_999 + "1" + ")" * 9_999 + " }}",
-        "{{ " + "a|default(" * 9_999 + "1" + ")" * 9_999 + " }}",
-        "{{ " + "a[" * 9_999 + "1" + "]" * 9_999 + " }}",
-        "{{ " + "a is same as(" * 9_999 + "1" + ")" * 9_999 + " }}",
-        "{% if 1 %}" * 9_999 + "{% endif %}" * 9_999,
-        "{% for a in b %}" * 9_999,
-        "{% if ' %}" * 9_999 + "{% endif %}" * 9_999,
+        "{{ " + "(" * 999 + "1" + ")" * 999 + " }}",
+        "{{ " + "[" * 999 + "]" * 999 + " }}",
+        "{{ " + "{a:" * 999 + "1" + "}" * 999 + " }}",
+        "{{ " + "-" * 999 + "1 }}",
+        "{{ " + "not " * 999 + "1 }}",
+        "{{ " + "a ?? " * 999 + "1 }}",
+        "{{ " + "2 ** " * 999 + "1 }}",
+        "{{ " + "a ? " * 999 + "1 }}",
+        "{{ " + "a ?: " * 999 + "1 }}",
+        "{{ " + "a ? b : " * 999 + "1 }}",
+        "{{ " + "v => " * 999 + "1 }}",
+        "{{ " + "max(" * 999 + "1" + ")" * 999 + " }}",
+        "{{ " + "a|default(" * 999 + "1" + ")" * 999 + " }}",
+        "{{ " + "a[" * 999 + "1" + "]" * 999 + " }}",
+        "{{ " + "a is same as(" * 999 + "1" + ")" * 999 + " }}",
+        "{% if 1 %}" * 999 + "{% endif %}" * 999,
+        "{% for a in b %}" * 999,
+        "{% if ' %}" * 999 + "{% endif %}" * 999,
     ],
     ids=lambda template: template[:20],
 )

@@ -72,6 +72,7 @@ _RIGHT: Final = {"**": 200, "??": 300}
 _UNARY: Final = {"not": 50, "-": 500, "+": 500}
 _TWO_WORDS: Final = {"not": "in", "is": "not", "starts": "with", "ends": "with"}
 _WORDS: Final = {"true": True, "false": False, "null": None, "none": None}
+_POSTFIX: Final = (".", "[", "|")
 _NAMES_ARGUMENT: Final = (("operator", ":"), ("operator", "="))
 _RESERVED: Final = ("and", "or", "not", "in", "is")
 _INSTEAD: Final = {
@@ -300,16 +301,15 @@ class Reader:
         return key, self.expression()
 
     def _postfix(self, found: Expression) -> Expression:
-        while self.token.kind == "operator":
-            at = self.token.at
+        while (token := self._tokens[self._next]).text in _POSTFIX and token.kind == "operator":
+            at = token.at
             if self.takes("."):
                 found = _extended(found, Attribute(self._member()))
             elif self.takes("["):
                 found = _extended(found, self._subscript(at))
-            elif self.takes("|"):
-                found = _extended(found, self._filter())
             else:
-                break
+                self.take()
+                found = _extended(found, self._filter())
         return found
 
     def _member(self) -> Expression:
@@ -399,10 +399,11 @@ class Reader:
                 if not self.takes(","):
                     break
             is_arrow = self.takes(")") and self.takes("=>")
-        else:
-            is_arrow = self.token.kind == "name"
+        elif self.token.kind == "name":
             names.append(self.take().text)
-            is_arrow = is_arrow and self.takes("=>")
+            is_arrow = self.takes("=>")
+        else:
+            return None
         if not is_arrow:
             self._next = begin
             return None

@@ -13,6 +13,9 @@ from typing import Final, Literal, NamedTuple
 
 from hookferry.kata.problems import MAX_PROBLEMS, Problem
 
+MAX_WORDS: Final = 20_000
+"""Words and signs in the tags of a template: compiling so many takes a quarter of a second."""
+
 
 class Delimiters(NamedTuple):
     """What begins and ends prints, statements and comments."""
@@ -86,15 +89,14 @@ class Bad(Exception):
         self.message = message
 
 
-_BLANKS: Final = re.compile(r"\s*")
-_TOKEN: Final = re.compile(
+_READS: Final = (
     r"(?P<number>[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?(?:[Ee][+-]?[0-9]+)?)"
+    r"|(?P<operator>b-(?:and|or|xor)\b|===|!==|<=>|\.\.\.|=>|==|!=|<=|>=|\*\*|//|\?\?|\.\."
+    r"|[-+*/%~<>=?:.,|()\[\]{}])"
     r"|(?P<name>[^\W\d]\w*)"
     r"|(?P<string>'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\")"
-    r"|(?P<operator>===|!==|<=>|\.\.\.|=>|==|!=|<=|>=|\*\*|//|\?\?|\.\.|[-+*/%~<>=?:.,|()\[\]{}])",
-    re.DOTALL,
+    r"|(?P<rest>.?)"
 )
-_WORD_OPERATOR: Final = re.compile(r"b-(?:and|or|xor)\b")
 _WORD: Final = re.compile(r"\s*(\w*)")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _ESCAPE: Final = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
@@ -112,6 +114,13 @@ _TRIMMED: Final = {"": None, "-": " \t\n\r\0\x0b", "~": " \t\0\x0b"}
 def _openings(delimiters: Delimiters) -> re.Pattern[str]:
     openings = sorted((pair[0] for pair in delimiters), key=len, reverse=True)
     return re.compile(f"({'|'.join(map(re.escape, openings))})([-~]?)")
+
+
+@functools.cache
+def _words(closing: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what reads a word of a tag where no bracket is open, and where one is."""
+    inside = re.compile(rf"\s*(?:{_READS})", re.DOTALL)
+    return re.compile(rf"\s*(?:(?P<end>[-~]?{re.escape(closing)})|{_READS})", re.DOTALL), inside
 
 
 @functools.cache
@@ -137,6 +146,7 @@ class _Lexer:
         self._problems = problems
         self._segments: list[Segment] = []
         self._at = 0
+        self._words_left = MAX_WORDS
         self._trim: str | None = None
         """What the tag before trims of the text that follows."""
 
@@ -217,47 +227,42 @@ class _Lexer:
     def _tokens(self, closing: str, start: int) -> tuple[list[Token], str]:
         """Read a tag up to its end; returns its tokens and the mark of whitespace control."""
         text = self._text
+        outside, inside = _words(closing)
         tokens: list[Token] = []
         open_brackets: list[Token] = []
-        while True:
-            blanks = _BLANKS.match(text, self._at)
-            at = self._at = blanks.end() if blanks else self._at
-            if not open_brackets:
-                mark = text[at : at + 1]
-                mark = mark if mark in ("-", "~") and text.startswith(closing, at + 1) else ""
-                if text.startswith(closing, at + len(mark)):
-                    self._at = at + len(mark) + len(closing)
-                    tokens.append(Token("end", closing, at))
-                    return tokens, mark
-            if at == len(text):
-                place = open_brackets[-1] if open_brackets else None
-                if place is not None:
-                    raise Bad(place.at, f"{place.text} is not closed")
-                raise Bad(start, f"the tag is not closed; end it with {closing}")
-            token = self._token(at, after_dot=bool(tokens) and tokens[-1][:2] == _DOT)
-            if token.kind == "operator":
-                _balance(token, open_brackets)
-            tokens.append(token)
-
-    def _token(self, at: int, *, after_dot: bool) -> Token:
-        text = self._text
-        operator = _WORD_OPERATOR.match(text, at)
-        if operator is not None:
-            self._at = operator.end()
-            return Token("operator", operator[0], at)
-        # a.0.1 is two steps, not a decimal.
-        found = (_DIGITS.match(text, at) if after_dot else None) or _TOKEN.match(text, at)
-        if found is None:
-            raise Bad(at, _unexpected(text[at]))
-        self._at = found.end()
-        kind = found.lastgroup
-        if kind == "string":
-            return Token("string", _unquoted(found[0], at), at)
-        if kind == "name":
-            return Token("name", found[0], at)
-        if kind == "operator":
-            return Token("operator", found[0], at)
-        return Token("number", found[0], at)
+        while (found := (inside if open_brackets else outside).match(text, self._at)) is not None:
+            if len(tokens) > self._words_left:
+                message = f"a template has at most {MAX_WORDS:,} words in its tags; split it"
+                self._problems.add(start, message)
+                raise Enough
+            kind = found.lastgroup or "rest"
+            word, at = found[kind], found.start(kind)
+            self._at = found.end()
+            if kind == "operator":
+                token = Token("operator", word, at)
+                if word in "()[]{}":
+                    _balance(token, open_brackets)
+                tokens.append(token)
+            elif kind == "name":
+                tokens.append(Token("name", word, at))
+            elif kind == "number":
+                if "." in word and tokens and tokens[-1][:2] == _DOT:
+                    word = word.partition(".")[0]  # a.0.1 is two steps, not a decimal
+                    self._at = at + len(word)
+                tokens.append(Token("number", word, at))
+            elif kind == "string":
+                tokens.append(Token("string", _unquoted(word, at), at))
+            elif kind == "end":
+                tokens.append(Token("end", closing, at))
+                self._words_left -= len(tokens)
+                return tokens, word.removesuffix(closing)
+            elif word:
+                raise Bad(at, _unexpected(word))
+            else:
+                break
+        if open_brackets:
+            raise Bad(open_brackets[-1].at, f"{open_brackets[-1].text} is not closed")
+        raise Bad(start, f"the tag is not closed; end it with {closing}")
 
 
 def _balance(token: Token, open_brackets: list[Token]) -> None:

@@ -1,4 +1,4 @@
-"""Reads a template: text in, its tree or every problem out."""
+"""Reads a template: segments in, its tree or every problem out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from hookferry.kata.problems import hint
 from hookferry.kata.templates.expressions import Nesting, Reader
-from hookferry.kata.templates.lexer import Bad, Delimiters, Enough, Problems, Segment, lex
+from hookferry.kata.templates.lexer import Bad, Delimiters, Enough, Problems, Segment
 from hookferry.kata.templates.nodes import (
     Assign,
     Body,
@@ -60,9 +60,9 @@ _NO_HEAD: Final[tuple[str | None, str, Expression]] = (None, "", _NOTHING)
 T = TypeVar("T")
 
 
-def parse(text: str, delimiters: Delimiters, problems: Problems) -> Body:
-    """Read a template, noting what does not read; raises Enough."""
-    return _Parser(lex(text, delimiters, problems), delimiters, problems).run()
+def parse(segments: list[Segment], delimiters: Delimiters, problems: Problems) -> Body:
+    """Read the segments of a template, noting what does not read; raises Enough."""
+    return _Parser(segments, delimiters, problems).run()
 
 
 class _Parser:
