@@ -275,7 +275,7 @@ async def test_a_run_ends_by_its_own_limit_before_its_caller_gives_up(house: Hou
     assert gate is not None
     assert gate.deadline == 30
     await caller.send()
-    assert ran.timeouts == [60]
+    assert ran.timeouts == [30]
     await caller.change(respond={"deadline": 5})
     gate = house.services.catching.reception.gate(caller.source)
     assert gate is not None

@@ -209,7 +209,7 @@ async def test_other_fields_may_change_after_the_automation_is_gone(room: Room) 
 
 async def test_handlers_that_can_not_be_read_are_refused_with_every_problem(room: Room) -> None:
     with pytest.raises(ScriptRefused) as error:
-        await room.make(automations_kata="automation/echo\nautomation/other\n")
+        await room.make(automations_kata="automation/echo:\nother/one:\n  uri: x\n")
     assert error.value.field == "automations_kata"
     problems: Any = error.value.extra["problems"]
     assert [problem["line"] for problem in problems] == [1, 2]

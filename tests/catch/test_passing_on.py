@@ -109,6 +109,12 @@ def test_a_body_without_a_type_is_plain_text() -> None:
     assert headers_of() == []
 
 
+def test_an_answer_that_the_log_keeps_the_beginning_of_goes_out_whole() -> None:
+    outcome = Outcome(status=200, body=b"beg", truncated=True, whole=b"beginning")
+    answer, why = from_automation(said(outcome))
+    assert (answer.status, answer.body, why) == (200, b"beginning", None)
+
+
 @pytest.mark.parametrize("status", [204, 205, 304])
 def test_a_status_without_a_body_has_none(status: int) -> None:
     answer, _ = from_automation(answered(status, body=b"x"))

@@ -30,7 +30,7 @@ from hookferry.engine.definition import (
 )
 from hookferry.engine.masking import refuse_mask
 from hookferry.errors import InvalidField, ScriptRefused
-from hookferry.kata.parser import parse
+from hookferry.kata.handlers import parse_handlers
 from hookferry.match.conditions import parse_condition
 from hookferry.match.readings import DuplicateKey, EventTypeRule
 from hookferry.wire.greetings import check_greetings
@@ -287,7 +287,7 @@ def _check_answering(d: SourceDefinition) -> None:
         )
     if d.automations_kata:
         try:
-            parse(d.automations_kata)
+            parse_handlers(d.automations_kata)
         except ScriptRefused as refused:
             refused.field = "automations_kata"
             raise

@@ -15,8 +15,9 @@ import msgspec
 from hookferry.domain.source import Source
 from hookferry.domain.webhook import AUTOMATION, Mode, Retry, Webhook
 
-RUN_SECONDS: Final = 60.0
-"""How long a run may take whatever its own limit says; no caller waits longer than that either."""
+TURN_SECONDS: Final = 30.0
+"""How long a request waits for its turn where many runs of its source are under way; how long a run
+takes is limited by its automation's policy."""
 
 
 def own_webhook(
@@ -49,7 +50,7 @@ def own_webhook(
         mode=Mode.SYNC,
         owner=source.id,
         retry=Retry(schedule=()),
-        timeout=RUN_SECONDS,
+        timeout=TURN_SECONDS,
         created_at_ms=source.updated_at_ms,
         updated_at_ms=source.updated_at_ms,
         **wanted,

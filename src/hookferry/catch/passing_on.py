@@ -55,7 +55,9 @@ def from_automation(report: Report) -> tuple[Answer, str | None]:
     if outcome is None:
         return _NOT_RUN, f"the automation was not run: {report.error}"
     status = outcome.status
-    if status is None or outcome.truncated or not _is_status(status):
+    body = outcome.body if outcome.whole is None else outcome.whole
+    cut = outcome.truncated and outcome.whole is None
+    if status is None or cut or not _is_status(status):
         return _RUN_FAILED, "the automation failed; its run says why"
     given = _legible(_pairs(outcome.head))
     headers = [
@@ -66,7 +68,8 @@ def from_automation(report: Report) -> tuple[Answer, str | None]:
         and len(value) <= MAX_HEADER
         and not is_reserved(name)
     ][:MAX_HEADERS]
-    body = b"" if status in _WITHOUT_BODY else outcome.body
+    if status in _WITHOUT_BODY:
+        body = b""
     if body and not any(name == "content-type" for name, _ in headers):
         headers.insert(0, ("content-type", PLAIN))
     return Answer(status, tuple(headers), body), None
