@@ -462,3 +462,82 @@ def test_a_message_is_cut() -> None:
     result = play("start:\n  log: {{a}}\n  log.warn@key: b", scope={"a": "x" * 5_000, "b": [1]})
     assert [len(line.message) for line in result.log] == [1_024, 3]
     assert [line.level for line in result.log] == ["debug", "warn"]
+
+
+# Documents of KATA
+
+PARSE = """\
+start:
+  kata.parse:
+    output: read
+    inputs:
+      kata@key: document
+      dict:
+        name: Janey
+      schema:
+        attributes:
+          automation:
+            multiple@bool: yes
+            required@bool: yes
+            types:
+              object:
+                attributes:
+                  uri:
+                    required@bool: yes
+                    types:
+                      text:
+                  disabled:
+                    types:
+                      bool:
+                  inputs:
+                    types:
+                      list:
+                      array:
+    on_error:
+      return:
+        said@key: read:error
+  return:
+    read@key: read
+"""
+
+
+def parsed(document: str) -> Any:
+    return play(PARSE, scope={"document": document, "name": "hidden"}).returned
+
+
+def test_a_document_sees_its_own_placeholders_alone() -> None:
+    document = (
+        "automation/a:\n  uri: {{name}}\nautomation/b:\n  uri: x{{document}}\n  disabled@bool: no"
+    )
+    assert parsed(document) == {
+        "read": {
+            "automation/a": {"uri": "Janey"},
+            "automation/b": {"uri": "x", "disabled": False},
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ("", "automation is missing"),
+        ("automation:\n", "automation:uri is missing"),
+        ("automation: x", "automation is a text; it has to be object"),
+        ("automation:\n  uri: x\n  disabled: no", "it has to be bool"),
+        ("automation:\n  uri: x\n  uri/b: y", "uri: can be there once"),
+        ("automation:\n  uri@bool: yes", "is a boolean; it has to be text"),
+        ("automation:\n  uri: x\nother: 1", "the schema has no key other"),
+        ("automation:\n  uri: {{", "line 2"),
+        ("automation:\n  uri: {{1 / 0}}", "zero"),
+        ("automation:\n  uri: " + "{{1}}" * 1_000, "at most 4,096 characters"),
+        ("a: " + "x" * 40_000, "at most 32,768 characters"),
+    ],
+)
+def test_a_document_that_does_not_fit_its_schema_is_an_error(document: str, message: str) -> None:
+    assert message in parsed(document)["said"]
+
+
+def test_a_schema_that_is_none_is_an_error() -> None:
+    script = PARSE.replace("object:", "objekt:")
+    result = play(script, scope={"document": "automation: x"})
+    assert "there is no type objekt; did you mean object?" in result.returned["said"]

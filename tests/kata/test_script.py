@@ -218,3 +218,10 @@ def test_any_text_is_a_script_that_runs_within_its_budget_or_refused(
 def test_any_characters_are_a_script_or_refused(text: str) -> None:
     with contextlib.suppress(ScriptRefused):
         compile_script(text)
+
+
+def test_a_script_has_a_size_also_with_its_references_written_out() -> None:
+    assert "it may have 65,536" in problems("# " + "x" * 65_535)[0]["message"]
+    script = "start:\n" + "".join(f"  set/s{n}@ref: big\n" for n in range(70))
+    script += "&big:\n  text: " + "x" * 2_000
+    assert "with its references written out" in problems(script)[0]["message"]

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from hookferry.errors import ScriptRefused
 from hookferry.kata.annotations import ANNOTATIONS, REMOVED, Call
-from hookferry.kata.fuel import CELL
+from hookferry.kata.fuel import CELL, Fuel
 from hookferry.kata.parser import parse
 from hookferry.kata.problems import Problem, refusal
 from hookferry.kata.references import resolve
+from hookferry.kata.templates.lexer import TWIG, has_tags
 from hookferry.kata.templates.registry import Run
 from hookferry.kata.templates.template import Template, compile_template
 from hookferry.kata.tree import Node, Tree
@@ -31,23 +32,30 @@ counted, somewhere, or is not needed any more.
 _WITHOUT_EFFECT: Final = ("raw", "ref", "text")
 
 
-def prepare(node: Node, problems: list[Problem]) -> Evaluate:
+MAX_TEMPLATE: Final = 4_096
+"""Characters of a template that is compiled while a script runs."""
+STEPS_A_CHARACTER: Final = 4
+"""Of such a template: compiling takes five to ten microseconds for each."""
+
+
+def prepare(node: Node, problems: list[Problem], fuel: Fuel | None = None) -> Evaluate:
     """Compile a node without references.
 
     Args:
         node: what is to be evaluated, any number of times.
         problems: those of its templates are appended.
+        fuel: pays, where a script that runs wants it.
     """
     calls = tuple(
         ANNOTATIONS[name].call for name in node.annotations if name not in _WITHOUT_EFFECT
     )
     if node.text is None:
         # A plain key without anything is an empty text, as all values are texts.
-        bare = _dictionary(node, problems) if node.children else _constant("")
+        bare = _dictionary(node, problems, fuel) if node.children else _constant("")
     elif "raw" in node.annotations:
         bare = _constant(node.text)
     else:
-        bare = _rendered(node, problems)
+        bare = _rendered(node, problems, fuel)
     return _annotated(bare, calls) if calls else bare
 
 
@@ -60,19 +68,33 @@ def evaluate_document(text: str, scope: Scope, run: Run) -> dict[str, Value]:
         OutOfFuel: the budget is spent.
     """
     tree, problems = resolve(parse(text, fuel=run.fuel))
-    evaluate = _dictionary(tree, problems)
+    evaluate = _dictionary(tree, problems, run.fuel)
     if problems:
         raise refusal(problems)
     found: dict[str, Value] = evaluate(scope, run)
     return found
 
 
+def _can_pay(node: Node, problems: list[Problem], fuel: Fuel) -> bool:
+    """Pay for a template before it is compiled, whether or not it was compiled before."""
+    text = node.text or ""
+    if not has_tags(text, TWIG):
+        return True
+    if len(text) > MAX_TEMPLATE:
+        message = f"a template has at most {MAX_TEMPLATE:,} characters in what a script reads"
+        problems.append(Problem(node.text_line, node.text_column, message))
+        return False
+    fuel.spend(STEPS_A_CHARACTER * len(text))
+    return True
+
+
 def _constant(text: str) -> Evaluate:
     return lambda scope, run: text
 
 
-def _rendered(node: Node, problems: list[Problem]) -> Evaluate:
-    template = _template(node, problems)
+def _rendered(node: Node, problems: list[Problem], fuel: Fuel | None) -> Evaluate:
+    payable = fuel is None or _can_pay(node, problems, fuel)
+    template = _template(node, problems) if payable else None
     if template is None:
         return _constant("")
     if template.constant is not None:
@@ -115,8 +137,8 @@ def _annotated(bare: Evaluate, calls: tuple[Call, ...]) -> Evaluate:
     return evaluate
 
 
-def _dictionary(tree: Tree, problems: list[Problem]) -> Evaluate:
-    values = tuple((child.name, prepare(child, problems)) for child in tree.children)
+def _dictionary(tree: Tree, problems: list[Problem], fuel: Fuel | None) -> Evaluate:
+    values = tuple((child.name, prepare(child, problems, fuel)) for child in tree.children)
 
     def evaluate(scope: Scope, run: Run) -> Value:
         run.fuel.spend(len(values))

@@ -14,11 +14,9 @@ from typing import Any, Final, NamedTuple
 from hookferry.errors import OutOfFuel, ScriptError
 from hookferry.kata.annotations import says_yes
 from hookferry.kata.commands import COMMANDS, action_names
-from hookferry.kata.commands.compiler import Compiler
+from hookferry.kata.commands.compiler import Compiler, read_tree
 from hookferry.kata.evaluation import Evaluate
-from hookferry.kata.parser import parse
 from hookferry.kata.problems import hint, refusal
-from hookferry.kata.references import resolve
 from hookferry.kata.templates.registry import Run
 from hookferry.kata.tree import Node
 from hookferry.kata.values import Value
@@ -97,9 +95,8 @@ def compile_policy(text: str) -> Policy:
     Raises:
         ScriptRefused: it is none; every problem is listed.
     """
-    tree, problems = resolve(parse(text))
     compiler = _PolicyCompiler()
-    compiler.problems.extend(problems)
+    tree = read_tree(text, compiler)
     scopes = compiler.known(tree, _SCOPES, "a policy")
     rules = compiler.commands(scopes["commands"]) if "commands" in scopes else {}
     limit = None

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from hookferry.errors import ScriptError
 from hookferry.kata.commands.block import Block
-from hookferry.kata.commands.compiler import Compiler, Place
+from hookferry.kata.commands.compiler import Compiler, Place, read_tree
 from hookferry.kata.frame import Finished, Frame, Mocked, RunEnded
 from hookferry.kata.inputs import Inputs, read_inputs
 from hookferry.kata.memory import Memory
-from hookferry.kata.parser import parse
 from hookferry.kata.problems import Problem, refusal
-from hookferry.kata.references import resolve
 from hookferry.kata.values import Value
 
 if TYPE_CHECKING:
@@ -90,9 +88,8 @@ def compile_script(text: str) -> Script:
     Raises:
         ScriptRefused: something is wrong; every problem is listed with its line and column.
     """
-    tree, problems = resolve(parse(text))
     compiler = Compiler()
-    compiler.problems.extend(problems)
+    tree = read_tree(text, compiler)
     sections = compiler.known(tree, _SECTIONS, "a script")
     start = sections.get("start")
     if start is None:

@@ -12,7 +12,9 @@ from hookferry.kata.commands.block import Block, Prepared
 from hookferry.kata.commands.registry import COMMANDS, Input
 from hookferry.kata.evaluation import Evaluate, prepare
 from hookferry.kata.frame import Frame, NodeRef
-from hookferry.kata.problems import Problem, hint
+from hookferry.kata.parser import parse
+from hookferry.kata.problems import Problem, hint, refusal
+from hookferry.kata.references import resolve
 from hookferry.kata.tree import Node, Tree
 from hookferry.kata.values import Value, kind_of
 
@@ -21,6 +23,38 @@ _AWAIT: Final = (
     "await: is for timers and forms, which can go on later; here the caller waits for an answer,"
     " so end with return: instead"
 )
+
+
+MAX_TEXT: Final = 64 * 1024
+"""Characters of a script or policy."""
+MAX_WRITTEN_OUT: Final = 128 * 1024
+"""Characters of its texts when references are written out. Compiling a template takes up to ten
+microseconds for each, and whoever saves it waits."""
+
+
+def read_tree(text: str, compiler: Compiler) -> Tree:
+    """Read a script or policy, its references in their places; their problems are noted.
+
+    Raises:
+        ScriptRefused: it is no KATA, or too long.
+    """
+    if len(text) > MAX_TEXT:
+        message = f"the text has {len(text):,} characters; it may have {MAX_TEXT:,}, so split it"
+        raise refusal([Problem(1, 1, message)])
+    tree, problems = resolve(parse(text))
+    compiler.problems.extend(problems)
+    size = sum(map(_size, tree.children))
+    if size > MAX_WRITTEN_OUT:
+        message = (
+            f"with its references written out the text has {size:,} characters; it may have"
+            f" {MAX_WRITTEN_OUT:,}, so repeat less of it"
+        )
+        raise refusal([Problem(1, 1, message)])
+    return tree
+
+
+def _size(node: Node) -> int:
+    return len(node.text or "") + sum(map(_size, node.children))
 
 
 class Place(NamedTuple):
