@@ -39,6 +39,7 @@ from hookferry.engine import (
 )
 from hookferry.engine.custom_headers import HEADER_NAME
 from hookferry.engine.webhook_secrets import MAX_OVERLAP
+from hookferry.kata.parser import MAX_BYTES
 from hookferry.store.ports import JOB_STATES
 from hookferry.transport.guard import Verdict
 from hookferry.wire.profiles import PROFILES
@@ -123,7 +124,8 @@ def table(
         },
         "WebhookDefinition": {
             "name": _text(100, 1),
-            "target_url": _text(d.MAX_URL, 1) | {"format": "uri"},
+            "target_url": _text(d.MAX_URL),
+            "automations_kata": _text(MAX_BYTES),
             "events": {
                 "minItems": 1,
                 "maxItems": d.MAX_PATTERNS,
@@ -131,7 +133,7 @@ def table(
                 "items": EVENT_PATTERN,
             },
             "profile": {"examples": sorted(PROFILES)},
-            "type": {"const": "webhook"},
+            "type": {"enum": list(d.TYPES)},
             "payload_format": {
                 "enum": sorted({name for p in PROFILES.values() for name in p.formats})
             },

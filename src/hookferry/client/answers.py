@@ -57,6 +57,9 @@ class Webhook(Confidential, frozen=True, kw_only=True):
     """``active``, ``paused``, ``stopped``, ``too_many_errors`` or ``unknown``."""
     tenant: str | None = None
     type: str = "webhook"
+    """``webhook`` or ``automation``."""
+    automations_kata: str = ""
+    """Of type ``automation``: handlers of which the first enabled one runs."""
     mode: str = "async"
     payload_format: str = "json"
     title: str = ""

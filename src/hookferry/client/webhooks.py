@@ -67,6 +67,9 @@ class WebhookSettings(TypedDict, total=False):
     """What a webhook has besides name, target and events; None is "as the profile says"."""
 
     profile: str
+    type: Literal["webhook", "automation"]
+    """``automation`` runs a script, which ``target_url`` or ``automations_kata`` names."""
+    automations_kata: str
     mode: Literal["async", "sync", "sync_critical"]
     payload_format: str | None
     """``json``; ``xml`` under hornbill, ``binary`` under cloudevents."""

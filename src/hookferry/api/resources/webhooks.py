@@ -48,6 +48,9 @@ class WebhookView(msgspec.Struct, kw_only=True):
     type: str
     mode: str
     target_url: str
+    """An address; or, of type ``automation``, the name of the script that runs."""
+    automations_kata: str
+    """Of type ``automation``: handlers of which the first enabled one runs, instead of a target."""
     profile: str
     payload_format: str
     secret: str | None
@@ -146,6 +149,7 @@ def webhook_view(webhook: Webhook, tenant: Tenant, secret: str | None = None) ->
         type=webhook.type,
         mode=webhook.mode.value,
         target_url=webhook.target_url,
+        automations_kata=webhook.automations_kata,
         profile=webhook.profile,
         payload_format=webhook.payload_format,
         credential=None if webhook.credential is None else ids.encode("cred", webhook.credential),
