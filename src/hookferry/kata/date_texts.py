@@ -230,7 +230,9 @@ class DateText:
             raise NotADate(f"there is no day {day} of month {month}")
         years, month = divmod(month - 1 + self._months, 12)
         year, month = year + years, month + 1
-        if self._edge is not None:
+        if self._of_month:
+            day = 1
+        elif self._edge is not None:
             day = 1 if self._edge == 1 else _days_in(year, month)
         at = date(year, month, 1) + timedelta(days=day - 1 + self._days)
         clock = self._time

@@ -33,7 +33,7 @@ def date(run: Run, value: Value, format: Value = None, timezone: Value = None) -
     seconds = _read(run, value, timezone, "|date")
     form = None if format is None else text(run, format, "|date")
     zone = None if timezone is None else text(run, timezone, "|date")
-    run.fuel.spend(STEPS + 2 * len(form or ""))
+    run.fuel.spend(STEPS + 4 * len(form or ""))
     return format_date(seconds, form, zone)
 
 

@@ -84,12 +84,17 @@ def url_encode(run: Run, value: Value) -> str:
     """Encode a text to stand in an address, or a dictionary as a query text (RFC 3986)."""
     if not isinstance(value, list | dict):
         said = text(run, value, "|url_encode")
-        run.fuel.build(3 * len(said))
-        return quote(octets(said), safe=_UNRESERVED)
+        return _quoted(run, said)
     parts: list[str] = []
     _query(run, value, None, parts, 0)
     run.fuel.build(sum(map(len, parts)))
     return "&".join(parts)
+
+
+def _quoted(run: Run, said: str) -> str:
+    run.fuel.spend(len(said) // 20)
+    run.fuel.build(3 * len(said))
+    return quote(octets(said), safe=_UNRESERVED)
 
 
 def _query(run: Run, value: Value, prefix: str | None, parts: list[str], depth: int) -> None:
@@ -104,10 +109,8 @@ def _query(run: Run, value: Value, prefix: str | None, parts: list[str], depth: 
             _query(run, item, name, parts, depth + 1)
         elif item is not None:
             said = "0" if item is False else text_of(item)
-            run.fuel.build(CELL + 3 * (len(name) + len(said)))
-            parts.append(
-                f"{quote(octets(name), safe=_UNRESERVED)}={quote(octets(said), safe=_UNRESERVED)}"
-            )
+            run.fuel.build(CELL)
+            parts.append(f"{_quoted(run, name)}={_quoted(run, said)}")
 
 
 @register(
@@ -121,10 +124,11 @@ def _query(run: Run, value: Value, prefix: str | None, parts: list[str], depth: 
 def url_decode(run: Run, value: Value, format: str = "") -> str:
     """Decode what stands in an address; format ``json`` returns a query text's fields as JSON."""
     said = text(run, value, "|url_decode")
-    run.fuel.spend(said.count("%") // 4)
+    run.fuel.spend(said.count("%") // 3)
     run.fuel.build(len(said))
     if format != "json":
         return from_octets(unquote_to_bytes(octets(said)))
+    run.fuel.spend(said.count("&"))
     run.fuel.build(2 * CELL * (said.count("&") + 1))
     try:
         fields = parse_qsl(said, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)

@@ -96,6 +96,7 @@ def json_pretty(run: Run, value: Value) -> str:
     if decoded is None and said.strip() != "null":
         raise ScriptError("|json_pretty wants a JSON text: write |json_encode|json_pretty")
     # A level is two blanks for every line, and as many lines as there are values.
+    run.fuel.spend(_count(said) // 3)
     run.fuel.build(len(said) + 2 * _levels(decoded) * _count(said))
     return msgspec.json.format(msgspec.json.encode(decoded), indent=2).decode()
 
@@ -122,7 +123,9 @@ def _count(said: str) -> int:
 
 def _read(run: Run, said: str) -> Value:
     """Return what a JSON text says, paid for; None where it is none."""
-    run.fuel.build(len(said) + CELL * _count(said))
+    count = _count(said)
+    run.fuel.spend(count // 3)
+    run.fuel.build(len(said) + CELL * count)
     try:
         decoded = _decode(octets(said))
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -136,7 +139,7 @@ def _read(run: Run, said: str) -> Value:
 def _levels(value: Value) -> int:
     """Return how deep a value is that was read from text, level by level."""
     level = [value]
-    for depth in range(MAX_DEPTH + 1):
+    for depth in range(MAX_DEPTH):
         level = [
             item
             for outer in level

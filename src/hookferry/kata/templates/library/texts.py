@@ -23,34 +23,38 @@ _BASES: Final = {"b": "b", "o": "o", "x": "x", "X": "X"}
 @register("filter", "upper", examples=(("{{ 'I can hear you'|upper }}", "I CAN HEAR YOU"),))
 def upper(run: Run, value: Value) -> str:
     """Return a text in upper case."""
-    said = text(run, value, "|upper")
-    run.fuel.build(len(said))
+    said = _cased(run, value, "|upper")
     return said.upper()
 
 
 @register("filter", "lower", examples=(("{{ 'Content-Type'|lower }}", "content-type"),))
 def lower(run: Run, value: Value) -> str:
     """Return a text in lower case."""
-    said = text(run, value, "|lower")
-    run.fuel.build(len(said))
+    said = _cased(run, value, "|lower")
     return said.lower()
 
 
 @register("filter", "capitalize", examples=(("{{ 'my FIRST hook'|capitalize }}", "My first hook"),))
 def capitalize(run: Run, value: Value) -> str:
     """Return a text whose first letter is a capital, and the others small."""
-    said = text(run, value, "|capitalize")
-    run.fuel.build(len(said))
+    said = _cased(run, value, "|capitalize")
     return said[:1].upper() + said[1:].lower()
 
 
 @register("filter", "title", examples=(("{{ 'my first hook'|title }}", "My First Hook"),))
 def title(run: Run, value: Value) -> str:
     """Return a text in which every word begins with a capital, its other letters small."""
-    said = text(run, value, "|title")
-    run.fuel.spend(len(said) // 20)
-    run.fuel.build(len(said))
+    said = _cased(run, value, "|title")
+    run.fuel.spend(len(said) // 8)
     return re.sub(r"[^\W_]+(?:['\u2019][^\W_]+)*", lambda word: word[0].capitalize(), said)
+
+
+def _cased(run: Run, value: Value, name: str) -> str:
+    """Return a text whose case is going to be changed, and pay: beyond ASCII it takes longer."""
+    said = text(run, value, name)
+    run.fuel.build(len(said))
+    run.fuel.spend(0 if said.isascii() else len(said) // 100)
+    return said
 
 
 @register(
@@ -94,6 +98,7 @@ def split(run: Run, value: Value, delimiter: Value, limit: Value = None) -> list
     most = None if limit is None else whole(limit, "|split")
     if not mark:
         size = max(most or 1, 1)
+        run.fuel.spend(len(said) // size // 10)
         run.fuel.build(len(said) + CELL * (len(said) // size + 1))
         return [said[at : at + size] for at in range(0, len(said), size)]
     run.fuel.build(len(said) + CELL * (said.count(mark) + 1))
