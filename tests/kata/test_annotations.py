@@ -147,7 +147,7 @@ def test_casts_never_fail(value: Any) -> None:
     assert isinstance(made(value, "float"), float)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(), st.lists))
+@given(st.recursive(st.none() | st.integers(-9, 9) | st.text(), st.lists, max_leaves=5))
 def test_json_is_read(value: Any) -> None:
     assert made(json.dumps(value), "json") == value
 
@@ -169,7 +169,7 @@ def test_base64_gives_the_bytes_back(raw: bytes) -> None:
     assert octets(made(base64.urlsafe_b64encode(raw).decode().rstrip("="), "base64")) == raw
 
 
-@pytest.mark.parametrize("text", ["c2VjcmV0!", "=a", "ключ", "a.b"])
+@pytest.mark.parametrize("text", ["c2VjcmV0!", "=a", "ключ", "a.b", " " * 1_000_000 + "!"])
 def test_what_is_no_base64_is_refused(text: str) -> None:
     with pytest.raises(ScriptError, match="@base64 wants base64"):
         made(text, "base64")
@@ -240,7 +240,7 @@ def test_kata_that_was_rendered_copies_no_placeholders() -> None:
     assert made("a@key: response:body", "kata") == {"a": None}
 
 
-@pytest.mark.parametrize("text", ["a", "a@ref: b", "a@kata: b@kata: c"])
+@pytest.mark.parametrize("text", ["a", "a@ref: b", "a@kata: b@kata: c: 1"])
 def test_what_is_no_kata_is_refused(text: str) -> None:
     with pytest.raises(ScriptError, match="@kata"):
         made(text, "kata")

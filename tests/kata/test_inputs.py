@@ -107,6 +107,7 @@ def test_a_value_is_brought_into_the_form_of_its_type(type: str, value: Any, bec
         ("url", "https://", "a URL"),
         ("url", "https://cerb.example/a b", "a URL"),
         ("url", "https://[", "a URL"),
+        ("url", "https://cerb.example/" + "a" * 2_048, "of at most 2,048 characters"),
         ("url", "https://cerb.example:99999/", "a URL"),
     ],
 )

@@ -249,6 +249,9 @@ def test_siblings_have_different_names() -> None:
         ("a@text,,int: 1", (1, 8), "there is no annotation @;"),
         ("set@text/b: 1", (1, 5), "the id stands before the annotations: set/b@text:"),
         ("a@Text: 1", (1, 3), "did you mean text?"),
+        ("a" * 256 + ": 1", (1, 1), "at most 255 characters"),
+        ("a/" + "b" * 256 + ": 1", (1, 3), "255 at most"),
+        ("a@" + "trim," * 16 + "trim: 1", (1, 3), "at most 16 annotations"),
     ],
 )
 def test_what_is_wrong_is_told_once(text: str, place: tuple[int, int], told: str) -> None:
@@ -280,10 +283,17 @@ def test_problems_are_listed_up_to_a_limit() -> None:
     assert len(problems("x\n" * 9_000)) == MAX_PROBLEMS
 
 
+def test_problems_end_the_reading() -> None:
+    fuel = Fuel()
+    with pytest.raises(ScriptRefused):
+        parse("x\n" * 9_000, fuel=fuel)
+    assert fuel.used < 2_000
+
+
 def test_a_run_pays_for_what_it_reads() -> None:
     fuel = Fuel()
     parse("a: 1\nb: 2\n", fuel=fuel)
-    assert fuel.used >= 2
+    assert fuel.used >= 20
     with pytest.raises(OutOfFuel):
         parse("# x\n" * 5_000, fuel=Fuel(steps=1_000))
 

@@ -60,7 +60,9 @@ def nodes(draw: st.DrawFn, key: str, id: str | None, levels: int, first: bool) -
     inner = Tree()
     kind = draw(st.sampled_from(["beside", "under", "children", "annotated"]))
     if kind in ("under", "annotated"):
-        annotations = tuple(draw(st.lists(st.sampled_from(sorted(ANNOTATIONS)), min_size=1)))
+        annotations = tuple(
+            draw(st.lists(st.sampled_from(sorted(ANNOTATIONS)), min_size=1, max_size=3))
+        )
     if kind == "under":
         text = draw(BLOCKS)
         block = bool(text)

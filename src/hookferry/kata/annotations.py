@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from hookferry.errors import ScriptError, ScriptRefused
+from hookferry.kata.casts import cast_decimal, cast_whole
 from hookferry.kata.dates import read_date
 from hookferry.kata.fuel import CELL, Fuel
 from hookferry.kata.parser import parse
@@ -67,17 +68,12 @@ EXAMPLE_SCOPE: Final[Scope] = {"response": {"status": 200, "body": '{"ok": true}
 EXAMPLE_NOW: Final = 1_772_359_200.0
 """When the examples run: 2026-03-01 10:00 UTC."""
 
+_NODE_STEPS: Final = 5
+"""What a node of a tree that a run reads costs beside its line."""
 _FALSE: Final = frozenset(["", "0", "false", "off", "no", "n"])
 _TRIMMED: Final = " \n\r\t\v\0"
 """What PHP's trim takes away."""
-_NUMBER: Final = re.compile(
-    r"[+-]?(?:[0-9]+(?P<rest>\.[0-9]*)?|(?P<dot>\.[0-9]+))(?P<e>[eE][+-]?[0-9]+)?"
-)
-_LONGEST_NUMBER: Final = 400
-"""Characters that are looked at: the largest decimal has 309 digits."""
-_WHOLE: Final = (-(2**63), 2**63 - 1)
-"""The whole numbers that PHP has."""
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_\s-]*=*\s*")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_\s-]*=*")
 
 
 def apply(annotations: Iterable[str], value: Value, scope: Scope, run: Run) -> Value:
@@ -167,22 +163,13 @@ def _bit(value: Value, scope: Scope, run: Run) -> Value:
 )
 def _int(value: Value, scope: Scope, run: Run) -> Value:
     """Turn into a whole number: the digits that the text begins with, else 0."""
-    number = _cast(value)
-    if isinstance(number, float):
-        if math.isnan(number) or (math.isinf(number) and not isinstance(value, str)):
-            return 0
-        number = math.trunc(max(min(number, 2.0**64), -(2.0**64)))
-    return max(min(number, _WHOLE[1]), _WHOLE[0])
+    return cast_whole(value)
 
 
 @register("float", ("a@float: 1.50", 1.5), ("a@float: 12.5%", 12.5), ("a@float: $5", 0.0))
 def _float(value: Value, scope: Scope, run: Run) -> Value:
     """Turn into a decimal number: the number that the text begins with, else 0."""
-    number = _cast(value)
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
+    return cast_decimal(value)
 
 
 @register(
@@ -246,7 +233,7 @@ def _key(value: Value, scope: Scope, run: Run) -> Value:
 @register("base64", ("a@base64: c2VjcmV0", "secret"), ("a@base64: w6k", "é"))
 def _base64(value: Value, scope: Scope, run: Run) -> Value:
     """Decode base64 in either alphabet, padded or not; the text may be of any bytes."""
-    coded = text_of(value)
+    coded = text_of(value).rstrip()
     run.fuel.read(len(coded))
     if not _BASE64.fullmatch(coded):
         raise ScriptError(f"@base64 wants base64, and this is none: {coded[:60]!r}")
@@ -311,19 +298,6 @@ def look_up(path: str, scope: Scope, fuel: Fuel) -> Value:
     return value
 
 
-def _cast(value: Value) -> int | float:
-    """Return a value as PHP casts it to a number, which never fails."""
-    if isinstance(value, int | float):
-        return value
-    if not isinstance(value, str):
-        return int(bool(value))
-    found = _NUMBER.match(value.lstrip(_TRIMMED)[:_LONGEST_NUMBER])
-    if found is None:
-        return 0
-    has_point = found["rest"] or found["dot"] or found["e"]
-    return float(found[0]) if has_point else int(found[0])
-
-
 def _split(value: Value, mark: str, fuel: Fuel) -> Value:
     """Return the entries of a text without the empty ones; a list stays as it is."""
     if isinstance(value, list):
@@ -340,6 +314,7 @@ def _values(tree: Tree, run: Run) -> dict[str, Value]:
     """Return what is in a tree that a run read; as deep as the parser allows, no deeper."""
     found: dict[str, Value] = {}
     for node in tree.children:
+        run.fuel.spend(_NODE_STEPS)
         value: Any = node.text or ""
         if node.children:
             value = _values(node, run)

@@ -24,6 +24,8 @@ from hookferry.kata.values import Value, kind_of, text_of
 
 MAX_ID: Final = 255
 """Characters of a record's id."""
+MAX_WORD: Final = 2_048
+"""Characters of an address or name of any type."""
 
 Read = Callable[[Run, Value], Value]
 """Brings a value into the form of a type; raises ScriptError with what the value has to be."""
@@ -56,12 +58,13 @@ def register(registry: dict[str, InputType], name: str) -> Callable[[Read], Read
     return add
 
 
-def _word(run: Run, value: Value, wanted: str) -> str:
+def _word(value: Value, wanted: str) -> str:
     """Return the text of a value of which only texts make sense."""
     if isinstance(value, list | dict | bool):
         raise ScriptError(f"has to be {wanted}, not {kind_of(value)}")
     text = text_of(value)
-    run.fuel.read(len(text))
+    if len(text) > MAX_WORD:
+        raise ScriptError(f"has to be {wanted}, of at most {MAX_WORD:,} characters")
     return text.strip()
 
 
@@ -120,7 +123,7 @@ def _timestamp(run: Run, value: Value) -> Value:
 @register(TYPES, "email")
 def _email(run: Run, value: Value) -> Value:
     """An email address."""
-    text = _word(run, value, "an email address")
+    text = _word(value, "an email address")
     if not validate_email(run, text):
         raise ScriptError("has to be an email address such as kina@cerb.example")
     return text
@@ -132,7 +135,7 @@ def _geopoint(run: Run, value: Value) -> Value:
     if isinstance(value, dict):
         parts = [value.get("latitude"), value.get("longitude")]
     else:
-        parts = [*_word(run, value, "a place").split(",", 2)]
+        parts = [*_word(value, "a place").split(",", 2)]
     found = [numeric(part) for part in parts]
     if len(found) == 2:
         latitude, longitude = found
@@ -142,8 +145,8 @@ def _geopoint(run: Run, value: Value) -> Value:
     raise ScriptError("has to be latitude, longitude such as 34.05, -118.24")
 
 
-def _address(run: Run, value: Value, version: int | None, example: str) -> str:
-    text = _word(run, value, "an IP address")
+def _address(value: Value, version: int | None, example: str) -> str:
+    text = _word(value, "an IP address")
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -156,25 +159,25 @@ def _address(run: Run, value: Value, version: int | None, example: str) -> str:
 @register(TYPES, "ip")
 def _ip(run: Run, value: Value) -> Value:
     """An IP address, of version 4 or 6."""
-    return _address(run, value, None, "192.0.2.1 or 2001:db8::1")
+    return _address(value, None, "192.0.2.1 or 2001:db8::1")
 
 
 @register(TYPES, "ipv4")
 def _ipv4(run: Run, value: Value) -> Value:
     """An IP address of version 4."""
-    return _address(run, value, 4, "192.0.2.1")
+    return _address(value, 4, "192.0.2.1")
 
 
 @register(TYPES, "ipv6")
 def _ipv6(run: Run, value: Value) -> Value:
     """An IP address of version 6."""
-    return _address(run, value, 6, "2001:db8::1")
+    return _address(value, 6, "2001:db8::1")
 
 
 @register(TYPES, "record_type")
 def _record_type(run: Run, value: Value) -> Value:
     """The name of a type of records."""
-    text = _word(run, value, "a type of records")
+    text = _word(value, "a type of records")
     if not _RECORD_TYPE.fullmatch(text):
         raise ScriptError("has to be a type of records such as automation")
     return text
@@ -183,7 +186,7 @@ def _record_type(run: Run, value: Value) -> Value:
 @register(TYPES, "uri")
 def _uri(run: Run, value: Value) -> Value:
     """What names a record: letters, digits and ``. _ : / -``."""
-    text = _word(run, value, "a URI")
+    text = _word(value, "a URI")
     if not _URI.fullmatch(text):
         raise ScriptError("has to be a URI such as cerb:automation:example.name")
     return text
@@ -192,7 +195,7 @@ def _uri(run: Run, value: Value) -> Value:
 @register(TYPES, "url")
 def _url(run: Run, value: Value) -> Value:
     """An address of the web, with ``http://`` or ``https://``."""
-    text = _word(run, value, "a URL")
+    text = _word(value, "a URL")
     try:
         parts = urlsplit(text)
         is_one = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -217,7 +220,7 @@ def _record(run: Run, value: Value) -> Value:
     """The id of a record."""
     if isinstance(value, float):
         raise ScriptError("has to be the id of a record, not a decimal")
-    text = _word(run, value, "the id of a record")
+    text = _word(value, "the id of a record")
     if not 0 < len(text) <= MAX_ID:
         raise ScriptError(f"has to be the id of a record, of 1 to {MAX_ID} characters")
     return text

@@ -7,12 +7,12 @@ text is either beside its key or under it.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from hookferry.kata.fuel import Fuel
-from hookferry.kata.problems import MAX_PROBLEMS, Problem, hint, refusal
-from hookferry.kata.tree import ANNOTATIONS, MAX_LEVELS, Node, Tree
+from hookferry.kata.heads import Head, read_head
+from hookferry.kata.problems import MAX_PROBLEMS, Problem, refusal
+from hookferry.kata.tree import MAX_LEVELS, Node, Tree
 
 MAX_BYTES: Final = 256 * 1024
 """Bytes of a script as UTF-8."""
@@ -20,13 +20,10 @@ MAX_LINES: Final = 10_000
 """Lines of a script."""
 
 _BLANKS: Final = " \t"
-_KEY: Final = re.compile(r"[^\s:/@{}\"'\x00-\x1f\x7f\ufeff]+")
-_ID: Final = re.compile(r"[A-Za-z0-9_]+")
 _LINE_STEPS: Final = 10
 """What reading a line costs: ten microseconds or so."""
 _TAB_COLUMNS: Final = 2
 """Blanks that a tab stands for where it is refused, so that what follows is still understood."""
-_TEXT_REMEDY: Final = "text of several lines stands under an annotated key such as body@text:"
 
 
 def parse(text: str, *, fuel: Fuel | None = None) -> Tree:
@@ -68,7 +65,7 @@ class _Open:
 
     __slots__ = ("accepts", "child_indent", "children", "comments", "head", "indent", "names")
 
-    def __init__(self, indent: int, head: _Head | None, comments: tuple[str, ...] = ()) -> None:
+    def __init__(self, indent: int, head: Head | None, comments: tuple[str, ...] = ()) -> None:
         self.indent = indent
         self.head = head
         self.comments = comments
@@ -78,7 +75,7 @@ class _Open:
         self.child_indent: int | None = None
         self.accepts = head is None or head.text is None
 
-    def close(self, head: _Head, tail: tuple[str, ...]) -> Node:
+    def close(self, head: Head, tail: tuple[str, ...]) -> Node:
         """Return what was read."""
         return Node(
             key=head.key,
@@ -94,35 +91,6 @@ class _Open:
             text_line=head.text_line,
             text_column=head.text_column,
         )
-
-
-class _Head:
-    """What the line of a key says."""
-
-    __slots__ = (
-        "annotations",
-        "block",
-        "column",
-        "id",
-        "key",
-        "line",
-        "text",
-        "text_column",
-        "text_line",
-    )
-
-    def __init__(self, line: int, column: int) -> None:
-        self.line = self.text_line = line
-        self.column = self.text_column = column
-        self.key = ""
-        self.id: str | None = None
-        self.annotations: tuple[str, ...] = ()
-        self.text: str | None = None
-        self.block = False
-
-    @property
-    def name(self) -> str:
-        return self.key if self.id is None else f"{self.key}/{self.id}"
 
 
 class _Parser:
@@ -191,7 +159,7 @@ class _Parser:
         if not self._has_room(parent, number, column):
             self._skip_deeper(parent.indent)
             return
-        head = self._head(content, number, column)
+        head = read_head(content, number, column, self.problems)
         if head is None:
             self._skip_deeper(indent)
             return
@@ -223,7 +191,7 @@ class _Parser:
         self._problem(line, column, message)
         return False
 
-    def _check_siblings(self, parent: _Open, head: _Head, indent: int) -> None:
+    def _check_siblings(self, parent: _Open, head: Head, indent: int) -> None:
         """Note a node that is not indented as its siblings are, or has the name of one."""
         if parent.child_indent is not None and parent.child_indent != indent:
             self._problem(
@@ -250,63 +218,7 @@ class _Parser:
                 return
             self._at += 1
 
-    def _head(self, content: str, line: int, column: int) -> _Head | None:
-        """Read ``key[/id][@annotation[,annotation..]]:`` and the text beside it."""
-        label, colon, rest = content.partition(":")
-        if not colon:
-            self._problem(line, column, f"a key ends with a colon; {_TEXT_REMEDY}")
-            return None
-        head = _Head(line, column)
-        name, at, annotations = label.partition("@")
-        key, slash, id = name.partition("/")
-        if not self._check_key(key, line, column):
-            return None
-        head.key = key
-        if slash:
-            head.id = id
-            if not _ID.fullmatch(id):
-                self._problem(
-                    line,
-                    column + len(key) + 1,
-                    "an id has letters (a-z), digits and _ only, as in set/first_name:",
-                )
-        if at:
-            head.annotations = self._annotations(annotations, line, column + len(name) + 1)
-        text = rest.lstrip(_BLANKS)
-        if text:
-            head.text = text
-            head.text_column = column + len(content) - len(text)
-        return head
-
-    def _check_key(self, key: str, line: int, column: int) -> bool:
-        """Tell whether a key is one, and note why not."""
-        if _KEY.fullmatch(key):
-            return True
-        if not key:
-            remedy = "name it, as in set: or set/b:"
-        elif "{" in key or "}" in key:
-            remedy = "keys are no templates; build it with var.set: or dict_set()"
-        elif '"' in key or "'" in key:
-            remedy = "keys have no quotation marks; JSON stands under an annotated key: data@json:"
-        else:
-            remedy = f"keys have no blanks; {_TEXT_REMEDY}"
-        self._problem(line, column, f"this is no key: {remedy}")
-        return False
-
-    def _annotations(self, written: str, line: int, column: int) -> tuple[str, ...]:
-        annotations = tuple(written.split(","))
-        for annotation in annotations:
-            if annotation not in ANNOTATIONS and len(self.problems) < MAX_PROBLEMS:
-                message = f"there is no annotation @{annotation[:100]}; "
-                if "/" in annotation:
-                    message += "the id stands before the annotations: set/b@text:"
-                else:
-                    message += hint(annotation, ANNOTATIONS)
-                self._problem(line, column, message)
-            column += len(annotation) + 1
-        return annotations
-
-    def _block(self, head: _Head, indent: int) -> None:
+    def _block(self, head: Head, indent: int) -> None:
         """Read the text under an annotated key."""
         first = self._at
         end = first
