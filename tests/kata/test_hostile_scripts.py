@@ -130,7 +130,9 @@ start:
 """,
     "a return that is too large": "start:\n  return:\n"
     + "".join(f"    k{n}: {{{{big ~ big}}}}\n" for n in range(20)),
-    "inputs that are too large": "start:\n  event.publish:\n    inputs:\n      type: x\n      data:\n"
+    "inputs that are too large": (
+        "start:\n  event.publish:\n    inputs:\n      type: x\n      data:\n"
+    )
     + "".join(f"        k{n}: {{{{big ~ big}}}}\n" for n in range(20)),
     "documents read again and again": loop(
         "      kata.parse:\n        inputs:\n          kata@key: document\n        output: read"

@@ -116,7 +116,17 @@ start:
 
 
 def test_a_dictionary_replaces_what_was_there() -> None:
-    script = "start:\n  set/a:\n    x:\n      a: 1\n  set/b:\n    x:\n      b: 2\n  return:\n    x@key: x"
+    script = """\
+start:
+  set/a:
+    x:
+      a: 1
+  set/b:
+    x:
+      b: 2
+  return:
+    x@key: x
+"""
     assert play(script).returned == {"x": {"b": "2"}}
 
 
@@ -183,7 +193,14 @@ def test_repeat_takes_nothing_else(things: Any) -> None:
 
 
 def test_a_loop_that_fails_in_its_condition_says_where() -> None:
-    script = "start:\n  while:\n    if@bool: {{1 / (3 - n)}}\n    do:\n      set:\n        n@int: {{n + 1}}"
+    script = """\
+start:
+  while:
+    if@bool: {{1 / (3 - n)}}
+    do:
+      set:
+        n@int: {{n + 1}}
+"""
     result = play(script, scope={"n": 1})
     assert (result.exit, result.log[-1].node) == ("error", "start:while")
 
@@ -266,7 +283,14 @@ def test_commands_under_on_simulate_replace_the_action_alone() -> None:
 
 # Functions
 
-SUM = "inputs:\n  array/numbers:\n    required@bool: yes\nstart:\n  return:\n    sum@int: {{array_sum(inputs.numbers)}}"
+SUM = """\
+inputs:
+  array/numbers:
+    required@bool: yes
+start:
+  return:
+    sum@int: {{array_sum(inputs.numbers)}}
+"""
 CALL = """\
 start:
   set:
@@ -358,7 +382,15 @@ def test_a_simulation_runs_functions_and_simulates_what_they_do() -> None:
 
 
 def test_inputs_are_checked_and_read_by_name() -> None:
-    script = "inputs:\n  text/n:\n    type: number\n    required@bool: yes\nstart:\n  return:\n    n@key: inputs:n"
+    script = """\
+inputs:
+  text/n:
+    type: number
+    required@bool: yes
+start:
+  return:
+    n@key: inputs:n
+"""
     assert play(script, inputs={"n": "5"}).returned == {"n": 5}
     assert play(script).exit == "error"
     assert play(script, inputs={"n": "x"}).exit == "error"
