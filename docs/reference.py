@@ -1,7 +1,7 @@
 """``make docs``: writes the reference pages from the code that they describe.
 
-``docs/settings.md``, ``docs/cli.md``, ``docs/metrics.md`` and ``docs/providers.md`` are made here
-and nowhere else;
+``docs/settings.md``, ``docs/cli.md``, ``docs/metrics.md``, ``docs/providers.md`` and
+``docs/language.md`` are made here and nowhere else;
 ``tests/test_documented.py`` fails when they are not what this would write.
 """
 
@@ -17,6 +17,11 @@ from cyclopts import App, ArgumentCollection
 
 from hookferry.cli.main import app
 from hookferry.cli.terminal import Exit
+from hookferry.kata.annotations import ANNOTATIONS, REMOVED
+from hookferry.kata.commands import COMMANDS
+from hookferry.kata.commands.acting import COMMON
+from hookferry.kata.commands.registry import Command
+from hookferry.kata.templates.registry import FILTERS, FUNCTIONS, TESTS, Callee
 from hookferry.settings import CONFIG_NAME, TOOL_VARIABLES, specs
 from hookferry.telemetry import COUNTERS, GAUGES, HISTOGRAMS
 from hookferry.wire.inbound.presets import PRESETS
@@ -237,7 +242,112 @@ def _rule(rule: object) -> str:
     return f"`{rule if isinstance(rule, str) else json.dumps(rule)}`"
 
 
+def language_page() -> str:
+    """Return docs/language.md."""
+    rows = [
+        "# The automation language: reference",
+        "",
+        _NOTE,
+        "Every command, annotation, filter, function and test that scripts know, with examples "
+        "that the test suite runs. What a script is, and where it runs: "
+        "[Automations](automations.md).",
+        "",
+        "- [Commands](#commands)",
+        "- [Annotations](#annotations)",
+        "- [Filters](#filters)",
+        "- [Functions](#functions)",
+        "- [Tests](#tests)",
+        "",
+        "## Commands",
+        "",
+        "Those that act on the world are marked *action*: a [policy](automations.md#policy) says "
+        "whether a script may use them. They, and those of values that have an `output:`, take:",
+        "",
+        "| key | |",
+        "|---|---|",
+        *(f"| `{key.name}` | {key.doc} |" for key in COMMON),
+        "",
+    ]
+    for name, command in COMMANDS.items():
+        rows += _command(name, command)
+    rows += ["## Annotations", "", "`key@annotation:`; several are applied from left to right.", ""]
+    for name, annotation in ANNOTATIONS.items():
+        rows += [f"### @{name}", "", annotation.doc, ""]
+        for kata, value in annotation.examples:
+            said = "nothing: the key is removed"
+            if value is not REMOVED:
+                said = f"`{json.dumps(value, ensure_ascii=False)}`"
+            rows += [*_fenced("yaml", kata), f"is {said}", ""]
+    for title, registry, how in (
+        ("Filters", FILTERS, "`{{ value|name(arguments) }}`"),
+        ("Functions", FUNCTIONS, "`{{ name(arguments) }}`"),
+        ("Tests", TESTS, "`{{ value is name ? 'yes' : 'no' }}`"),
+    ):
+        rows += [f"## {title}", "", how, ""]
+        for name, callee in sorted(registry.items()):
+            rows += _callee(name, callee)
+    return "\n".join(rows).rstrip() + "\n"
+
+
+def _command(name: str, command: Command) -> Iterator[str]:
+    action = " *action*" if command.is_action else ""
+    yield from (f"### {name}{action}", "", command.doc, "")
+    own = tuple(key for key in command.keys if key not in COMMON)
+    for what, inputs in (("key", own), ("input", command.inputs or ())):
+        if inputs:
+            yield from (f"| {what} | |", "|---|---|")
+            for given in inputs:
+                needed = " (required)" if given.required else ""
+                yield f"| `{given.name}`{needed} | {given.doc} |"
+            yield ""
+    if command.output:
+        yield from (f"`output:` receives {command.output}.", "")
+    for example in command.examples:
+        yield from _fenced("yaml", example.script)
+        said = json.dumps(example.returned, ensure_ascii=False)
+        ends = f"ends in `{example.exit}`"
+        yield from (f"{ends} with `{said}`" if example.returned else ends, "")
+
+
+def _callee(name: str, callee: Callee) -> Iterator[str]:
+    own = next(iter(callee.signature.parameters))
+    skipped = {own} if callee.kind == "function" else {own, "value"}
+    parameters = []
+    for given in callee.signature.parameters.values():
+        if given.name in skipped:
+            continue
+        optional = given.default is not given.empty
+        text = f"...{given.name}" if given.kind is given.VAR_POSITIONAL else given.name
+        parameters.append(f"[{text}]" if optional else text)
+    yield from (f"### {name}({', '.join(parameters)})" if parameters else f"### {name}", "")
+    yield from (" ".join(callee.doc.split()).replace("``", "`"), "")
+    short = [example for example in callee.examples if _fits(*example)]
+    if short:
+        yield from ("| template | prints |", "|---|---|")
+        for example in short:
+            yield f"| {_cell(example.template)} | {_cell(example.text)} |"
+        yield ""
+    for example in callee.examples:
+        if example not in short:
+            yield from _fenced("twig", example.template)
+            yield from ("prints", "", *_fenced("text", example.text))
+
+
+def _fits(*texts: str) -> bool:
+    """Tell whether texts can be shown in a line of a table."""
+    return not any("\n" in text or "`" in text or len(text) > 120 for text in texts)
+
+
+def _cell(text: str) -> str:
+    return "`" + text.replace("|", "\\|") + "`" if text.strip() else ""
+
+
+def _fenced(language: str, text: str) -> list[str]:
+    return [f"```{language}", *text.rstrip("\n").split("\n"), "```", ""]
+
+
 PAGES = {
+    "language.md": language_page,
     "settings.md": settings_page,
     "cli.md": cli_page,
     "metrics.md": metrics_page,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from hookferry.automate.actions.context import Context
@@ -24,6 +25,7 @@ MOST: Final = 250
 RECORDS: Final = ("events", "deliveries", "requests", "runs")
 _MAX_QUERY = 2_000
 _TERM = re.compile(r"""\s*([a-z_]{1,30}):(?:"([^"]*)"|'([^']*)'|(\S+))\s*""")
+_PARAM = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _COMMON = ("type", "limit", "after", "before")
 _FIELDS: Final = {
     "events": ("event_type", "state", "id"),
@@ -45,12 +47,12 @@ class Queries:
         self._store = store
 
     def query(self, context: Context, inputs: Mapping[str, Any]) -> Any:
-        """Return records as a list of dictionaries, newest first.
+        """Return records as a list of dictionaries, newest first, at ``data``.
 
         Raises:
             ScriptError: the query is none; says what it may be.
         """
-        terms = _terms(text_of(inputs.get("query")))
+        terms = _terms(text_of(inputs.get("query")), inputs.get("query_params"))
         kind = terms.pop("type", "")
         if kind not in RECORDS:
             raise ScriptError(f"data.query: type: is one of {', '.join(RECORDS)}")
@@ -74,7 +76,7 @@ class Queries:
         except (InvalidField, Unavailable) as error:
             raise ScriptError(f"data.query: {error.detail}") from None
         context.fuel.build(sum(1_000 + len(str(record)) for record in found))
-        return found
+        return {"data": found, "_": {"type": kind, "limit": limit, "returned": len(found)}}
 
     async def _events(
         self, tenant_id: int, terms: dict[str, str], times: dict[str, Any], limit: int
@@ -135,8 +137,8 @@ class Queries:
         return [_run(found) for found in await self._store.runs(where, limit=limit)]
 
 
-def _terms(query: str) -> dict[str, str]:
-    """Read ``field:value`` terms; values with blanks in quotes."""
+def _terms(query: str, params: Any) -> dict[str, str]:
+    """Read ``field:value`` terms; values with blanks in quotes, ``${name}`` for a parameter."""
     if len(query) > _MAX_QUERY:
         raise ScriptError(f"data.query:query has at most {_MAX_QUERY:,} characters")
     terms: dict[str, str] = {}
@@ -148,9 +150,16 @@ def _terms(query: str) -> dict[str, str]:
                 f"data.query: {query[at : at + 40]!r} is no term such as type:events or "
                 "after:'-1 day'"
             )
-        terms[found[1]] = next(value for value in found.groups()[1:] if value is not None)
+        value = next(value for value in found.groups()[1:] if value is not None)
+        terms[found[1]] = _PARAM.sub(partial(_param, params or {}), value)
         at = found.end()
     return terms
+
+
+def _param(params: Mapping[str, Any], found: re.Match[str]) -> str:
+    if found[1] not in params:
+        raise ScriptError(f"data.query: query_params: has no {found[1]!r}")
+    return text_of(params[found[1]])
 
 
 def _number(text: str, field: str, most: int) -> int:

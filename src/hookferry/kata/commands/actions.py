@@ -241,13 +241,17 @@ start:
 
 declare(
     "data.query",
-    "Reads what hookferry has stored, such as events and deliveries.",
+    "Reads what hookferry has stored, newest first. The query is made of terms `field:value`, "
+    "values with blanks in quotes: `type:` is `events` (`event_type`, `state`, `id`), "
+    "`deliveries` (`event_type`, `state`, `status`, `event`, `webhook`, `text`), `requests` "
+    "(`source`, `verdict`, `method`, `status`, `text`) or `runs` (`automation`, `exit`, `event`); "
+    "all take `after`, `before` and `limit` (25; 250 at most).",
     group="Actions",
     inputs=(
-        _needed("query", "a query in Cerb's syntax: `type:worklist.records of:event limit:10`"),
+        _needed("query", "such as `type:deliveries state:failed after:'-1 day' limit:10`"),
         Input("query_params", "texts that the query refers to as `${name}`"),
     ),
-    output="`data`, and `_` about the query",
+    output="`data`, a list of dictionaries, and `_` about the query",
     is_action=True,
     simulated=False,
     examples=(
@@ -257,17 +261,13 @@ start:
   data.query:
     output: results
     inputs:
-      query@text:
-        type:worklist.records
-        of:event
-        query:(type:${wanted})
-        format:dictionaries
+      query: type:events event_type:${wanted} after:'-1 day'
       query_params:
         wanted: order.created
   return:
     count@int: {{results.data|length}}
 """,
-            outputs={"data.query": {"data": {"1": {"type": "order.created"}}, "_": {}}},
+            outputs={"data.query": {"data": [{"type": "order.created"}], "_": {}}},
             returned={"count": 1},
         ),
     ),
