@@ -47,18 +47,19 @@ class Tree:
 
     children: tuple[Node, ...] = ()
     tail: tuple[str, ...] = ()
-    _named: dict[str, Node] = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_named", {node.name: node for node in self.children})
+    _named: dict[str, Node] | None = field(default=None, init=False, compare=False, repr=False)
 
     def child(self, name: str) -> Node | None:
         """Return the child of a name, such as ``set`` or ``set/b``."""
-        return self._named.get(name)
+        named = self._named
+        if named is None:  # made when it is asked for: most nodes never are
+            named = {node.name: node for node in self.children}
+            object.__setattr__(self, "_named", named)
+        return named.get(name)
 
     def text_at(self, name: str) -> str | None:
         """Return the text of the child of a name; None without the child or the text."""
-        node = self._named.get(name)
+        node = self.child(name)
         return None if node is None else node.text
 
     def all(self, key: str) -> Iterator[Node]:
