@@ -13,6 +13,7 @@ from hookferry.catch.gate import Gate
 from hookferry.domain.request import Verdict
 from hookferry.errors import Overloaded
 from hookferry.transport.port import Outcome as Sent
+from hookferry.wire.headers import Headers
 
 from .kit import GITHUB, Caller, source, webhook
 
@@ -31,7 +32,7 @@ def arrive(caller: Caller, told: list[Outcome], method: str = "POST", query: byt
             method=method,
             path=caller.path.encode(),
             query=query,
-            headers=(),
+            headers=Headers(()),
             raw=(),
             body=b"",
             client="192.0.2.1",

@@ -25,6 +25,8 @@ _CACHE_CONTROL = "cache-control"
 _BARE = header_block(ANSWER_HEADERS)
 _BASE = _BARE + header_block(((_CACHE_CONTROL.encode(), b"no-store"),))
 _OURS = frozenset(name.decode() for name, _ in ANSWER_HEADERS)
+_START = len(PATH)
+_END = _START + GUID_DIGITS
 _STRANGER_BODY = 64 * 1024
 """Bytes taken of a request that leads nowhere, before it is told so."""
 
@@ -104,24 +106,19 @@ class CatchRoute:
         self._proxies = proxies
         self._clock = clock
         self.monotonic: Callable[[], float] = clock.monotonic
-        self._doors: dict[int, tuple[Gate, _Door]] = {}
 
     def match(self, method: bytes, path: bytes) -> HotHandler | None:
         """Return what stands at an address, whatever the method."""
         if not path.startswith(PATH):
             return None
-        end = len(PATH) + GUID_DIGITS
-        if len(path) > end and path[end] != 0x2F:
+        if len(path) > _END and path[_END] != 0x2F:
             return _NOTHING
-        gate = self._reception.find(path[len(PATH) : end])
+        gate = self._reception.find(path[_START:_END])
         if gate is None:
             return _NOTHING
         if isinstance(gate, OutOfOrder):
             return _OUT_OF_ORDER
-        known = self._doors.get(gate.source.id)
-        if known is None or known[0] is not gate:
-            known = self._doors[gate.source.id] = (gate, _Door(self, gate))
-        return known[1]
+        return _Door(self, gate)
 
     def caller(self, request: HotRequest) -> str:
         """Return the address of whoever sent a request."""

@@ -15,12 +15,12 @@ from hookferry.api.connections import Watch
 from hookferry.api.hotroute import (
     HotHandler,
     HotRequest,
-    in_lower_case,
     length_line,
     refuse,
     run_handler,
 )
 from hookferry.errors import HookferryError
+from hookferry.wire.headers import lowered
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -87,7 +87,7 @@ class HotCycle(HotRequest):
         self.path = path
         self.query = query
         self.raw = raw
-        self.headers = in_lower_case(raw)
+        self.headers = lowered(raw)
         self.client = client
         self.caller = None
         self.body = b""
@@ -132,17 +132,11 @@ class HotCycle(HotRequest):
         if self.disconnected or transport.is_closing():
             return
         framing = length_line(status, len(body))
-        transport.write(
-            b"%b%b%b%b%b\r\n%b"
-            % (
-                STATUS_LINE[status],
-                protocol.watch.date_line,
-                headers,
-                framing,
-                b"" if self.keep_alive else b"connection: close\r\n",
-                b"" if self.method == b"HEAD" or not framing else body,
-            )
-        )
+        head = STATUS_LINE[status] + protocol.watch.date_line + headers + framing
+        if not self.keep_alive:
+            head += b"connection: close\r\n"
+        has_body = body and framing and self.method != b"HEAD"
+        transport.write(head + b"\r\n" + body if has_body else head + b"\r\n")
         if not self.keep_alive:
             protocol.close_after_answer(self.more_body)
         protocol.on_response_complete()

@@ -20,6 +20,7 @@ from hookferry.api.problems import (
     status_of,
 )
 from hookferry.errors import HookferryError, Overloaded, PayloadTooLarge
+from hookferry.wire.headers import lowered
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -87,7 +88,7 @@ class HotRequest:
         self.query = query
         self.raw = raw
         """The headers as they came."""
-        self.headers = in_lower_case(raw)
+        self.headers = lowered(raw)
         """The headers, names in lower case."""
         self.client = client
         """The address at the other end of the connection; empty where it has none."""
@@ -99,15 +100,7 @@ class HotRequest:
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, by its name in lower case."""
-        for known, value in self.headers:
-            if known == name:
-                return value
-        return None
-
-
-def in_lower_case(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return headers, their names in lower case."""
-    return [(name.lower(), value) for name, value in headers]
+        return self.headers.first.get(name)
 
 
 Respond = Callable[[int, bytes, bytes], None]

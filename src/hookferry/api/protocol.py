@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httptools
@@ -33,10 +33,10 @@ from hookferry.api.hotroute import (
     HotRoute,
     body_too_large,
     find,
-    in_lower_case,
 )
 from hookferry.api.problems import BadRequest, HeadersTooLarge
 from hookferry.errors import HookferryError, Overloaded, RequestTimeout
+from hookferry.wire.headers import Headers, lowered, values_of
 
 
 class Reading(enum.IntEnum):
@@ -50,6 +50,15 @@ class Reading(enum.IntEnum):
 
 
 _IDLE, _HEAD, _BODY, _NOTHING = Reading
+
+
+def _ignore(_: tuple[bytes, bytes]) -> None:
+    """Keep nothing of a field."""
+
+
+def _expects_continue(headers: Headers) -> bool:
+    """Tell whether a client waits to be told to go on (RFC 9110 section 10.1.1)."""
+    return any(value.lower() == b"100-continue" for value in values_of(headers, b"expect"))
 
 
 class HookferryProtocol(HttpToolsProtocol):
@@ -93,6 +102,7 @@ class HookferryProtocol(HttpToolsProtocol):
         self._advancing = False
         self._half_closed: asyncio.Event | None = None
         """Of the present ASGI request: the client has closed its half, and is probably gone."""
+        self._keep_header: Callable[[tuple[bytes, bytes]], None] = _ignore
         self.answering: HotCycle | None = None
         """The request that a hot handler is, or was last, at work on."""
         self.deadline = watch.now + limits.keep_alive
@@ -222,15 +232,18 @@ class HookferryProtocol(HttpToolsProtocol):
         self._expect(_HEAD)
         self._received = -1
         self.url = b""
-        self.headers = []  # as they came; uvicorn's, in lower case, are made where they are needed
+        # As they came; uvicorn's, in lower case, are made where they are needed.
+        headers: list[tuple[bytes, bytes]] = []
+        self.headers = headers
+        self._keep_header = headers.append
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; a trailer is none (RFC 9110 section 6.5.1)."""
-        if self.reading is _HEAD:
-            self.headers.append((name, value))
+        """Take a header, or a trailer: what is kept of them is decided by the request's state."""
+        self._keep_header((name, value))
 
     def on_headers_complete(self) -> None:
         """Decide which way the request takes."""
+        self._keep_header = _ignore  # a trailer is no header (RFC 9110 section 6.5.1)
         if self.reading is _NOTHING:
             return
         if len(self.headers) > self._limits.headers:
@@ -269,12 +282,12 @@ class HookferryProtocol(HttpToolsProtocol):
             keep_alive,
         )
         cycle.refusal = handler.admit(cycle)
-        for name, value in cycle.headers:
-            if name == b"content-length":
-                if int(value) > handler.max_body and cycle.refusal is None:
-                    cycle.refusal = body_too_large(handler.max_body)
-            elif name == b"expect" and value.lower() == b"100-continue":
-                cycle.expect = True
+        first = cycle.headers.first
+        length = first.get(b"content-length")  # the parser takes no second one
+        if length is not None and int(length) > handler.max_body and cycle.refusal is None:
+            cycle.refusal = body_too_large(handler.max_body)
+        if b"expect" in first:
+            cycle.expect = _expects_continue(cycle.headers)
         if cycle.refusal is not None:
             self._stop_reading(cycle)
         self._enqueue(cycle)
@@ -333,8 +346,10 @@ class HookferryProtocol(HttpToolsProtocol):
             self.stalled = True
             self.flow.pause_reading()
             self.deadline = self.watch.now + self._limits.write_deadline
-            return
-        self._next()
+        elif self.pipeline or self._advancing or self.reading is not _IDLE:
+            self._next()
+        else:
+            self._rest()
 
     def _next(self) -> None:
         """Give the requests that wait their turn, one after the other."""
@@ -352,15 +367,18 @@ class HookferryProtocol(HttpToolsProtocol):
                     return
         finally:
             self._advancing = False
-        self.flow.resume_reading()
         if self.reading is _IDLE:
-            self.deadline = self.watch.now + self._limits.keep_alive
-            self._forget()
-        elif self.reading is not _NOTHING:
+            self._rest()
+            return
+        self.flow.resume_reading()
+        if self.reading is not _NOTHING:
             self._expect(self.reading)
 
-    def _forget(self) -> None:
-        """Drop what was answered: an idle connection must not keep a body of megabytes."""
+    def _rest(self) -> None:
+        """Wait for a request, with nothing kept of those that were answered: an idle connection
+        must not hold a body of megabytes."""
+        self.flow.resume_reading()
+        self.deadline = self.watch.now + self._limits.keep_alive
         self.cycle = None  # type: ignore[assignment]
         self.answering = None
         self.scope = None  # type: ignore[assignment]
@@ -398,16 +416,14 @@ class HookferryProtocol(HttpToolsProtocol):
 
     def _begin_asgi(self) -> None:
         url, raw = self.url, self.headers
-        headers = in_lower_case(raw)
+        headers = lowered(raw)
         super().on_message_begin()
         self._half_closed = asyncio.Event()
         self.scope[HALF_CLOSED] = self._half_closed  # type: ignore[literal-required]
         self.scope[RAW_HEADERS] = raw  # type: ignore[literal-required]
         self.url = url
         self.headers.extend(headers)
-        self.expect_100_continue = any(
-            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
-        )
+        self.expect_100_continue = _expects_continue(headers)
         super().on_headers_complete()
 
     # ------------------------------------------------------------------ refusing and closing
@@ -458,6 +474,7 @@ class HookferryProtocol(HttpToolsProtocol):
         self._let_go()
         cycle.body = b""
         cycle.parts = None
+        self._keep_header = _ignore
         self.reading = _NOTHING
         self._received = 0
         if not self.stalled:

@@ -17,6 +17,7 @@ from hookferry.engine.intake import Intake
 from hookferry.errors import Conflict, HookferryError
 from hookferry.ids import encode
 from hookferry.store.ports import Acceptance
+from hookferry.wire.headers import lowered
 from hookferry.wire.inbound.received import Explanation, KeyNeeded
 from hookferry.wire.verification import Reason
 
@@ -145,7 +146,7 @@ class Again:
             method=request.method,
             path=request.path,
             query=request.query,
-            headers=[(name.lower(), value) for name, value in request.headers],
+            headers=lowered(request.headers),
             raw=request.headers,
             body=request.body,
             client=request.client,

@@ -11,6 +11,7 @@ from hookferry.catch.replies import Answer
 from hookferry.domain.request import Caught, CaughtRequest, Verdict
 from hookferry.domain.source import Source
 from hookferry.wire.bodies import form_of
+from hookferry.wire.headers import Headers
 from hookferry.wire.inbound.received import Received
 
 PATH = b"/webhooks/"
@@ -51,7 +52,6 @@ class Arrival:
     """
 
     __slots__ = (
-        "_first",
         "at_ms",
         "body",
         "client",
@@ -73,7 +73,7 @@ class Arrival:
         method: str,
         path: bytes,
         query: bytes,
-        headers: Sequence[tuple[bytes, bytes]],
+        headers: Headers,
         raw: Sequence[tuple[bytes, bytes]],
         body: bytes,
         client: str,
@@ -84,7 +84,6 @@ class Arrival:
         vouched: bool = False,
         verified_ms: int | None = None,
     ) -> None:
-        self._first: dict[bytes, bytes] | None = None
         self.method = method
         self.path = path
         self.query = query
@@ -107,10 +106,7 @@ class Arrival:
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, by its name in lower case."""
-        first = self._first
-        if first is None:  # a look-up each for the five or so that are asked for
-            first = self._first = dict(reversed(self.headers))
-        return first.get(name)
+        return self.headers.first.get(name)
 
     def received(self, source: Source, origin: str) -> Received:
         """Return the request as verification sees it.

@@ -11,8 +11,8 @@ answer, are ``hookferry.catch.records``'s; how answers that are waited for come 
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from typing import Protocol
 
 from hookferry.catch.arrival import Arrival, Outcome
@@ -38,12 +38,15 @@ from hookferry.match.facts import Facts
 from hookferry.store.ports import DedupeKey
 from hookferry.tracing import TRACEPARENT, read_trace
 from hookferry.wire.bodies import read, unparseable
+from hookferry.wire.bodies.media_types import JSON
 from hookferry.wire.greetings import Greeting, greet
 from hookferry.wire.hops import HOPS_HEADER, hops_in
 from hookferry.wire.inbound.received import KeyNeeded, Received
 from hookferry.wire.verification import VerificationFailed
 
 SCOPE_RELEASE = "release"
+_STORED = (Receipt, synchronous.Verdict, SynchronousWebhookFailed)
+"""What tells that a request is durable."""
 HOPS = HOPS_HEADER.lower().encode()
 RELEASE_MS = 366 * 86_400_000
 """How long it is known that a quarantined request was released: longer than requests are kept."""
@@ -157,7 +160,7 @@ class Pipeline:
         return arrival.received(gate.source, self._origin())
 
     def _verify(self, gate: Gate, arrival: Arrival, received: Received) -> None:
-        verifier = gate.verifier(self._clock.wall_ms())
+        verifier = gate.verifier(arrival.at_ms)
         if verifier is not None and not arrival.vouched:
             verifier.verify(received, arrival.verified_ms / 1000, self._keys.known)
 
@@ -249,7 +252,9 @@ class Pipeline:
         """Return what a request says, under the id that it is kept with (its event: the next)."""
         caught = arrival.caught(self._ids.block(2), gate.source.id)
         hops = 0 if arrival.header(HOPS) is None else hops_in(arrival.headers)
-        data = read(caught.form, arrival.header(b"content-type"), arrival.body)
+        data = arrival.body
+        if caught.form != JSON:
+            data = read(caught.form, arrival.header(b"content-type"), data)
         facts = Facts("", data, EventMeta(caught=caught, hops=hops))
         facts.type = gate.event_type.of(facts)
         return facts
@@ -274,11 +279,11 @@ class Pipeline:
         wait = self.waiting.begin(gate, arrival, request, facts) if waits else None
 
         def done(told: Receipt | synchronous.Verdict | HookferryError) -> None:
-            if isinstance(told, Receipt) and told.duplicate:
+            if type(told) is Receipt and told.duplicate:
                 if wait is not None:
                     wait.give_up()
                 self._duplicate(gate, arrival, told, key, answer)
-            elif isinstance(told, Receipt | synchronous.Verdict | SynchronousWebhookFailed):
+            elif isinstance(told, _STORED):
                 self.records.taken(gate)
                 if answer is not None:
                     arrival.told(arrival.outcome(request, answer))
@@ -340,32 +345,29 @@ class Pipeline:
 
     def _claims(self, gate: Gate, arrival: Arrival, key: str | None) -> tuple[DedupeKey, ...]:
         """Return what is claimed in the commit: the duplicate key, and a release."""
-        claims: list[DedupeKey] = []
         tenant_id = gate.source.tenant_id
-        meant = arrival.replay_of is not None and arrival.releases is None
-        if key is not None and not meant:
-            claims.append(
-                DedupeKey(
-                    tenant_id,
-                    gate.label,
-                    hashlib.blake2b(key.encode(), digest_size=16).digest(),
-                    hashlib.blake2b(arrival.body, digest_size=16).digest(),
-                    b"",
-                    arrival.at_ms + gate.window_ms,
-                )
+        claims: tuple[DedupeKey, ...] = ()
+        if key is not None and (arrival.replay_of is None or arrival.releases is not None):
+            claim = DedupeKey(
+                tenant_id,
+                gate.label,
+                blake2b(key.encode(), digest_size=16).digest(),
+                blake2b(arrival.body, digest_size=16).digest(),
+                b"",
+                arrival.at_ms + gate.window_ms,
             )
+            claims = (claim,)
         if arrival.releases is not None:  # once, whoever clicks twice
-            claims.append(
-                DedupeKey(
-                    tenant_id,
-                    SCOPE_RELEASE,
-                    arrival.releases.to_bytes(8, "big"),
-                    b"",
-                    b"",
-                    arrival.at_ms + RELEASE_MS,
-                )
+            claim = DedupeKey(
+                tenant_id,
+                SCOPE_RELEASE,
+                arrival.releases.to_bytes(8, "big"),
+                b"",
+                b"",
+                arrival.at_ms + RELEASE_MS,
             )
-        return tuple(claims)
+            claims = (*claims, claim)
+        return claims
 
     def _duplicate(
         self,

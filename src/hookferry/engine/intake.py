@@ -222,25 +222,38 @@ class _Entry:
             EventState.MATCHED if matched else EventState.UNMATCHED,
             meta,
         )
-        due = intake.timeline.now_ms()
-        deliveries = [owed(intake.ids.next(), event, w, tenant, due) for w in matched]
-        if self._disabled is not None:
-            deliveries = [unless_for(self._disabled, d) for d in deliveries]
+        deliveries: Sequence[Delivery] = ()
         waiting = self._plan = None
-        if self._waits and any(w.mode is not Mode.ASYNC for w in matched):
-            if intake.calls.full:
-                raise Overloaded("too many publishers wait for an answer; try again in a moment")
-            before = asks(self.type, directory.event_types(tenant.id).get(self.type))
-            waiting = self._plan = arrange(matched, deliveries, before)
+        if matched:
+            due = intake.timeline.now_ms()
+            owing = [owed(intake.ids.next(), event, w, tenant, due) for w in matched]
+            if self._disabled is not None:
+                owing = [unless_for(self._disabled, d) for d in owing]
+            if self._waits and any(w.mode is not Mode.ASYNC for w in matched):
+                if intake.calls.full:
+                    raise Overloaded(
+                        "too many publishers wait for an answer; try again in a moment"
+                    )
+                before = asks(self.type, directory.event_types(tenant.id).get(self.type))
+                waiting = self._plan = arrange(matched, owing, before)
+            deliveries = owing
         dedupe = self.dedupe
         if dedupe:
-            request_id = 0 if request is None else request.id
-            kept = _First(event.id, len(deliveries), request_id=request_id)
-            if waiting is not None:
-                kept = _First(event.id, len(deliveries), waiting.asked, waiting.before, request_id)
-            answer = _encoder.encode(kept)
-            dedupe = tuple(msgspec.structs.replace(key, answer=answer) for key in dedupe)
+            dedupe = self._told_to_repeats(event.id, len(deliveries), waiting)
         return Acceptance(event, deliveries, dedupe, request, self._ring)
+
+    def _told_to_repeats(
+        self, event_id: int, deliveries: int, waiting: Waiting | None
+    ) -> tuple[DedupeKey, ...]:
+        """Return the dedupe keys with what a repeat is told."""
+        request = self._request
+        request_id = 0 if request is None else request.id
+        if waiting is None:
+            kept = _First(event_id, deliveries, request_id=request_id)
+        else:
+            kept = _First(event_id, deliveries, waiting.asked, waiting.before, request_id)
+        answer = _encoder.encode(kept)
+        return tuple([key.with_answer(answer) for key in self.dedupe])
 
     def committed(self, acceptance: Acceptance) -> None:
         intake = self._intake

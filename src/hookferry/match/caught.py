@@ -17,21 +17,14 @@ Reading = Callable[[Caught], str | None]
 """Reads one text of a request; None where it is not there."""
 
 
-def header(name: str) -> Reading:
-    """Return what reads the first header of a name, in any case; ``_`` and ``-`` are the same.
-
-    A value's bytes are read as Latin-1, which keeps them all (RFC 9110 section 5.5).
-    """
-    wanted = _canonical(name.encode())
-    length = len(wanted)
-
-    def read(caught: Caught) -> str | None:
-        for known, value in caught.headers:
-            if len(known) == length and _canonical(known) == wanted:
-                return value.decode("latin-1")
-        return None
-
-    return read
+def named(caught: Caught) -> dict[bytes, bytes]:
+    """Return the first value of each header, by its canonical name."""
+    if not caught.headers:
+        return {}
+    names, values = zip(*reversed(caught.headers), strict=True)
+    if b"_" in b"".join(names):
+        names = tuple(map(canonical, names))
+    return dict(zip(map(bytes.lower, names), values, strict=True))
 
 
 def parameter(name: str) -> Reading:
@@ -63,7 +56,7 @@ def members(caught: Caught) -> dict[str, dict[str, str]]:
     """Return a request as an expression sees it: header names in lower case, with dashes."""
     headers: dict[str, str] = {}
     for name, value in caught.headers:
-        headers.setdefault(_canonical(name).decode("latin-1"), value.decode("latin-1"))
+        headers.setdefault(canonical(name).decode("latin-1"), value.decode("latin-1"))
     query: dict[str, str] = {}
     for name, value in _pairs(caught.query):
         query.setdefault(
@@ -84,7 +77,8 @@ def size_of(caught: Caught) -> int:
     return headers + len(caught.path) + 2 * len(caught.query)
 
 
-def _canonical(name: bytes) -> bytes:
+def canonical(name: bytes) -> bytes:
+    """Return a header's name as it is looked for: in any case; ``_`` and ``-`` are the same."""
     return name.lower().replace(b"_", b"-")
 
 

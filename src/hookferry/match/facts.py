@@ -47,13 +47,14 @@ class Facts:
         meta: what its publisher said beside, or the request that it was born from.
     """
 
-    __slots__ = ("_data", "_shared", "meta", "payload", "type")
+    __slots__ = ("_data", "_headers", "_shared", "meta", "payload", "type")
 
     def __init__(self, type: str, payload: bytes, meta: EventMeta) -> None:
         self.type = type
         self.payload = payload
         self.meta = meta
         self._data: Any = _UNREAD
+        self._headers: dict[bytes, bytes] | None = None
         self._shared: Any = None
 
     @property
@@ -70,6 +71,21 @@ class Facts:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise ConditionError(f"the event's data can't be read: {error}") from None
         return data
+
+    def header(self, name: bytes) -> str | None:
+        """Return the first header of a name of the request that it was born from.
+
+        Its bytes are read as Latin-1, which keeps them all (RFC 9110 section 5.5).
+
+        Args:
+            name: canonical (``hookferry.match.caught.canonical``).
+        """
+        headers = self._headers
+        if headers is None:
+            caught = self.meta.caught
+            headers = self._headers = {} if caught is None else requests.named(caught)
+        value = headers.get(name)
+        return None if value is None else value.decode("latin-1")
 
     @property
     def size(self) -> int:
@@ -169,7 +185,7 @@ class Path:
             self._find, rest = _ACTOR[rest[0]], []
         elif root == "headers" and rest:
             # The rest is one name: dots are common in those of parameters (hub.mode).
-            self._find, rest = _of_request(requests.header(".".join(rest))), []
+            self._find, rest = _header(".".join(rest)), []
         elif root == "query" and rest:
             self._find, rest = _of_request(requests.parameter(".".join(rest))), []
         elif root == "request" and len(rest) == 1 and rest[0] in requests.REQUEST:
@@ -191,6 +207,11 @@ class Path:
             else:
                 return MISSING
         return value
+
+
+def _header(name: str) -> Callable[[Facts], Any]:
+    wanted = requests.canonical(name.encode())
+    return lambda facts: _given(facts.header(wanted))
 
 
 def _of_request(read: requests.Reading) -> Callable[[Facts], Any]:

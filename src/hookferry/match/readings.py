@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from hookferry.errors import ConditionError, InvalidField
+from hookferry.match.caught import canonical
 from hookferry.match.facts import Facts, Path, nearest, shorten
 from hookferry.match.patterns import MAX_LENGTH, MAX_SEGMENTS, check_event_type
 from hookferry.match.templates import Template
@@ -243,7 +244,8 @@ def _string(given: dict[str, Any], name: str, field: str) -> str:
 def _header(name: object, field: str) -> Text:
     if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
         raise InvalidField("a header's name is wanted, such as 'X-Request-Id'", field=field)
-    return _scalar(Path(f"headers.{name}", field=field))
+    wanted = canonical(name.encode())
+    return lambda facts: facts.header(wanted)
 
 
 def _headers(names: object, field: str) -> tuple[Text, ...]:

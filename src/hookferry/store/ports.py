@@ -54,6 +54,12 @@ class DedupeKey(msgspec.Struct, frozen=True):
     """What the first was answered; given back for a repeat."""
     expires_at_ms: int
 
+    def with_answer(self, answer: bytes) -> DedupeKey:
+        """Return the claim with what the first is answered."""
+        return DedupeKey(
+            self.tenant_id, self.scope, self.key_hash, self.body_hash, answer, self.expires_at_ms
+        )
+
 
 class Ring(msgspec.Struct, frozen=True):
     """A bound on what a source keeps: the newest requests, so many and so large at most."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from hookferry.wire.headers import Pairs, values_of
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -41,7 +43,7 @@ class Proxies:
         # Senders have a few addresses each, and reading one costs more than a signature.
         self._judged = functools.lru_cache(maxsize=REMEMBERED)(self._judge)
 
-    def caller(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
+    def caller(self, peer: str, headers: Pairs) -> str:
         """Return the address of whoever called.
 
         X-Forwarded-For counts only when the peer is a trusted proxy, and then its right-most
@@ -53,12 +55,9 @@ class Proxies:
         """
         if not self._trusted or not self._judged(peer)[1]:
             return peer
-        hops = [
-            hop
-            for name, value in headers
-            if name == b"x-forwarded-for"
-            for hop in value.decode("latin-1").split(",")
-        ]
+        hops: list[str] = []
+        for value in values_of(headers, b"x-forwarded-for"):
+            hops += value.decode("latin-1").split(",")
         nearest = peer
         for hop in reversed(hops[-MAX_HOPS:]):
             address, trusted = self._judged(hop)

@@ -42,6 +42,10 @@ _MACS = {
 }
 
 
+_IPAD = bytes(byte ^ 0x36 for byte in range(256))
+_OPAD = bytes(byte ^ 0x5C for byte in range(256))
+
+
 class Key(Protocol):
     """One secret or public key, with its algorithm."""
 
@@ -60,22 +64,40 @@ class Mac:
             whoever sees a signature, so only its own presets should ask for it.
     """
 
-    __slots__ = ("_keyed", "size")
+    __slots__ = ("_inner", "_outer", "size")
 
     def __init__(self, key: bytes, digest: str, *, prefix: bool = False) -> None:
-        self._keyed = hashlib.new(digest, key) if prefix else hmac.new(key, digestmod=digest)
-        self.size = self._keyed.digest_size
+        # Keyed once: half the price of hmac.digest for 1 KB, and of hmac.new's copies 2/3.
+        state = hashlib.new(digest)
+        self.size = state.digest_size
+        self._outer = None
+        if prefix:
+            state.update(key)
+        else:
+            if len(key) > state.block_size:
+                key = hashlib.new(digest, key).digest()
+            padded = key.ljust(state.block_size, b"\0")
+            self._outer = hashlib.new(digest, padded.translate(_OPAD))
+            state.update(padded.translate(_IPAD))
+        self._inner = state
 
     def digest(self, content: bytes) -> bytes:
         """Return the authentication code of ``content``."""
-        state = self._keyed.copy()  # keyed once: a third cheaper than hmac.digest for 1 KB
-        state.update(content)
-        return state.digest()
+        inner = self._inner.copy()
+        inner.update(content)
+        if self._outer is None:
+            return inner.digest()
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
 
     def matches(self, content: bytes, signatures: Sequence[bytes]) -> bool:
         """Compare in constant time; the content is hashed once, however many there are."""
         right = self.digest(content)
-        return any(hmac.compare_digest(right, signature) for signature in signatures)
+        for signature in signatures:  # noqa: SIM110  as in signature.py
+            if hmac.compare_digest(right, signature):
+                return True
+        return False
 
 
 class PublicKey(ABC):

@@ -44,15 +44,14 @@ def optional_header(request: Received, name: bytes) -> bytes:
         VerificationFailed: it is there more than once, and which of them another program reads is
             anyone's guess.
     """
-    found: bytes | None = None
-    for known, value in request.headers:
-        if known == name:
-            if found is not None:
-                raise VerificationFailed(
-                    Reason.BAD_ENCODING, f"the header {show(name)} is there more than once"
-                )
-            found = value
-    return b"" if found is None else found.strip(b" \t")
+    found = request.values(name)
+    if not found:
+        return b""
+    if len(found) > 1:
+        raise VerificationFailed(
+            Reason.BAD_ENCODING, f"the header {show(name)} is there more than once"
+        )
+    return found[0].strip(b" \t")
 
 
 def one_header(request: Received, name: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from hookferry.wire.headers import values_of
 from hookferry.wire.verification import Verified
 
 
@@ -25,7 +26,7 @@ class Received(msgspec.Struct, frozen=True):
 
     def values(self, name: bytes) -> list[bytes]:
         """Return every value of a header, by its name in lower case."""
-        return [value for known, value in self.headers if known == name]
+        return values_of(self.headers, name)
 
 
 class KeyNeeded(Exception):

@@ -1,0 +1,51 @@
+"""A request's headers, found by name: read several times each, in lists of a dozen or more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+Pairs = Sequence[tuple[bytes, bytes]]
+"""Names in lower case, in their order, repeats and all."""
+
+
+class Headers(list[tuple[bytes, bytes]]):
+    """Pairs that know where each name is first; not to be changed once made.
+
+    Args:
+        pairs: names in lower case, in their order, repeats and all.
+    """
+
+    __slots__ = ("first",)
+
+    def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        super().__init__(pairs)
+        self.first: dict[bytes, bytes] = dict(reversed(self))
+        """The first value of each name."""
+
+
+def lowered(raw: Pairs) -> Headers:
+    """Return headers with their names in lower case.
+
+    Args:
+        raw: as they came.
+    """
+    if not raw:
+        return Headers(())
+    names, values = zip(*raw, strict=True)
+    return Headers(zip(map(bytes.lower, names), values, strict=True))
+
+
+def values_of(headers: Pairs, name: bytes) -> list[bytes]:
+    """Return every value of a header, in their order.
+
+    Args:
+        headers: names in lower case.
+        name: in lower case.
+    """
+    if type(headers) is Headers:
+        first = headers.first
+        if name not in first:
+            return []
+        if len(first) == len(headers):  # nothing is there twice
+            return [first[name]]
+    return [value for known, value in headers if known == name]
