@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from hookferry.errors import ScriptError
@@ -124,6 +125,13 @@ def size_of(value: Value, fuel: Fuel, depth: int = 0) -> int:
     if depth >= MAX_DEPTH:
         raise ScriptError(f"a value has at most {MAX_DEPTH} levels")
     fuel.spend(1 + len(value))
+    total = CELL * len(value)
     if isinstance(value, list):
-        return sum(CELL + size_of(item, fuel, depth + 1) for item in value)
-    return sum(CELL + len(key) + size_of(item, fuel, depth + 1) for key, item in value.items())
+        items: Iterable[Value] = value
+    else:
+        items = value.values()
+        total += sum(map(len, value))
+    for item in items:
+        # Texts, which most values are, without a call for each.
+        total += len(item) if type(item) is str else size_of(item, fuel, depth + 1)
+    return total
