@@ -72,6 +72,14 @@ def answer_of(returned: Mapping[str, Any], resources: Mapping[str, bytes]) -> Sc
     return ScriptAnswer(status, tuple(headers), body)
 
 
+def octets(text: str) -> bytes:
+    """Return a text as bytes; ``@base64`` writes those that are no UTF-8 as lone surrogates."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # other surrogates, from JSON: nothing stands for them
+        return text.encode("utf-8", "replace")
+
+
 def _status(value: Any) -> int:
     if value is None or value == "":
         return 200
@@ -123,15 +131,13 @@ def _body(value: Any, headers: list[tuple[str, str]], resources: Mapping[str, by
         if not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("Content-Type", "application/json"))
         return msgspec.json.encode(value)
-    if isinstance(value, bytes):
-        return value
     text = text_of(value)
     found = resources.get(text)
     if found is not None:
         return found
     uri = _DATA_URI.match(text)
     if uri is None:
-        return text.encode("utf-8", "replace")
+        return octets(text)
     try:
         return base64.b64decode(text[uri.end() :], validate=True)
     except binascii.Error:

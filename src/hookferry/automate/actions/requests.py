@@ -14,6 +14,7 @@ import msgspec
 
 from hookferry import __version__
 from hookferry.automate.actions.context import MAX_RESOURCES, Context
+from hookferry.automate.answers import octets
 from hookferry.domain.credential import Credential
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import authority
@@ -190,7 +191,7 @@ def _body(value: Any, headers: list[tuple[str, str]]) -> bytes:
                 doseq=True,
             ).encode()
     else:
-        body = text_of(value).encode("utf-8", "replace")
+        body = octets(text_of(value))
     if len(body) > MAX_BODY:
         raise ScriptError(f"http.request:body has at most {MAX_BODY:,} bytes")
     return body
