@@ -133,7 +133,7 @@ async def test_a_source_that_is_not_saved_brings_no_webhook(room: Room) -> None:
     await room.make()
     with pytest.raises(NameTaken) as error:
         await room.make(automations_kata=KATA)
-    assert error.value.field == "name"
+    assert (error.value.field, error.value.extra) == ("name", {})
     assert await room.stored() == []
 
 

@@ -35,7 +35,13 @@ from hookferry.engine.directory import Directory
 from hookferry.engine.keys import digest_of
 from hookferry.engine.sealing import Sealer
 from hookferry.engine.webhook_secrets import MAX_OVERLAP
-from hookferry.errors import Conflict, InvalidField, NotFound, VersionMismatch
+from hookferry.errors import (
+    Conflict,
+    HookferryError,
+    InvalidField,
+    NotFound,
+    VersionMismatch,
+)
 from hookferry.ids import IdSource, encode
 from hookferry.store.ports import ConfigStore
 
@@ -91,14 +97,14 @@ class Sources:
         self._directory = directory
         self._ids = ids
         self._clock = clock
-        self._origin = origin
+        self.origin = origin
         self._overlap = rotation_overlap
         self._secrets = SourceSecrets(sealer, clock, overlap=rotation_overlap)
         self.limits = limits
 
     def url(self, source: Source) -> str:
         """Return the address where this server takes a source's requests."""
-        return f"{self._origin().rstrip('/')}{PREFIX}{source.guid}"
+        return f"{self.origin().rstrip('/')}{PREFIX}{source.guid}"
 
     # ------------------------------------------------------------------ definitions
 
@@ -474,7 +480,11 @@ class Sources:
 
     async def _save(self, source: Source) -> Source:
         """Save a source, and in the same transaction the webhook that it owns, if that changes."""
-        await self._config.save_together(self.with_own(source))
+        try:
+            await self._config.save_together(self.with_own(source))
+        except HookferryError as error:
+            error.extra.pop("record", None)  # whoever changes a source knows of one record only
+            raise
         await self._directory.refresh()
         return source
 
