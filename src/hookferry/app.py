@@ -228,6 +228,10 @@ class App:
                 sources=sources,
                 catching=catching,
                 simulator=automating[0].simulator,
+                automations=automating[0].automations,
+                timers=automating[0].timers,
+                ticking=automating[0].ticking,
+                plugins=automating[0].plugins,
                 proxies=Proxies(settings.trusted_proxies),
                 requests=SentRequests(store, directory, engine.planner),
                 sealer=sealer,
@@ -237,8 +241,10 @@ class App:
                 draining=lambda: self._draining,
             )
             self._gauges(engine)
+            automating[0].ticking.start()
             await self._listen(services, announce)
         finally:
+            await automating[0].ticking.stop()
             await engine.drain()
             await transport.aclose()
             await calls.aclose()

@@ -11,6 +11,7 @@ import asyncio
 import copy
 import os
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
 from hookferry.catch.stream import Watcher
+from hookferry.domain.run import LogLine, Run, Step
+from hookferry.ids import encode
 from hookferry.transport.port import ErrorKind, Outcome, Request
 
 from .kit import ADMIN, House, running_house, until
@@ -166,6 +169,7 @@ class World:
         self.known: dict[str, Any] = {"tenants.name": "default", "event_types.name": "a.b"}
         self.doomed: dict[str, Any] = {"tenants.name": "spare"}
         self.special: dict[str, dict[str, Any]] = {}
+        self.known["plugins.name"] = "cerb.webhooks"
 
     async def furnish(self, house: House) -> None:
         """Make it all."""
@@ -192,6 +196,7 @@ class World:
             share = await post(f"sources/{source['id']}/shares")
             kept |= {"share_id": share["id"], "token": share["token"]}
             kept["key_id"] = (await post("keys", name="bound", tenant="default"))["id"]
+            await self.automate(kept, post)
         # Of a source that stays: the doomed one is gone by then.
         self.special["sources_remove_share"] = {n: self.known[n] for n in ("source_id", "share_id")}
         quarantined = []
@@ -215,11 +220,37 @@ class World:
         self.known |= {"delivery_id": delivery["id"], "event_id": delivery["event"]}
         tries = await house.client.get(f"/api/v1/deliveries/{delivery['id']}/attempts")
         self.known["attempt_id"] = tries.json()["items"][0]["id"]
+        run = Run(
+            id=house.services.ids.next(),
+            tenant_id=1,
+            automation_id=None,
+            automation="a",
+            log=(LogLine("warn", "start:log.warn", "careful", 1.0),),
+            steps=(Step("start", "start", 0.5),),
+            returned={"status_code": 200},
+        )
+        await house.store.put_runs([run])
+        self.known["run_id"] = encode("run", run.id)
         held = await house.webhook("held", events=["held.back"])
         await house.client.post(f"/api/v1/webhooks/{held['id']}/pause")
         told = await house.publish(type="held.back")
         page = await house.client.get(f"/api/v1/events/{told['id']}/deliveries")
         self.special["deliveries_cancel"] = {"delivery_id": page.json()["items"][0]["id"]}
+
+    async def automate(self, kept: dict[str, Any], post: Callable[..., Awaitable[Any]]) -> None:
+        """Make an automation, and what runs one."""
+        name = f"a{len(kept)}"
+        answers = "cerb.trigger.webhook.respond"
+        script = "start:\n  return:\n    status_code: 200\n"
+        made = await post("automations", name=name, extension_id=answers, script=script)
+        kept["automation_id"] = made["id"]
+        handler = f"automation/a:\n  uri: cerb:automation:{name}\n"
+        made = await post(
+            "automation_events", name=name, events=["a.nothing"], automations_kata=handler
+        )
+        kept["automation_events.webhook_id"] = made["id"]
+        timer = {"name": name, "cron": "0 0 1 1 *", "event_type": "a.b", "data": {"a": [None]}}
+        kept["timer_id"] = (await post("timers", **timer))["id"]
 
     def shown_in(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return the document with what there is as the examples of its parameters."""

@@ -35,6 +35,8 @@ from hookferry.api.publish import PublishRoute
 from hookferry.api.resources.administration import key_router, tenant_router
 from hookferry.api.resources.answers import answer_router
 from hookferry.api.resources.attempts import attempt_router
+from hookferry.api.resources.automation_events import automation_event_router
+from hookferry.api.resources.automations import automation_router
 from hookferry.api.resources.catalogue import catalogue_router
 from hookferry.api.resources.credentials import credential_router
 from hookferry.api.resources.deliveries import delivery_router
@@ -43,14 +45,17 @@ from hookferry.api.resources.events import BATCH_BODY, event_router
 from hookferry.api.resources.exports import export_router
 from hookferry.api.resources.jobs import job_router
 from hookferry.api.resources.matches import match_router
+from hookferry.api.resources.plugins import plugin_router
 from hookferry.api.resources.probes import probe_router
 from hookferry.api.resources.request_exports import request_export_router
 from hookferry.api.resources.request_streams import caught_router, stream_router
 from hookferry.api.resources.requests import request_router
+from hookferry.api.resources.runs import run_router
 from hookferry.api.resources.shared import shared_router
 from hookferry.api.resources.simulations import simulation_router
 from hookferry.api.resources.source_presets import preset_router
 from hookferry.api.resources.sources import source_router
+from hookferry.api.resources.timers import timer_router
 from hookferry.api.resources.webhooks import webhook_router
 from hookferry.api.services import Services
 
@@ -108,7 +113,12 @@ def _application(s: Services, access: Access, describe: Callable[[], dict[str, A
             event_type_router(s),
             catalogue_router(s),
             match_router(s),
+            automation_router(s),
             simulation_router(s),
+            automation_event_router(s),
+            run_router(s),
+            timer_router(s),
+            plugin_router(s, admin),
             tenant_router(s, admin),
             key_router(s, admin),
         ],

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from hookferry.api import request_constraints, source_constraints
+from hookferry.api import automation_constraints, request_constraints, source_constraints
 from hookferry.api.parameters import (
     DELIVERY_STATES,
     EVENT_PATTERN,
@@ -203,6 +203,8 @@ def table(
         **source_constraints.table(source_limits),
         **request_constraints.SHOWN,
         **request_constraints.TAKEN,
+        **automation_constraints.SHOWN,
+        **automation_constraints.TAKEN,
     }
 
 
@@ -246,6 +248,7 @@ EXAMPLES: dict[str, list[Any]] = {
     ],
     **source_constraints.EXAMPLES,
     **request_constraints.EXAMPLES,
+    **automation_constraints.EXAMPLES,
 }
 """Bodies for each struct that is taken."""
 NULL_IS_DEFAULT = (
@@ -254,12 +257,14 @@ NULL_IS_DEFAULT = (
     "RateLimit",
     "CredentialDefinition",
     *source_constraints.NULL_IS_DEFAULT,
+    *automation_constraints.NULL_IS_DEFAULT,
 )
 """Structs that are read like a merge patch of nothing (RFC 7396) also when they are created."""
 PATCH_EXAMPLES: dict[str, Any] = {
     "WebhookDefinition": {"title": "The CRM", "timeout": None},
     "CredentialDefinition": {"description": "Of the service account."},
     **source_constraints.PATCH_EXAMPLES,
+    **automation_constraints.PATCH_EXAMPLES,
 }
 
 

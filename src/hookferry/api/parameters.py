@@ -20,6 +20,7 @@ from hookferry.api.wire import PageSizes
 from hookferry.catch.shares import PREFIX, SHARE_ID
 from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.event import EventState
+from hookferry.domain.run import RunExit
 from hookferry.engine import tenants
 from hookferry.engine.definition import MAX_URL
 from hookferry.match import conditions, patterns
@@ -142,6 +143,12 @@ def table(pages: PageSizes) -> dict[str, Schema]:
         "job_id": id_schema("job"),
         "credential_id": id_schema("cred"),
         "source_id": id_schema("src"),
+        "automation_id": id_schema("auto"),
+        "run_id": id_schema("run"),
+        "timer_id": id_schema("tmr"),
+        "automation": id_schema("auto"),
+        "delivery": id_schema("dlv"),
+        "exit": {"type": "string", "enum": [exit.value for exit in RunExit]},
         "share_id": {"type": "string", "pattern": whole(SHARE_ID), "examples": ["0" * 16]},
         "request_id": id_schema("req"),
         "other_id": id_schema("req"),

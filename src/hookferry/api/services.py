@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hookferry.api.wire import PageSizes
+from hookferry.automate.automations import Automations
 from hookferry.automate.simulator import Simulator
+from hookferry.automate.switches import PluginSwitches
+from hookferry.automate.ticking import Ticking
+from hookferry.automate.timers import Timers
 from hookferry.catch.catching import Catching
 from hookferry.catch.sources import Sources
 from hookferry.clock import Clock
@@ -22,11 +26,11 @@ from hookferry.engine.sealing import Sealer
 from hookferry.engine.tenants import Tenants
 from hookferry.engine.webhooks import Webhooks
 from hookferry.ids import IdSource
-from hookferry.store.ports import Answers, ConfigStore, Log, Requests
+from hookferry.store.ports import Answers, ConfigStore, Log, Requests, Runs
 from hookferry.wire.client_address import Proxies
 
 
-class ApiStore(Log, Requests, Answers, ConfigStore, Protocol):
+class ApiStore(Log, Requests, Runs, Answers, ConfigStore, Protocol):
     """What the doors ask the ledger themselves: searches, and repeated answers."""
 
     async def ping(self) -> None:
@@ -51,6 +55,10 @@ class Services:
     sources: Sources
     catching: Catching
     simulator: Simulator
+    automations: Automations
+    timers: Timers
+    ticking: Ticking
+    plugins: PluginSwitches
     proxies: Proxies
     """Finds callers' addresses."""
     requests: SentRequests

@@ -7,10 +7,14 @@ from hookferry.automate.actions.events import Events
 from hookferry.automate.actions.queries import Queries
 from hookferry.automate.actions.requests import Requests
 from hookferry.automate.actions.storage import Storage
+from hookferry.automate.automations import Automations
 from hookferry.automate.dispatching import AutomationDispatcher
 from hookferry.automate.plugins import Plugins
 from hookferry.automate.running import RunLimits, Running
 from hookferry.automate.simulator import Simulator
+from hookferry.automate.switches import PluginSwitches
+from hookferry.automate.ticking import Ticking
+from hookferry.automate.timers import Timers
 from hookferry.domain.webhook import AUTOMATION
 from hookferry.engine.engine import Engine
 from hookferry.store.ports import Store
@@ -29,6 +33,10 @@ class Automating:
     Attributes:
         running: runs automations.
         simulator: tries them.
+        automations: the rules for them.
+        timers: the rules for timers.
+        ticking: fires timers, once it is started.
+        plugins: what is switched on.
     """
 
     def __init__(
@@ -49,6 +57,11 @@ class Automating:
             limits,
         )
         self.simulator = Simulator(self.running, store, engine.clock)
+        config = store, directory, engine.ids, engine.clock
+        self.automations = Automations(*config)
+        self.timers = Timers(*config)
+        self.plugins = PluginSwitches(*config)
+        self.ticking = Ticking(directory, engine.intake, store, engine.clock, engine.intake.metrics)
         engine.dispatchers.add(
             AUTOMATION, AutomationDispatcher(self.running, directory, engine.clock)
         )

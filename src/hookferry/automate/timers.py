@@ -38,7 +38,7 @@ MAX_DATA: Final = 64 * 1024
 RUN_SECONDS: Final = 300.0
 """How long a timer's run may take at most, whatever its own limit says."""
 NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,100}")
-_INPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+INPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 log = structlog.get_logger(__name__)
 
@@ -270,7 +270,7 @@ def parse_timer(document: object) -> TimerDefinition:
     elif d.data is not None:
         raise InvalidField("data is an event's; an automation has inputs", field="data")
     for name in d.inputs:
-        if not _INPUT.fullmatch(name):
+        if not INPUT.fullmatch(name):
             raise InvalidField(
                 f"{name[:80]!r} is no name of an input: letters, digits and '_', 64 at most, and "
                 "no digit first",

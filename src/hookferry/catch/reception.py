@@ -15,6 +15,9 @@ from hookferry.engine.directory import Directory
 from hookferry.engine.planner import Unseal
 from hookferry.errors import HookferryError
 
+WEBHOOKS = "cerb.webhooks"
+"""The plugin that sources are part of: while it is switched off, no address leads anywhere."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -51,7 +54,7 @@ class Reception:
     def find(self, guid: bytes) -> Gate | OutOfOrder | None:
         """Return what an address leads to; None for unknown, disabled and expired alike."""
         found = self._guids.get(guid)
-        if found is None:
+        if found is None or not self._directory.plugin_enabled(WEBHOOKS):
             return None
         source_id, expires_at_ms = found
         if expires_at_ms is not None and expires_at_ms <= self._clock.wall_ms():
