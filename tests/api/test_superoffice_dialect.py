@@ -5,6 +5,7 @@ One server serves the module; each test is a customer of it, with a tenant and a
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -603,6 +604,76 @@ async def test_a_signal_says_what_is_wrong_with_it(crm: httpx.AsyncClient) -> No
     assert len((await crm.get("/api/v1/events")).json()["items"]) == 4
 
 
+# ------------------------------------------------------------------------------- scripts
+
+SCRIPT = """\
+start:
+  set/said:
+    said:
+      event@key: Event
+      id@key: EventId
+      entity@key: Entity
+      key@key: PrimaryKey
+      by@key: ChangedByAssociateId
+      changes@key: Changes
+      region@key: Region
+  http.request/tell:
+    inputs:
+      method: POST
+      url: URL
+      headers:
+        Content-Type: application/json
+      body@key: said
+"""
+
+
+async def test_a_crmscript_runs_with_the_values_that_changed(
+    crm: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    made = await crm.post(
+        "/api/v1/automations",
+        json={
+            "name": "crm.handler",
+            "extension_id": "hookferry.trigger.event",
+            "script": SCRIPT.replace("URL", receiver.url),
+            "policy_kata": "commands:\n  http.request:\n    allow@bool: yes\n",
+        },
+    )
+    assert made.status_code == 201, made.text
+    hook = await register(
+        crm, receiver, Type="crmscript", TargetUrl="crm.handler", Properties={"Region": "north"}
+    )
+    assert (hook["Type"], hook["TargetUrl"]) == ("crmscript", "crm.handler")
+    published = await crm.post(
+        "/api/v1/events",
+        json={
+            "type": "contact.changed",
+            "data": {"name": "Ada", "phone": "1", "city": "Oslo"},
+            "entity": "contact",
+            "primary_key": 18,
+            "changes": ["name", "city"],
+            "actor": {"id": 5},
+        },
+    )
+    [told] = await asyncio.to_thread(receiver.wait_for, 1)
+    assert json.loads(told.body) == {
+        "event": "contact.changed",
+        "id": published.json()["id"],
+        "entity": "contact",
+        "key": 18,
+        "by": 5,
+        "changes": {"name": "Ada", "city": "Oslo"},
+        "region": "north",
+    }
+
+
+async def test_a_webhooks_type_stays_what_it_is(crm: httpx.AsyncClient, receiver: Receiver) -> None:
+    made = await register(crm, receiver)
+    body = {"Name": "n", "Events": ["a.b"], "TargetUrl": "crm.handler", "Type": "crmscript"}
+    answer = await crm.put(at(made), json=body)
+    assert (answer.status_code, answer.json()["field"]) == (422, "Type")
+
+
 # ------------------------------------------------------------------------------- bad input
 
 
@@ -629,7 +700,7 @@ async def test_a_bad_definition_is_refused_in_superoffices_words(
         ({"State": 4}, "State"),
         ({"State": True}, "State"),
         ({"State": "TooManyErrors"}, "State"),
-        ({"Type": "crmscript"}, "Type"),
+        ({"Type": "pigeon"}, "Type"),
         ({"Headers": {"Host": "x"}}, "Headers"),
         ({"Headers": {"X-Token": MASK}}, "Headers.X-Token"),
         ({"Headers": {"X-A": "a\r\nb"}}, "Headers.X-A"),

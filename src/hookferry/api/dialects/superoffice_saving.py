@@ -71,6 +71,7 @@ class Saving:
                 "headers": before.headers,
                 "properties": before.properties,
                 "profile": before.profile,
+                "type": before.type,
             },
             shapes.definition_of(given, before),
         )

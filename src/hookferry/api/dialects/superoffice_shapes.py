@@ -13,13 +13,15 @@ from typing import Any, Literal
 import msgspec
 
 from hookferry.api.wire import Moment, time_text
-from hookferry.domain.webhook import Webhook, WebhookState
+from hookferry.domain.webhook import AUTOMATION, HTTP, Webhook, WebhookState
 from hookferry.engine.masking import MASK, is_credential
 from hookferry.engine.validation import explain_validation
 from hookferry.errors import HookferryError, InvalidField, UnknownField
 
 PROFILE = "superoffice"
 TYPE = "webhook"
+SCRIPT = "crmscript"
+"""The type of a webhook whose target is a script (S-SO-07); here, an automation."""
 MAX_DEPTH = 64
 """Levels of nesting in a body; a definition has a handful."""
 
@@ -38,6 +40,7 @@ _STATES = {
     "stopped": WebhookState.STOPPED,
     "toomanyerrors": WebhookState.TOO_MANY_ERRORS,
 }
+_TYPES = {TYPE: HTTP, SCRIPT: AUTOMATION}
 _NEVER = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 
 
@@ -154,7 +157,7 @@ def _members(webhook: Webhook) -> dict[str, Any]:
         "target_url": webhook.target_url,
         "secret": MASK if webhook.secrets else None,
         "state": STATE_NAMES[webhook.state],
-        "type": webhook.type,
+        "type": SCRIPT if webhook.type == AUTOMATION else TYPE,
         "headers": {n: MASK if is_credential(n) else v for n, v in webhook.headers.items()},
         "properties": webhook.properties,
         "registered": time_text(webhook.created_at_ms),
@@ -261,10 +264,13 @@ def definition_of(webhook: GivenWebhook, before: Webhook | None = None) -> dict[
     Raises:
         InvalidField: ``Type`` names another dispatcher.
     """
-    if webhook.type is not None and webhook.type.lower() != TYPE:
+    type = HTTP if before is None else before.type
+    if webhook.type is not None:
+        type = _TYPES.get(webhook.type.lower(), "")
+    if not type:
         raise InvalidField(
-            f"Type can only be {TYPE!r} here: there are no CRM scripts in this server; for another "
-            "way to handle events use /api/v1/webhooks",
+            f"Type is {TYPE!r}, which calls TargetUrl, or {SCRIPT!r}, which runs the automation "
+            "that TargetUrl names",
             field="Type",
         )
     kept = {} if before is None else {n.lower(): v for n, v in before.headers.items()}
@@ -278,6 +284,7 @@ def definition_of(webhook: GivenWebhook, before: Webhook | None = None) -> dict[
         },
         "properties": webhook.properties or {},
         "profile": PROFILE,
+        "type": type,
     }
     return {name: value for name, value in definition.items() if value is not None}
 
