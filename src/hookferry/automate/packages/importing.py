@@ -72,6 +72,8 @@ class Imported(NamedTuple):
     """None where its prompts have to be answered first, and nothing was done."""
     skipped: list[str]
     """The uids of records that were left out as ``_exclude`` says."""
+    placeholders: dict[str, str]
+    """What was made for it, where all of its records are made of it."""
 
 
 class Rendered(NamedTuple):
@@ -82,6 +84,7 @@ class Rendered(NamedTuple):
     contents: list[bytes]
     """A digest of what each was made from."""
     skipped: list[str]
+    placeholders: dict[str, str]
 
 
 class Packages:
@@ -137,7 +140,7 @@ class Packages:
         package = parse_package(document)
         manifest = package.package
         if manifest.prompts and answers is None:
-            return Imported(manifest, None, [])
+            return Imported(manifest, None, [], {})
         problems = Problems()
         given = answered(
             manifest.prompts,
@@ -148,17 +151,35 @@ class Packages:
         problems.check()
         known = self._known(tenant.id, manifest.name)
         rendered = await self._rendered(tenant, package, given, known, problems)
-        problems.check()
         drafts = await self._drafts(tenant.id, rendered, known, problems)
         problems.check()
         return await self._save(tenant.id, manifest, rendered, drafts, known)
 
-    def forget(self, tenant_id: int, package_id: int) -> ImportedPackage:
-        """Return a package as it is to be forgotten; raises NotFound."""
+    async def forget(self, tenant_id: int, package_id: int) -> None:
+        """Remember a package no more: what came from it stays, as if made by hand.
+
+        Raises:
+            NotFound: no such package was imported.
+            VersionMismatch: somebody imports it at the moment.
+        """
         found = self._directory.package(tenant_id, package_id)
-        return msgspec.structs.replace(
-            found.ended(), version=found.version + 1, updated_at_ms=self._clock.wall_ms()
+        await self._config.save(
+            msgspec.structs.replace(
+                found.ended(), version=found.version + 1, updated_at_ms=self._clock.wall_ms()
+            )
         )
+        await self._directory.refresh()
+
+    def records_of(self, package: ImportedPackage) -> list[tuple[PackagedRecord, Kind, Any]]:
+        """Return what came from a package and is still there."""
+        live = {
+            (kind.type, record.id): (kind, record)
+            for kind in self.kinds.ordered
+            for record in kind.all(package.tenant_id)
+        }
+        return [
+            (one, *live[one.type, one.id]) for one in package.records if (one.type, one.id) in live
+        ]
 
     def _known(self, tenant_id: int, name: str) -> ImportedPackage | None:
         """Return what is remembered of a package; nothing is of one without a name."""
@@ -180,7 +201,8 @@ class Packages:
         chance = random.Random(self._rng.getrandbits(64))  # noqa: S311 - of templates
         run = Run(Fuel(pause=guest.pause), now=self._clock.wall_ms() / 1000, rng=chance)
         base = {"base_url": self._origin().rstrip("/"), "tenant": tenant.name}
-        scope = {**given, **made(package.package.placeholders, self._rng), "default": base}
+        placeholders = made(package.package.placeholders, self._rng)
+        scope = {**given, **placeholders, "default": base}
         planner = Planner(self.kinds, self._ids, Renderer(run, problems), problems)
 
         def work() -> Rendered:
@@ -191,13 +213,14 @@ class Packages:
                 [(one, planner.fields(one, whole)) for one in planned],
                 [content_of(one, given, uids) for one in planned],
                 skipped,
+                placeholders,
             )
 
         try:
             return await guest.run(work)
         except OutOfFuel as error:
             problems.add(None, "records", f"rendering its templates takes too much: {error.detail}")
-            return Rendered([], [], [])
+            return Rendered([], [], [], {})
 
     # ------------------------------------------------------------------ building
 
@@ -215,7 +238,7 @@ class Packages:
         pairs = zip(rendered.records, rendered.contents, strict=True)
         order = {kind.type: position for position, kind in enumerate(self.kinds.ordered)}
         for (one, fields), content in sorted(pairs, key=lambda pair: order[pair[0][0].kind.type]):
-            if remembered.get((one.kind.type, one.number)) == content:
+            if remembered.get((one.kind.type, one.number)) == content or problems.of(one.uid):
                 continue
             try:
                 drafts[one.uid] = await self._draft(tenant_id, one, fields, beside)
@@ -287,7 +310,9 @@ class Packages:
             )
             for one, _ in rendered.records
         ]
-        return Imported(manifest, outcomes, rendered.skipped)
+        fresh = all(one.outcome == CREATED for one in outcomes)
+        shown = rendered.placeholders if fresh else {}
+        return Imported(manifest, outcomes, rendered.skipped, shown)
 
     def _package(
         self,
@@ -321,13 +346,10 @@ class Packages:
             )
             for (one, _), content in zip(rendered.records, rendered.contents, strict=True)
         }
-        live = {
-            (kind.type, record.id) for kind in self.kinds.ordered for record in kind.all(tenant_id)
-        }
         earlier = [
             record
-            for record in known.records
-            if (record.type, record.id) in live and (record.type, record.id) not in present
+            for record, _, _ in self.records_of(known)
+            if (record.type, record.id) not in present
         ]
         return msgspec.structs.replace(
             known,

@@ -44,6 +44,10 @@ class Problems:
             place = f"line {problem['line']}, column {problem['column']}"
             self.add(record, field, f"{place}: {problem['message']}")
 
+    def of(self, record: str) -> bool:
+        """Tell whether something is wrong with a record."""
+        return any(problem["record"] == record for problem in self.found)
+
     def check(self) -> None:
         """Raise PackageRefused if there are any."""
         if self.found:

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from automate.packages.kit import Post
+
+
+@pytest.fixture
+def post() -> Post:
+    return Post()
