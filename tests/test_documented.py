@@ -27,7 +27,9 @@ def reference() -> Any:
     return module
 
 
-@pytest.mark.parametrize("page", ["settings.md", "cli.md", "metrics.md", "providers.md", "language.md"])
+@pytest.mark.parametrize(
+    "page", ["settings.md", "cli.md", "metrics.md", "providers.md", "language.md"]
+)
 def test_reference_pages_are_what_make_docs_would_write(page: str) -> None:
     assert (DOCS / page).read_text() == reference().PAGES[page](), "run make docs"
 
