@@ -45,6 +45,7 @@ from hookferry.api.resources.events import BATCH_BODY, event_router
 from hookferry.api.resources.exports import export_router
 from hookferry.api.resources.jobs import job_router
 from hookferry.api.resources.matches import match_router
+from hookferry.api.resources.packages import package_router
 from hookferry.api.resources.plugins import plugin_router
 from hookferry.api.resources.probes import probe_router
 from hookferry.api.resources.request_exports import request_export_router
@@ -110,6 +111,7 @@ def _application(s: Services, access: Access, describe: Callable[[], dict[str, A
             request_router(s),
             request_export_router(s),
             job_router(s),
+            package_router(s),
             event_type_router(s),
             catalogue_router(s),
             match_router(s),

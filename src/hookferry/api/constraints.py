@@ -11,7 +11,12 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from hookferry.api import automation_constraints, request_constraints, source_constraints
+from hookferry.api import (
+    automation_constraints,
+    package_constraints,
+    request_constraints,
+    source_constraints,
+)
 from hookferry.api.parameters import (
     DELIVERY_STATES,
     EVENT_PATTERN,
@@ -201,6 +206,8 @@ def table(
         },
         **SHOWN,
         **source_constraints.table(source_limits),
+        **package_constraints.SHOWN,
+        **package_constraints.TAKEN,
         **request_constraints.SHOWN,
         **request_constraints.TAKEN,
         **automation_constraints.SHOWN,
@@ -247,6 +254,7 @@ EXAMPLES: dict[str, list[Any]] = {
         }
     ],
     **source_constraints.EXAMPLES,
+    **package_constraints.EXAMPLES,
     **request_constraints.EXAMPLES,
     **automation_constraints.EXAMPLES,
 }

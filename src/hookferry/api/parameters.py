@@ -17,6 +17,7 @@ from hookferry.api.request_search import EXPORTS, HEADER, METHOD, VERDICTS
 from hookferry.api.resources.deliveries import MAX_TEXT
 from hookferry.api.resources.webhooks import MAX_STATS_HOURS
 from hookferry.api.wire import PageSizes
+from hookferry.automate.packages.library import library
 from hookferry.catch.shares import PREFIX, SHARE_ID
 from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.event import EventState
@@ -177,6 +178,8 @@ def table(pages: PageSizes) -> dict[str, Schema]:
             "examples": [PREFIX + "0" * 43],
         },
         "tenants.name": TENANT,
+        "package_id": id_schema("pkg"),
+        "packages.name": {"type": "string", "enum": sorted(library())},
         "event_types.name": EVENT_TYPE,
         "If-Match": ETAG,
         # The dialect's own.
