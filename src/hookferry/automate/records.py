@@ -10,6 +10,7 @@ import msgspec
 from hookferry.clock import Clock
 from hookferry.domain.event import Event
 from hookferry.domain.run import (
+    KEPT_BYTES,
     MESSAGE_CHARACTERS,
     LogLine,
     Run,
@@ -77,8 +78,8 @@ def record(note: Note, clock: Clock, result: Result | None, error: str | None) -
         log_dropped=result.log_dropped + len(lines) - len(log),
         steps=steps,
         steps_dropped=result.steps_dropped + len(result.steps) - len(steps),
-        dictionary=kept(result.dictionary),
-        returned=kept(result.returned),
+        dictionary=_whole_or_kept(result.dictionary, note.fuel.held),
+        returned=_whole_or_kept(result.returned, note.fuel.held),
     )
 
 
@@ -99,6 +100,22 @@ def plugin_record(
         log_dropped=len(said) - len(log),
         returned=kept(returned),
     )
+
+
+def _whole_or_kept(value: Any, held: int) -> Any:
+    """Return a value of a run as it is, where it is small and can be written; else what is kept.
+
+    Args:
+        value: its dictionary or what it returned.
+        held: bytes of all its values, as they would be written out.
+    """
+    if held <= KEPT_BYTES:
+        try:
+            msgspec.msgpack.encode(value)  # as the ledger will; some texts and numbers can not be
+        except (ValueError, OverflowError, TypeError, RecursionError):
+            return kept(value)
+        return value
+    return kept(value)
 
 
 def _elapsed_ms(note: Note, clock: Clock) -> float:

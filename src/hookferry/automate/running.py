@@ -174,6 +174,7 @@ class Running:
         self._clock = clock
         self._limits = limits
         self._turns = Turns(clock.monotonic)
+        self._rng = random.SystemRandom()
         self._pool = _Pool(limits.shared_memory)
         self._compiled: OrderedDict[int, _Compiled] = OrderedDict()
         directory.on_automation(self._changed)
@@ -205,7 +206,7 @@ class Running:
         share.fuel = fuel
         now_ms = self._clock.wall_ms()
         begun = self._clock.monotonic()
-        run = templates.Run(fuel, now=now_ms / 1000, rng=random.Random())  # noqa: S311 - scripts' own chance is not for secrets
+        run = templates.Run(fuel, now=now_ms / 1000, rng=self._rng)
         note = Note(self._ids.next(), tenant, event, now_ms, begun, fuel)
 
         def work() -> Ended | _PluginCall | None:
