@@ -73,6 +73,11 @@ def test_a_range_beyond_the_budget_is_not_built(template: str) -> None:
         render(template)
 
 
+def test_a_range_is_paid_for_by_its_length() -> None:
+    with pytest.raises(OutOfFuel, match="bytes"):
+        numbers.number_range(a_run(steps=10**9), 1, 2_000_000)
+
+
 def test_a_range_of_no_step_is_refused() -> None:
     with pytest.raises(ScriptError, match="other than 0"):
         render("{{ range(1, 2, 0) }}")

@@ -96,6 +96,11 @@ def test_a_text_beyond_the_budget_is_not_built(template: str) -> None:
         render(template)
 
 
+def test_a_text_is_paid_for_before_it_is_repeated() -> None:
+    with pytest.raises(OutOfFuel, match="bytes"):
+        texts.repeat(a_run(steps=10**9), "abcdefgh", 3 * 1024 * 1024)
+
+
 def test_looking_for_many_keys_at_once_is_paid_for() -> None:
     with pytest.raises(OutOfFuel):
         render("{{ 'a'|repeat(100000)|replace(array_fill_keys(range(1, 100), 'x'))|length }}")
