@@ -42,10 +42,9 @@ def text_of(value: Value) -> str:
         return ""
     if value is True:
         return "1"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return float_text(value)
+    if isinstance(value, int | float):
+        number = bounded(value)
+        return str(number) if isinstance(number, int) else float_text(number)
     raise ScriptError(
         f"{kind_of(value)} can't be printed as text; print it with |json_encode, |join or a loop"
     )

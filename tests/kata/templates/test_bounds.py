@@ -144,6 +144,10 @@ def test_memory_is_bounded_whatever_is_built(name: str) -> None:
     assert peak < 3 * MEMORY
 
 
+def test_a_number_of_any_length_prints() -> None:
+    assert printed("a", a=10**5_000) == "INF"
+
+
 def test_every_turn_of_a_loop_is_paid_for() -> None:
     fuel = Fuel(steps=1_000)
     with pytest.raises(OutOfFuel):

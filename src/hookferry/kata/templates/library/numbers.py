@@ -28,7 +28,7 @@ _METHODS: Final = {"common": ROUND_HALF_UP, "ceil": ROUND_CEILING, "floor": ROUN
 @register("filter", "abs", examples=(("{{ (-5)|abs }}", "5"),))
 def absolute(run: Run, value: Value) -> int | float:
     """Return a number without its sign."""
-    return abs(number(value, "|abs"))
+    return bounded(abs(number(value, "|abs")))
 
 
 @register(
@@ -45,7 +45,7 @@ def round_number(
 ) -> int | float:
     """Round a number to so many decimals; method: common (halves away from 0), ceil or floor."""
     digits = _decimals(precision, "|round", least=-_MAX_DECIMALS)
-    if method not in _METHODS:
+    if not isinstance(method, str) or method not in _METHODS:
         raise ScriptError("|round takes 'common', 'ceil' or 'floor' as its method")
     rounded = _rounded(number(value, "|round"), digits, _METHODS[method])
     return bounded(int(rounded)) if digits <= 0 else float(rounded)
