@@ -17,7 +17,7 @@ from hookferry.errors import LedgerDamaged, LedgerOwned, StartupError, StorageDo
 from hookferry.store.ports import Acceptance, EventFilter
 from hookferry.store.sqlite import SqliteStore
 from hookferry.store.sqlite.connection import (
-    CHECKPOINT_PAGES,
+    AUTOCHECKPOINT_PAGES,
     FILE_NAME,
     JOURNAL_LIMIT_BYTES,
     require_version,
@@ -54,7 +54,7 @@ def on_writer(store: SqliteStore, sql: str) -> asyncio.Future[object]:
     [
         ("synchronous", 2),
         ("journal_mode", "wal"),
-        ("wal_autocheckpoint", CHECKPOINT_PAGES),
+        ("wal_autocheckpoint", AUTOCHECKPOINT_PAGES),
         ("journal_size_limit", JOURNAL_LIMIT_BYTES),
         ("auto_vacuum", 0),
         ("secure_delete", 2),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from hookferry.domain.delivery import Delivery
@@ -71,6 +71,11 @@ FIND_KEYS: Final = MultiRow(
     " AND k.scope = wanted.column2 AND k.key_hash = wanted.column3",
     3,
 )
+CLAIM_KEYS: Final = MultiRow(
+    "INSERT INTO dedupe (tenant_id, scope, key_hash, body_hash, answer, expires_at)"
+    " VALUES {rows} ON CONFLICT DO NOTHING",
+    6,
+)
 PUT_KEYS: Final = MultiRow(
     "INSERT OR REPLACE INTO dedupe (tenant_id, scope, key_hash, body_hash, answer, expires_at)"
     " VALUES {rows}",
@@ -94,6 +99,14 @@ def commit(connection: sqlite3.Connection, batch: Batch, rings: Rings | None = N
         rings: what is known of the sources' rings; without it, they are counted.
     """
     rings = rings or Rings()
+    try:
+        return _commit(connection, batch, rings, _claim_new_keys)
+    except _KnownKey:
+        connection.execute("ROLLBACK")
+        return _commit(connection, batch, rings, _claim_keys)
+
+
+def _commit(connection: sqlite3.Connection, batch: Batch, rings: Rings, claim: _Claim) -> Committed:
     execute = connection.execute
     execute(BEGIN)
     version: int = execute(CONFIG_VERSION).fetchone()[0]
@@ -102,7 +115,7 @@ def commit(connection: sqlite3.Connection, batch: Batch, rings: Rings | None = N
     refused = _NONE_REFUSED
     opened: Opened | None = None
     if batch.accept and not stale:
-        repeated = _claim_keys(connection, batch.accept)
+        repeated = claim(connection, batch.accept)
         opened = _accept(connection, batch.accept, repeated, rings)
     if batch.settle or batch.health:
         lost = _lost_shards(connection, batch)
@@ -184,6 +197,24 @@ def insert_deliveries(connection: sqlite3.Connection, deliveries: Sequence[Deliv
     INSERT_USED_DELIVERIES.run(connection, used)
 
 
+class _KnownKey(Exception):
+    """A key of a batch was claimed before, or twice in it."""
+
+
+def _claim_new_keys(
+    connection: sqlite3.Connection, accept: Sequence[Acceptance]
+) -> dict[int, DedupeKey]:
+    """Claim the keys of all acceptances in one statement, as it nearly always goes.
+
+    Raises:
+        _KnownKey: one of them is known, maybe expired; the transaction must be begun again.
+    """
+    keys = [key for acceptance in accept for key in acceptance.dedupe]
+    if keys and CLAIM_KEYS.run(connection, _rows(keys)) < len(keys):
+        raise _KnownKey
+    return {}
+
+
 def _claim_keys(
     connection: sqlite3.Connection, accept: Sequence[Acceptance]
 ) -> dict[int, DedupeKey]:
@@ -198,7 +229,7 @@ def _claim_keys(
         (key.tenant_id, key.scope, key.key_hash): key
         for key in (DedupeKey(*row) for row in FIND_KEYS.rows(connection, wanted))
     }
-    claimed: list[Any] = []
+    claimed: list[DedupeKey] = []
     repeated: dict[int, DedupeKey] = {}
     for position, acceptance in enumerate(accept):
         now_ms = acceptance.at_ms
@@ -210,16 +241,26 @@ def _claim_keys(
         else:
             for key in acceptance.dedupe:
                 taken[key.tenant_id, key.scope, key.key_hash] = key
-                claimed += (
-                    key.tenant_id,
-                    key.scope,
-                    key.key_hash,
-                    key.body_hash,
-                    key.answer,
-                    key.expires_at_ms,
-                )
-    PUT_KEYS.run(connection, claimed)
+                claimed.append(key)
+    PUT_KEYS.run(connection, _rows(claimed))
     return repeated
+
+
+_Claim = Callable[[sqlite3.Connection, Sequence[Acceptance]], dict[int, DedupeKey]]
+
+
+def _rows(keys: Sequence[DedupeKey]) -> list[Any]:
+    rows: list[Any] = []
+    for key in keys:
+        rows += (
+            key.tenant_id,
+            key.scope,
+            key.key_hash,
+            key.body_hash,
+            key.answer,
+            key.expires_at_ms,
+        )
+    return rows
 
 
 def _lost_shards(connection: sqlite3.Connection, batch: Batch) -> set[tuple[int, int]]:

@@ -4,8 +4,8 @@ The only place that knows PRAGMAs and SQLite's result codes.
 
 * ``synchronous=FULL`` in WAL mode: a commit returns after the write-ahead log is on stable
   storage.
-* The log is copied into the database (a checkpoint) by the commit that makes it longer than
-  ``CHECKPOINT_PAGES``; a page written by many commits is then copied once. Readers never hold a
+* The log is copied into the database (a checkpoint) when it is longer than ``CHECKPOINT_PAGES``
+  (``checkpoints``), so that a page written by many commits is copied once. Readers never hold a
   transaction longer than one call, so checkpoints reach the log's end and it starts over.
   ``journal_size_limit`` gives back what a burst has taken.
 * No vacuum: pages freed by retention are used again, so the file stays at its high-water mark.
@@ -26,6 +26,8 @@ NEEDS: Final = (3, 35, 0)
 """The oldest SQLite that knows every statement used: UPDATE ... FROM and RETURNING."""
 FILE_NAME: Final = "ledger.sqlite3"
 CHECKPOINT_PAGES: Final = 4_000
+AUTOCHECKPOINT_PAGES: Final = 2 * CHECKPOINT_PAGES
+"""When the commit itself has to copy the log: in a migration, or after a commit of this size."""
 JOURNAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 BUSY_TIMEOUT_MS: Final = 5_000
 """Only a foreign program (a backup, a shell) can make the writer wait; this is for how long."""
@@ -65,7 +67,7 @@ def open_writer(folder: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA auto_vacuum=NONE")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA wal_autocheckpoint={AUTOCHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit={JOURNAL_LIMIT_BYTES}")
     connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
     connection.execute("PRAGMA secure_delete=FAST")

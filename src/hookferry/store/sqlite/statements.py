@@ -29,16 +29,19 @@ class MultiRow:
         self._text = text
         self.width = width
 
-    def run(self, connection: sqlite3.Connection, values: list[Any]) -> None:
-        """Execute for all rows; ``values`` holds them one after the other."""
+    def run(self, connection: sqlite3.Connection, values: list[Any]) -> int:
+        """Execute for all rows; ``values`` holds them one after the other.
+
+        Returns:
+            How many rows it changed.
+        """
         step = CHUNK * self.width
-        if len(values) <= step:
-            if values:
-                connection.execute(_sql(self._text, self.width, len(values) // self.width), values)
-            return
+        changed = 0
         for start in range(0, len(values), step):
             part = values[start : start + step]
-            connection.execute(_sql(self._text, self.width, len(part) // self.width), part)
+            sql = _sql(self._text, self.width, len(part) // self.width)
+            changed += connection.execute(sql, part).rowcount
+        return changed
 
     def rows(
         self, connection: sqlite3.Connection, values: list[Any], *, before: tuple[Any, ...] = ()

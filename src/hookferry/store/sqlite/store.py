@@ -53,6 +53,7 @@ from hookferry.store.sqlite import (
     storage,
     upkeep,
 )
+from hookferry.store.sqlite.checkpoints import Checkpoints
 from hookferry.store.sqlite.connection import (
     FILE_NAME,
     damaged,
@@ -453,7 +454,13 @@ class SqliteStore:
         owner, writer, readers = opened
         return cls(
             owner,
-            Worker("ledger-writer", [writer], limit=WRITES_WAITING, recover=_recover),
+            Worker(
+                "ledger-writer",
+                [writer],
+                limit=WRITES_WAITING,
+                recover=_recover,
+                after=Checkpoints(writer).after_call,
+            ),
             Worker("ledger-reader", readers, limit=READS_WAITING, recover=_recover),
         )
 

@@ -31,6 +31,7 @@ class Worker(Generic[C]):
         contexts: what calls work on (a connection each); there is one thread per context.
         limit: calls that may wait; one more is refused with StorageDown.
         recover: told of every error with the context it happened on; returns the error to raise.
+        after: given the context after each call, once the result is on its way.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Worker(Generic[C]):
         *,
         limit: int,
         recover: Callable[[C, BaseException], BaseException],
+        after: Callable[[C], None] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
@@ -49,6 +51,7 @@ class Worker(Generic[C]):
         self._waiting = 0
         self._closed = False
         self._recover = recover
+        self._after = after
         self.contexts = contexts
         self._threads = [
             threading.Thread(target=self._work, args=(context,), name=name, daemon=True)
@@ -102,6 +105,8 @@ class Worker(Generic[C]):
                 except RuntimeError:
                     # The loop was closed without closing this: nobody is left to tell.
                     return
+            if self._after is not None:
+                self._after(context)
 
     def _deliver(self) -> None:
         self._waking = False
