@@ -234,6 +234,65 @@ async def test_an_administrator_makes_tenants_and_keys(api: Either, url: str) ->
     await api.call("keys.delete", key.id)
 
 
+async def test_an_automation_answers_a_caller_and_its_run_is_seen(api: Either) -> None:
+    script = "start:\n  log.warn: careful\n  return:\n    body: Hello, {{request_params.name}}!\n"
+    made = await api.call(
+        "automations.create", "life.hello", "cerb.trigger.webhook.respond", script=script
+    )
+    tried = await api.call(
+        "automations.simulate", made.id, request={"method": "GET", "query": "name=Ada"}
+    )
+    assert (tried.exit, tried.answer.body) == ("return", "Hello, Ada!")
+    source = await api.call("sources.create", "hello", respond={"automation": "life.hello"})
+    async with httpx.AsyncClient() as http:
+        answer = await http.get(source.url, params={"name": "Grace"})
+    assert (answer.status_code, answer.text) == (200, "Hello, Grace!")
+    [run] = await api.items("automations.runs", made.id)
+    assert (run.exit, run.source) == ("return", source.id)
+    whole = await api.call("runs.get", run.id)
+    assert [(line.level, line.message) for line in whole.log] == [("warn", "careful")]
+    assert [r.id for r in await api.items("runs.list", event=run.event)] == [run.id]
+    with pytest.raises(ApiError) as used:
+        await api.call("automations.delete", made.id)
+    assert used.value.status == 409
+    await api.call("sources.delete", source.id)
+    await api.call("automations.delete", made.id)
+
+
+async def test_handlers_timers_and_plugins_from_a_program(api: Either) -> None:
+    script = "start:\n  return:\n    n: {{inputs.n}}\n"
+    trigger = "cerb.trigger.automation.timer"
+    made = await api.call("automations.create", "life.tick", trigger, script=script)
+    timer = await api.call(
+        "timers.create", "tick", "0 0 1 1 *", automation=made.name, inputs={"n": 7}
+    )
+    fired = await api.call("timers.fire", timer.id)
+    [delivery] = await api.items("events.deliveries", fired.event)
+    async with asyncio.timeout(30):
+        while (await api.call("deliveries.get", delivery.id)).state != "delivered":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    [run] = await api.items("runs.list", event=fired.event)
+    assert (await api.call("runs.get", run.id)).returned == {"n": "7"}
+    assert (await api.call("timers.patch", timer.id, {"enabled": False})).next_due_at is None
+    assert [t.id for t in await api.items("timers.list", enabled=False)] == [timer.id]
+
+    handler = "automation/a:\n  uri: cerb:automation:life.tick\n"
+    event = await api.call("automation_events.create", "on-life", ["life.*"], handler)
+    changed = await api.call("automation_events.patch", event.id, {"events": ["life.of.*"]})
+    assert (changed.events, changed.automations_kata) == (("life.of.*",), handler)
+    assert (await api.call("publish", "life.of.ada", None)).deliveries == 1
+    assert [e.id for e in await api.items("automation_events.list")] == [event.id]
+
+    assert (await api.call("plugins.disable", "cerb.webhooks")).enabled is False
+    assert (await api.call("plugins.enable", "cerb.webhooks")).enabled is True
+    for call, one in (
+        ("automation_events.delete", event.id),
+        ("timers.delete", timer.id),
+        ("automations.delete", made.id),
+    ):
+        await api.call(call, one)
+
+
 async def test_a_refusal_names_the_field(api: Either) -> None:
     with pytest.raises(ApiError) as refused:
         await api.call("webhooks.create", "has a space", "http://127.0.0.1:9/", ["*"])

@@ -144,6 +144,19 @@ SOURCE = {
     "version": 3,
 }
 SHARE = {"id": "0" * 16, "expires_at": "2026-01-31T09:30:00Z", "token": "hfs_x"}
+AUTOMATION = {"id": "auto_1", "name": "a.b", "extension_id": "t", "script": "start:"}
+AUTOMATION_EVENT = {"id": "wh_1", "name": "h", "events": ["a.*"], "automations_kata": "x:"}
+RUN_ITEM = {
+    "id": "run_1",
+    "automation": "a.b",
+    "exit": "error",
+    "error": "no",
+    "started_at": "2026-01-31T09:30:00Z",
+    "duration_ms": 1.5,
+}
+LINE = {"at_ms": 1.0, "level": "warn", "node": "start:log.warn", "message": "m", "function": None}
+TIMER = {"id": "tmr_1", "name": "nightly", "cron": "0 3 * * *", "automation": "a.b"}
+PLUGIN = {"name": "cerb.webhooks", "kind": "built_in", "enabled": False}
 PRESET = {
     "name": "github",
     "title": "GitHub",
@@ -472,6 +485,77 @@ CALLS: list[tuple[Use, Any, str, Any]] = [
         "GET asyncapi?application=crm",
         None,
     ),
+    (
+        lambda c: c.automations.create("a.b", "t", script="start:", policy_kata=None),
+        AUTOMATION,
+        "POST automations",
+        {"name": "a.b", "extension_id": "t", "script": "start:", "policy_kata": None},
+    ),
+    (lambda c: c.automations.get("auto_1"), AUTOMATION, "GET automations/auto_1", None),
+    (
+        lambda c: c.automations.patch("auto_1", {"description": None}),
+        AUTOMATION,
+        "PATCH automations/auto_1",
+        {"description": None},
+    ),
+    (lambda c: c.automations.delete("auto_1"), None, "DELETE automations/auto_1", None),
+    (
+        lambda c: c.automations.simulate("auto_1", inputs={"n": 1}),
+        {
+            "exit": "return",
+            "output": {"__exit": "return"},
+            "answer": {"status": 200, "headers": {}, "body": "x", "body_base64": None},
+            "log": [LINE],
+            "steps": [
+                {"at_ms": 0.5, "node": "s", "command": "set", "duration_ms": 1, "function": None}
+            ],
+        },
+        "POST automations/auto_1/simulate",
+        {"inputs": {"n": 1}},
+    ),
+    (
+        lambda c: c.automation_events.create("h", ["a.*"], "x:", mode="sync"),
+        AUTOMATION_EVENT,
+        "POST automation_events",
+        {"name": "h", "events": ["a.*"], "automations_kata": "x:", "mode": "sync"},
+    ),
+    (
+        lambda c: c.automation_events.get("wh_1"),
+        AUTOMATION_EVENT,
+        "GET automation_events/wh_1",
+        None,
+    ),
+    (
+        lambda c: c.automation_events.patch("wh_1", {"events": ["b"]}),
+        AUTOMATION_EVENT,
+        "PATCH automation_events/wh_1",
+        {"events": ["b"]},
+    ),
+    (lambda c: c.automation_events.delete("wh_1"), None, "DELETE automation_events/wh_1", None),
+    (
+        lambda c: c.runs.get("run_1"),
+        {**RUN_ITEM, "returned": {"status_code": 200}, "log": [LINE], "steps_dropped": 3},
+        "GET runs/run_1",
+        None,
+    ),
+    (
+        lambda c: c.timers.create("nightly", "0 3 * * *", automation="a.b", inputs={"n": None}),
+        TIMER,
+        "POST timers",
+        {"name": "nightly", "cron": "0 3 * * *", "automation": "a.b", "inputs": {"n": None}},
+    ),
+    (lambda c: c.timers.get("tmr_1"), TIMER, "GET timers/tmr_1", None),
+    (
+        lambda c: c.timers.patch("tmr_1", {"enabled": False}),
+        TIMER,
+        "PATCH timers/tmr_1",
+        {"enabled": False},
+    ),
+    (lambda c: c.timers.delete("tmr_1"), None, "DELETE timers/tmr_1", None),
+    (lambda c: c.timers.fire("tmr_1"), {"event": "evt_1"}, "POST timers/tmr_1/fire", None),
+    (lambda c: c.plugins.get("cerb.webhooks"), PLUGIN, "GET plugins/cerb.webhooks", None),
+    (lambda c: c.plugins.enable("a b"), PLUGIN, "POST plugins/a%20b/enable", None),
+    (lambda c: c.plugins.disable("x"), PLUGIN, "POST plugins/x/disable", None),
     (lambda c: c.jobs.get("job_1"), JOB, "GET jobs/job_1", None),
     (
         lambda c: c.keys.create("ci", tenant="acme"),
@@ -545,6 +629,24 @@ LISTS: list[tuple[Use, Any, str]] = [
         "events/evt_1/matches?webhook=wh_1",
     ),
     (lambda c: c.credentials.list(), CREDENTIAL, "credentials"),
+    (
+        lambda c: c.automations.list(name="a.b", extension_id="t"),
+        AUTOMATION,
+        "automations?name=a.b&extension_id=t",
+    ),
+    (
+        lambda c: c.automations.runs("auto_1", exit="error"),
+        RUN_ITEM,
+        "automations/auto_1/runs?exit=error",
+    ),
+    (
+        lambda c: c.runs.list(automation="auto_1", event="evt_1", after=SINCE),
+        RUN_ITEM,
+        "runs?automation=auto_1&event=evt_1&after=2026-01-31T09%3A30%3A00%2B00%3A00",
+    ),
+    (lambda c: c.automation_events.list(name="h"), AUTOMATION_EVENT, "automation_events?name=h"),
+    (lambda c: c.timers.list(enabled=True), TIMER, "timers?enabled=true"),
+    (lambda c: c.plugins.list(), PLUGIN, "plugins"),
     (
         lambda c: c.sources.list(name="shop", enabled=True, bin=False),
         SOURCE,

@@ -6,18 +6,22 @@ from typing import assert_type
 from hookferry.client import (
     ApiError,
     AsyncClient,
+    Automation,
     CaughtRequest,
     CaughtSummary,
     Client,
     Credential,
     Delivery,
     EventType,
+    LogLine,
     Match,
     Outcome,
     Published,
+    RunSummary,
     Source,
     StreamedRequest,
     SynchronousWebhookFailed,
+    Timer,
     Vetoed,
     Webhook,
 )
@@ -61,6 +65,14 @@ def blocking(client: Client) -> None:
         assert_type(caught, CaughtSummary)
     for streamed in client.requests.stream("src_1"):
         assert_type(streamed, StreamedRequest)
+    assert_type(client.automations.create("a.b", "t", script="start:"), Automation)
+    client.automations.create("a.b", "t", skript="start:")  # type: ignore[call-arg]
+    assert_type(client.automations.simulate("auto_1", inputs={}).log, tuple[LogLine, ...])
+    client.runs.list(exit="return_")  # type: ignore[arg-type]
+    for run in client.automations.runs("auto_1", exit="error"):
+        assert_type(run, RunSummary)
+    assert_type(client.timers.create("t", "* * * * *", event_type="a", data=[1]), Timer)
+    client.timers.patch("tmr_1", {"crom": ""})  # type: ignore[typeddict-unknown-key]
     assert_type(client.event_types.put("order.pay", phase="before"), EventType)
     client.event_types.put("order.pay", phase="during")  # type: ignore[arg-type]
     assert_type(client.event_types.send_example("order.pay"), Published)

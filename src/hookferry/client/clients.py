@@ -15,6 +15,14 @@ from hookferry.client.administration import (
     Keys,
     Tenants,
 )
+from hookferry.client.automations import (
+    AsyncAutomationEvents,
+    AsyncAutomations,
+    AsyncRuns,
+    AutomationEvents,
+    Automations,
+    Runs,
+)
 from hookferry.client.credentials import AsyncCredentials, Credentials
 from hookferry.client.event_types import AsyncEventTypes, EventTypes
 from hookferry.client.listening import AsyncListening
@@ -24,6 +32,7 @@ from hookferry.client.requests import AsyncRequests, Requests
 from hookferry.client.retrying import RetryPolicy
 from hookferry.client.sessions import AsyncSession, Options, Session
 from hookferry.client.sources import AsyncSources, Sources
+from hookferry.client.timers import AsyncPlugins, AsyncTimers, Plugins, Timers
 from hookferry.client.webhooks import AsyncWebhooks, Webhooks
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -81,9 +90,14 @@ class Client:
         self.credentials = Credentials(self._session)
         self.sources = Sources(self._session)
         self.requests = Requests(self._session)
+        self.automations = Automations(self._session)
+        self.automation_events = AutomationEvents(self._session)
+        self.runs = Runs(self._session)
+        self.timers = Timers(self._session)
         self.jobs = Jobs(self._session)
         self.keys = Keys(self._session)
         self.tenants = Tenants(self._session)
+        self.plugins = Plugins(self._session)
 
     def close(self) -> None:
         """Close the connections; ``with`` does it."""
@@ -152,9 +166,14 @@ class AsyncClient:
         self.sources = AsyncSources(self._session)
         self.requests = AsyncRequests(self._session)
         self.listening = AsyncListening(self._session)
+        self.automations = AsyncAutomations(self._session)
+        self.automation_events = AsyncAutomationEvents(self._session)
+        self.runs = AsyncRuns(self._session)
+        self.timers = AsyncTimers(self._session)
         self.jobs = AsyncJobs(self._session)
         self.keys = AsyncKeys(self._session)
         self.tenants = AsyncTenants(self._session)
+        self.plugins = AsyncPlugins(self._session)
 
     async def aclose(self) -> None:
         """Close the connections; ``async with`` does it."""
