@@ -18,7 +18,9 @@ from hookferry.kata.templates.library import (
     mail,
     numbers,
     paths,
+    pretty,
     regexes,
+    tables,
     texts,
     xml_texts,
 )
@@ -37,7 +39,9 @@ __all__ = [
     "mail",
     "numbers",
     "paths",
+    "pretty",
     "regexes",
+    "tables",
     "texts",
     "xml_texts",
 ]
