@@ -295,3 +295,13 @@ def test_no_loop_of_any_commands_takes_more_than_its_budget(bodies: list[str], s
     assert fuel.held <= 200_000
     if result.out_of_fuel:
         assert result.fuel_used > steps - 500 or fuel.held > 0
+
+
+def test_every_command_and_every_round_of_a_loop_is_paid() -> None:
+    def cost(script: str) -> int:
+        return play(script, scope={"list": [1] * 1_000}).fuel_used
+
+    nothing = cost("start:\n")
+    assert cost("start:\n" + "".join(f"  log/a{n}: x\n" for n in range(100))) - nothing >= 200
+    repeat = "start:\n  repeat:\n    each@key: list\n    as: x\n    do:\n"
+    assert cost(repeat) - nothing >= 1_000
