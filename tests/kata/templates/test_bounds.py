@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookferry.errors import OutOfFuel, ScriptError, ScriptRefused
-from hookferry.kata.fuel import CELL, MEMORY, STEPS, Fuel
+from hookferry.kata.fuel import CELL, MEMORY, STEP_BYTES, STEPS, Fuel
 from hookferry.kata.templates import Run, compile_template, template
 from hookferry.kata.templates.registry import FILTERS, FUNCTIONS, TESTS
 
@@ -102,6 +102,19 @@ HOSTILE = {
         "{% set a = 'ab' %}{% for i in 1..20 %}{% set a = a ~ a %}{% endfor %}{% set b = a ~ 'c' %}"
         "{% set a = a ~ 'd' %}{% for i in 1..99999 %}{% if a == b %}{% endif %}{% endfor %}"
     ),
+    "texts begun with": (
+        "{% set a = 'ab' %}{% for i in 1..21 %}{% set a = a ~ a %}{% endfor %}{% set b = a ~ '' %}"
+        "{% for i in 1..99999 %}{% if a starts with b and a ends with b %}{% endif %}{% endfor %}"
+    ),
+    "long keys looked up": (
+        "{% set a = 'ab' %}{% for i in 1..21 %}{% set a = a ~ a %}{% endfor %}{% set b = a ~ '' %}"
+        "{% set c = {(a): 1} %}"
+        "{% for i in 1..99999 %}{% if c[b] and c[b] is defined %}{% endif %}{% endfor %}"
+    ),
+    "long keys compared": (
+        "{% set a = 'ab' %}{% for i in 1..21 %}{% set a = a ~ a %}{% endfor %}{% set b = a ~ '' %}"
+        "{% for i in 1..99999 %}{% if {(a): 1, (b): 2} %}{% endif %}{% endfor %}"
+    ),
     "an arrow of an arrow": (
         "{{ (1..999)|map(a => (1..999)|map(b => (1..999)|map(c => a * b * c)|join)|join)|join }}"
     ),
@@ -174,6 +187,16 @@ def test_a_text_is_paid_for_before_it_is_built() -> None:
     assert len(printed("a ~ ''", fuel, a="x" * 700)) == 700
     with pytest.raises(OutOfFuel):
         printed("(a ~ a)|length", fuel, a="x" * 1_000)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["a == b", "a < b", "b in a", "a starts with b", "a ends with b", "c[b]", "c[b] is defined"],
+)
+def test_going_through_a_long_text_costs_its_length(expression: str) -> None:
+    fuel, long = Fuel(), "x" * 200_000
+    rendered(f"{{% do {expression} %}}", fuel, a=long, b=long + "", c={long: 1})
+    assert fuel.used > 200_000 // STEP_BYTES
 
 
 def test_a_list_and_a_dictionary_are_paid_for() -> None:

@@ -30,7 +30,14 @@ from hookferry.kata.templates.nodes import (
     Step,
     Unary,
 )
-from hookferry.kata.templates.operators import OPERATORS, key_text, lookup, negative, positive
+from hookferry.kata.templates.operators import (
+    OPERATORS,
+    key_text,
+    lookup,
+    negative,
+    pay_long,
+    positive,
+)
 from hookferry.kata.templates.runtime import Arrow, Evaluation, Frame
 from hookferry.kata.values import Value, text_of, truthy
 
@@ -118,16 +125,28 @@ class ExpressionCompiler:
         return build
 
     def _dict(self, node: DictOf) -> Evaluation:
-        entries = tuple(
-            (self.expression(key), self.expression(value)) for key, value in node.entries
-        )
+        entries = tuple((self._key(key), self.expression(value)) for key, value in node.entries)
         size = CELL * len(entries)
 
         def build(frame: Frame) -> Value:
             frame.fuel.build(size)
-            return {key_text(key(frame)): value(frame) for key, value in entries}
+            return {key(frame): value(frame) for key, value in entries}
 
         return build
+
+    def _key(self, node: Expression) -> Callable[[Frame], str]:
+        """Compile the key of an entry: comparing it with others is paid for."""
+        if isinstance(node, Constant):
+            constant = key_text(node.value)
+            return lambda frame: constant
+        key = self.expression(node)
+
+        def paid(frame: Frame) -> str:
+            text = key_text(key(frame))
+            pay_long(frame.fuel, text)
+            return text
+
+        return paid
 
     def _unary(self, node: Unary) -> Evaluation:
         operand = self.expression(node.operand)
@@ -189,8 +208,14 @@ class ExpressionCompiler:
         *before, last = node.target.steps
         assert isinstance(last, Attribute)
         base = self.expression(Chain(node.target.first, before))
-        key = self.expression(last.key)
-        return lambda frame: (lookup(base(frame), key(frame), MISSING) is not MISSING) is wanted
+        find = self.expression(last.key)
+
+        def ask(frame: Frame) -> bool:
+            value, key = base(frame), find(frame)
+            pay_long(frame.fuel, key)
+            return (lookup(value, key, MISSING) is not MISSING) is wanted
+
+        return ask
 
     def _chain(self, node: Chain) -> Evaluation:
         asked = self.loop.copy()
@@ -219,7 +244,13 @@ class ExpressionCompiler:
                 value.get(text) if type(value) is dict else lookup(value, key)
             )
         computed = self.expression(node.key)
-        return lambda frame, value: lookup(value, computed(frame))
+
+        def find(frame: Frame, value: Value) -> Value:
+            found = computed(frame)
+            pay_long(frame.fuel, found)
+            return lookup(value, found)
+
+        return find
 
     def _apply(self, node: Apply) -> Stride:
         call = node.callee.call

@@ -350,11 +350,8 @@ class Reader:
         if following.kind == "name" and f"{name} {following.text}" in TESTS:
             self.take()
             name = f"{name} {following.text}"
-        if name == "defined":
-            known = isinstance(found, Name) or (
-                isinstance(found, Chain) and isinstance(found.steps[-1], Attribute)
-            )
-            return Defined(found, negated) if known else Constant(not negated)
+        if name == "defined" and _may_be_missing(found):
+            return Defined(found, negated)
         callee = calls.find("test", name, at)
         arguments = Arguments([], {})
         if self.takes("("):
@@ -423,6 +420,13 @@ def _extended(found: Expression, step: Step) -> Expression:
         found.steps.append(step)
         return found
     return Chain(found, [step])
+
+
+def _may_be_missing(found: Expression) -> bool:
+    """Tell whether a value is read from a place that may not be there."""
+    if isinstance(found, Chain):
+        return isinstance(found.steps[-1], Attribute)
+    return isinstance(found, Name)
 
 
 def _number(text: str) -> int | float:

@@ -32,6 +32,12 @@ LONG: Final = 1_024
 Operator = Callable[[Fuel, Value, Value], Value]
 
 
+def pay_long(fuel: Fuel, text: Value) -> None:
+    """Pay for going through a text where that takes longer than an operator's own step."""
+    if isinstance(text, str) and len(text) > LONG:
+        fuel.read(len(text))
+
+
 def compare(fuel: Fuel, left: Value, right: Value, depth: int = 0) -> int:
     """Return -1, 0 or 1, as PHP's ``<=>``; what can't be compared is 1.
 
@@ -238,11 +244,17 @@ def _power(fuel: Fuel, left: Value, right: Value) -> Value:
 
 
 def _starts(fuel: Fuel, left: Value, right: Value) -> bool:
-    return isinstance(left, str) and isinstance(right, str) and left.startswith(right)
+    if not isinstance(left, str) or not isinstance(right, str):
+        return False
+    pay_long(fuel, right)
+    return left.startswith(right)
 
 
 def _ends(fuel: Fuel, left: Value, right: Value) -> bool:
-    return isinstance(left, str) and isinstance(right, str) and left.endswith(right)
+    if not isinstance(left, str) or not isinstance(right, str):
+        return False
+    pay_long(fuel, right)
+    return left.endswith(right)
 
 
 def _matches(fuel: Fuel, left: Value, right: Value) -> bool:

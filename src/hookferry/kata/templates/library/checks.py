@@ -16,7 +16,7 @@ from hookferry.kata.values import MAX_DEPTH, Value
     examples=(("{{ unknown is defined ? 'yes' : 'no' }}", "no"),),
 )
 def defined(run: Run, value: Value) -> bool:
-    """Whether a name has a value that is not null."""
+    """Whether a name or a key is there, be it null; of what is computed: whether it is not null."""
     return value is not None
 
 
