@@ -164,6 +164,27 @@ def test_a_condition_reads_words_that_mean_no_with_or_without_bool(word: str) ->
         assert play(script, scope={"word": "yes"}).exit == "return"
 
 
+def test_what_is_optional_and_empty_is_no_and_nothing_elsewhere() -> None:
+    script = """\
+start:
+  outcome/x:
+    if@optional: {{nothing}}
+    then:
+      error: not reached
+  log@optional: {{nothing}}
+  storage.get:
+    output: got
+    inputs:
+      key@optional: {{nothing}}
+    on_error:
+      return:
+        said@key: got:error
+"""
+    result = play(script)
+    assert result.returned == {"said": "key: is empty; it is required"}
+    assert [line.message for line in result.log] == [""]
+
+
 def test_repeat_goes_over_lists_with_places_and_dictionaries_with_keys() -> None:
     script = """\
 start:

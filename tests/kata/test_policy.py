@@ -244,3 +244,7 @@ def test_an_action_is_allowed_only_by_an_allow_that_stands_first_among_the_true(
     )
     first = next((kind for kind, yes in zip(kinds, says, strict=True) if yes), "deny")
     assert decide(f"commands:\n  http.request:\n{rules}").allowed is (first == "allow")
+
+
+def test_a_rule_whose_value_is_left_out_says_no() -> None:
+    assert not decide("commands:\n  all:\n    allow@optional: {{nothing}}").allowed

@@ -36,9 +36,12 @@ Call = Callable[[Value, Scope, Run], Value]
 
 
 class Removal(Enum):
-    """What is there instead of a value whose key is to be left out."""
+    """What is there instead of a value whose key is to be left out: as a condition, it says no."""
 
     REMOVED = "removed"
+
+    def __bool__(self) -> bool:
+        return False
 
 
 REMOVED: Final = Removal.REMOVED

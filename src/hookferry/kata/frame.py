@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from hookferry.kata.annotations import REMOVED
 from hookferry.kata.evaluation import Evaluate
 from hookferry.kata.journal import Journal
 from hookferry.kata.memory import Memory
@@ -155,13 +156,11 @@ class Frame:
         self.blocks = blocks
 
     def evaluate(self, evaluate: Evaluate) -> Value:
-        """Return what a node comes to now; whoever keeps the value counts it."""
-        fuel = self.fuel
-        held = fuel.held
-        try:
-            return evaluate(self.scope, self.run)
-        finally:
-            fuel.held = held
+        """Return what a node comes to now, ``REMOVED`` as null; whoever keeps it counts it."""
+        held = self.fuel.held
+        value = evaluate(self.scope, self.run)
+        self.fuel.held = held
+        return None if value is REMOVED else value
 
     def log(self, level: Level, message: str) -> None:
         """Write a line of the log."""

@@ -171,6 +171,7 @@ def prepare_repeat(compiler: Compiler, node: Node, place: Place) -> Execute:
         held = frame.fuel.held
         values = each(frame.scope, frame.run) if each is not None else None
         held = frame.fuel.held - held
+        signal = None
         for index, item in _pairs(values):
             frame.fuel.spend()
             frame.node = place.path
@@ -179,9 +180,9 @@ def prepare_repeat(compiler: Compiler, node: Node, place: Place) -> Execute:
             frame.memory.assign(value, item)
             signal = do.execute(frame)
             if signal is not None:
-                return signal
+                break
         frame.fuel.held -= held
-        return None
+        return signal
 
     return repeat
 

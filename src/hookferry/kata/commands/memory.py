@@ -65,7 +65,9 @@ def prepare_set(compiler: Compiler, node: Node, place: Place) -> Execute:
         memory, fuel = frame.memory, frame.fuel
         for name, evaluate in values:
             fuel.spend()
-            value = frame.evaluate(evaluate)
+            held = fuel.held
+            value = evaluate(memory.values, frame.run)
+            fuel.held = held
             if value is not REMOVED:
                 memory.assign(name, value)
 
