@@ -237,7 +237,7 @@ async def test_an_automation_that_is_gone_is_500(house: House) -> None:
     assert (await caller.send()).status_code == 500
 
 
-async def test_a_long_answer_reaches_its_caller_whole(house: House) -> None:
+async def test_a_long_answer_reaches_its_caller_whole_and_is_not_kept(house: House) -> None:
     script = "start:\n  return:\n    body: {{range(1, 20000)|join(',')}}\n"
     await automation(house, "example.long", script)
     caller = await source(
@@ -245,4 +245,8 @@ async def test_a_long_answer_reaches_its_caller_whole(house: House) -> None:
     )
     whole = ",".join(map(str, range(1, 20_001)))
     assert (await caller.send()).text == whole
-    assert (await caller.send()).text == whole  # a repeat
+    repeat = await caller.send()
+    assert (repeat.status_code, repeat.content) == (200, b"")
+    first, _ = await caller.kept()
+    assert (first.status, first.answer_body) == (200, b"")
+    assert first.detail == f"an answer of {len(whole):,} bytes is given, and not kept"

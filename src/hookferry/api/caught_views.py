@@ -304,7 +304,8 @@ def replay_view(replayed: Replayed) -> ReplayView:
         view.reason = taken.reason
         view.event = _id("evt", taken.event_id)
         view.status = taken.answer.status
-        view.answer_body = taken.answer.body.decode("utf-8", "replace")
+        view.answer_body = taken.answer.body[:BODY_SHOWN].decode("utf-8", "replace")
+        view.answer_truncated = len(taken.answer.body) > BODY_SHOWN
     if sent is not None:
         view.status = sent.status
         view.error = sent.error

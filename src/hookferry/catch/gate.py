@@ -81,6 +81,8 @@ class Gate:
         force = in_force(source, limits.fields)
         self.max_body = force.max_body
         self.refuse_status = force.refuse_status
+        self.waits = source.respond.webhook is not None or source.automated
+        """Its callers wait for a webhook's or an automation's answer."""
         self.deadline = force.deadline
         """Seconds that callers wait, where they do."""
         self._methods = frozenset(source.methods)
@@ -127,11 +129,6 @@ class Gate:
         self.reply = PreparedReply(source.respond)
         self.late = PreparedReply(source.respond.late)
         self.cors = Cors(source.cors) if source.cors else None
-
-    @property
-    def waits(self) -> bool:
-        """Its callers wait for a webhook's or an automation's answer."""
-        return self.source.respond.webhook is not None or self.source.automated
 
     def with_cors(self, answer: Answer, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
         """Return an answer with what a browser has to be told beside it.

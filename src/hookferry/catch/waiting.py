@@ -15,7 +15,7 @@ import structlog
 from hookferry.catch.arrival import Arrival
 from hookferry.catch.gate import Gate
 from hookferry.catch.passing_on import from_automation, from_webhook
-from hookferry.catch.replies import Answer
+from hookferry.catch.replies import MAX_BODY, Answer
 from hookferry.domain.delivery import Delivery, DeliveryState
 from hookferry.domain.request import CaughtRequest
 from hookferry.domain.webhook import Webhook
@@ -332,10 +332,12 @@ class Waiting:
         self._spawn(self._keep(wait, answer, by, why))
 
     async def _keep(self, wait: Wait, answer: Answer, by: str, why: str | None) -> None:
-        request = wait.request
+        request, body = wait.request, answer.body
+        if len(body) > MAX_BODY:
+            body, why = b"", f"an answer of {len(body):,} bytes is given, and not kept"
         try:
             await self._store.answer_request(
-                request.tenant_id, request.id, answer.status, answer.headers, answer.body, by, why
+                request.tenant_id, request.id, answer.status, answer.headers, body, by, why
             )
         except Unavailable as error:  # the event is stored; only what was answered is forgotten
             log.warning("answer_not_kept", request=encode("req", request.id), error=error.code)
