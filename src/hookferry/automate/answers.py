@@ -1,13 +1,13 @@
 """What a script returned, as the answer to a request: status, headers, body (behaviours 2b).
 
 A script decides what is answered, not how a message is framed: a value that could end a header is
-refused, never cleaned.
+refused, never cleaned. What goes out as JSON, and which headers can be sent at all, is the same for
+the requests that scripts make.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -16,15 +16,17 @@ from typing import Any, Final
 import msgspec
 
 from hookferry.errors import ScriptError
+from hookferry.kata.templates.library.coercion import octets
 from hookferry.kata.values import kind_of, text_of
 
 MAX_BODY: Final = 5 * 1024 * 1024
 """Bytes of an answer."""
 MAX_HEADERS: Final = 64
 MAX_HEADER: Final = 4 * 1024
+"""Bytes of a header's value."""
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")  # RFC 9110 section 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 section 5.5
-_DATA_URI = re.compile(r"data:([!-~]*?);base64,", re.IGNORECASE)
+_DATA_URI = re.compile(r"data:([!-~]{0,256}?);base64,", re.IGNORECASE)
 _NO_BODY: Final = (204, 205, 304)
 
 
@@ -72,14 +74,6 @@ def answer_of(returned: Mapping[str, Any], resources: Mapping[str, bytes]) -> Sc
     return ScriptAnswer(status, tuple(headers), body)
 
 
-def octets(text: str) -> bytes:
-    """Return a text as bytes; ``@base64`` writes those that are no UTF-8 as lone surrogates."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # other surrogates, from JSON: nothing stands for them
-        return text.encode("utf-8", "replace")
-
-
 def _status(value: Any) -> int:
     if value is None or value == "":
         return 200
@@ -92,45 +86,76 @@ def _status(value: Any) -> int:
 def _headers(value: Any) -> list[tuple[str, str]]:
     if value is None or value == "":
         return []
-    pairs = _lines(value) if isinstance(value, str) else value
-    if isinstance(pairs, dict):
-        pairs = list(pairs.items())
-    if not isinstance(pairs, list):
-        raise ScriptError(f"return:headers is a dictionary, not {kind_of(value)}")
+    pairs = value.items() if isinstance(value, dict) else header_lines(value, "return:headers")
     if len(pairs) > MAX_HEADERS:
         raise ScriptError(f"return:headers has at most {MAX_HEADERS} entries")
-    return [_header(*pair) for pair in pairs]
+    return [header(name, text_of(content), "return:headers") for name, content in pairs]
 
 
-def _lines(text: str) -> list[tuple[str, str]]:
-    """Read headers written as lines ``Name: value``."""
+def header_lines(text: Any, where: str) -> list[tuple[str, str]]:
+    """Read headers written as lines ``Name: value``.
+
+    Args:
+        text: the lines.
+        where: the key that they stand at, for messages.
+
+    Raises:
+        ScriptError: it is no text, or a line is no header.
+    """
+    if not isinstance(text, str):
+        raise ScriptError(f"{where} is a dictionary or lines of text, not {kind_of(text)}")
     found = []
     for line in text.splitlines():
         name, colon, value = line.partition(":")
         if line.strip() and not colon:
-            raise ScriptError(f"return:headers has a line without a colon: {line[:40]!r}")
+            raise ScriptError(f"{where} has a line without a colon: {line[:40]!r}")
         if line.strip():
             found.append((name.strip(), value.strip()))
     return found
 
 
-def _header(name: str, value: Any) -> tuple[str, str]:
-    text = text_of(value)
+def header(name: str, value: str, where: str) -> tuple[str, str]:
+    """Return a header that can be sent: what is beyond ASCII as the bytes of UTF-8.
+
+    Args:
+        name, value: as the script says.
+        where: the key that it stands at, for messages.
+
+    Returns:
+        Name and value, each character of which is a byte.
+
+    Raises:
+        ScriptError: it can't be sent.
+    """
     if not _NAME.fullmatch(name):
-        raise ScriptError(f"{name[:64]!r} is not a header name (RFC 9110 section 5.6.2)")
-    if not _VALUE.fullmatch(text) or len(text) > MAX_HEADER:
         raise ScriptError(
-            f"the value of {name} has at most {MAX_HEADER:,} characters of Latin-1, and no line "
-            "breaks or other control characters"
+            f"{where}: {name[:64]!r} is not a header name: 1 to 64 letters, digits and "
+            "!#$%&'*+-.^_`|~ (RFC 9110 section 5.6.2)"
         )
-    return name, text.strip(" \t")
+    sent = octets(value.strip(" \t")).decode("latin-1")
+    if not _VALUE.fullmatch(sent) or len(sent) > MAX_HEADER:
+        raise ScriptError(
+            f"{where}: the value of {name} has at most {MAX_HEADER:,} bytes, and no line breaks "
+            "or other control characters"
+        )
+    return name, sent
+
+
+def json_of(value: Any, what: str) -> bytes:
+    """Return a value as JSON; raises ScriptError where a text in it is none."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        raise ScriptError(
+            f"{what} holds bytes that are no text, and JSON can't; use |base64_encode first"
+        ) from None
 
 
 def _body(value: Any, headers: list[tuple[str, str]], resources: Mapping[str, bytes]) -> bytes:
+    """Return a body; its own type is said unless the script says one."""
     if isinstance(value, dict | list):
-        if not any(name.lower() == "content-type" for name, _ in headers):
-            headers.append(("Content-Type", "application/json"))
-        return msgspec.json.encode(value)
+        _typed(headers, "application/json")
+        return json_of(value, "return:body")
     text = text_of(value)
     found = resources.get(text)
     if found is not None:
@@ -139,6 +164,14 @@ def _body(value: Any, headers: list[tuple[str, str]], resources: Mapping[str, by
     if uri is None:
         return octets(text)
     try:
-        return base64.b64decode(text[uri.end() :], validate=True)
-    except binascii.Error:
+        body = base64.b64decode(text[uri.end() :], validate=True)
+    except ValueError:
         raise ScriptError("return:body is a data: URI whose base64 can't be decoded") from None
+    if uri[1]:
+        _typed(headers, uri[1])
+    return body
+
+
+def _typed(headers: list[tuple[str, str]], content_type: str) -> None:
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("Content-Type", content_type))

@@ -12,23 +12,28 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
+import structlog
 
-from hookferry.automate.answers import NOBODY, ScriptAnswer
+from hookferry.automate.answers import NOBODY, NOTHING, ScriptAnswer
 from hookferry.automate.choosing import chooser
 from hookferry.automate.placeholders import placeholders
-from hookferry.automate.running import Choose, Ended
+from hookferry.automate.running import Choose, Chosen, Ended
 from hookferry.clock import Clock
 from hookferry.domain.automation_names import NAME
 from hookferry.domain.event import Event
 from hookferry.domain.run import Run
 from hookferry.domain.tenant import Tenant
-from hookferry.domain.webhook import Webhook
+from hookferry.domain.webhook import Mode, Webhook
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Plan
 from hookferry.engine.dispatchers import Done
 from hookferry.engine.lane import Job
+from hookferry.errors import ScriptError, ScriptRefused
 from hookferry.ids import encode
+from hookferry.kata.templates import Run as TemplateRun
 from hookferry.transport.port import ErrorKind, Outcome
+
+log = structlog.get_logger(__name__)
 
 KEPT: Final = 16 * 1024
 """Bytes of an answer that the log keeps, as of other receivers' answers."""
@@ -80,32 +85,35 @@ class AutomationDispatcher:
         job.started_ms = self._clock.wall_ms()
         job.version = plan.version
         event = job.carrier.event
-        choose = self._chooser(webhook, event)
-        task = asyncio.get_running_loop().create_task(self._run(job, webhook, event, choose, done))
+        task = asyncio.get_running_loop().create_task(self._run(job, webhook, event, done))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(
-        self, job: Job, webhook: Webhook, event: Event, choose: Choose, done: Done
-    ) -> None:
+    async def _run(self, job: Job, webhook: Webhook, event: Event, done: Done) -> None:
         begun = self._clock.monotonic()
         outcome = Outcome(error=ErrorKind.SCRIPT, detail="it was cut off")
         try:
             tenant = self._directory.tenant_by_id(webhook.tenant_id)
             scope = placeholders(event, webhook)
-            ended = await self._runs.run(tenant, choose, scope, event=event)
+            ended = await self._runs.run(tenant, self._chooser(webhook), scope, event=event)
             outcome = self._outcome(job, ended)
-        except Exception as error:  # whatever it is, the delivery is settled
-            outcome = Outcome(error=ErrorKind.INTERNAL, detail=f"it could not run: {error}")
+        except Exception as error:  # a bug of ours: the delivery is settled whatever it is
+            log.exception("run_failed", delivery=encode("dlv", job.delivery_id))
+            outcome = Outcome(
+                error=ErrorKind.INTERNAL, detail=f"it could not run: {type(error).__name__}"
+            )
         finally:
             outcome.duration = self._clock.monotonic() - begun
             done(outcome)
 
-    def _chooser(self, webhook: Webhook, event: Event) -> Choose:
+    def _chooser(self, webhook: Webhook) -> Choose:
         known = self._choosers.get(webhook.id)
         if known is None or known[0] != webhook.version:
-            known = (webhook.version, chooser(webhook))
-            self._choosers[webhook.id] = known
+            try:
+                choose = chooser(webhook)
+            except ScriptRefused as refused:  # it was saved by a version that took it
+                choose = _refusing(refused.detail)
+            known = self._choosers[webhook.id] = (webhook.version, choose)
             if len(self._choosers) > MAX_CHOOSERS:
                 self._choosers.popitem(last=False)
         self._choosers.move_to_end(webhook.id)
@@ -115,7 +123,10 @@ class AutomationDispatcher:
         """Return a run as the engine sees the answer of a receiver."""
         if ended is None:
             job.logged_head = b"RUN / HTTP/1.1\r\n\r\n"
-            return self._answered(NOBODY, None)
+            # Whoever waits is told that nobody is there. Where nobody waits, there is nothing to
+            # do: no failure, and nothing to be tried again.
+            waits = job.lane.webhook.mode is not Mode.ASYNC
+            return self._answered(NOBODY if waits else NOTHING, None)
         run = msgspec.structs.replace(ended.record, delivery_id=job.delivery_id)
         name = run.automation.encode() if NAME.fullmatch(run.automation) else b"-"
         job.logged_head = b"RUN /%b HTTP/1.1\r\nHookferry-Run: %b\r\n\r\n" % (
@@ -136,3 +147,12 @@ class AutomationDispatcher:
             whole=answer.body if cut else None,
             run=run,
         )
+
+
+def _refusing(why: str) -> Choose:
+    """Return what makes every run fail: its handlers can't be read."""
+
+    def refuse(scope: Mapping[str, Any], run: TemplateRun) -> Chosen | None:
+        raise ScriptError(f"the webhook's automations_kata can't be read: {why}")
+
+    return refuse

@@ -3,12 +3,15 @@
 Of a caught request what Cerb's ``cerb.trigger.webhook.respond`` gives (behaviours 2b): names of
 headers and parameters in lower case with ``_`` for ``-``, form fields among the parameters. Of any
 event, what it is, also under the names that SuperOffice's scripts know (S-SO-07).
+
+Bytes that are no UTF-8 stand as lone surrogates, as everywhere in scripts: a body is hashed,
+compared and answered as it came.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -23,10 +26,17 @@ from hookferry.wire.timestamps import rfc3339_ms
 
 MAX_PARAMETERS: Final = 1_000
 """Parameters of a request that a script gets; what comes after them is not seen."""
+MAX_DATA: Final = 1024 * 1024
+MAX_ENTRIES: Final = 20_000
+MAX_LEVELS: Final = 60
+"""Bytes, values and levels of data beyond which ``event.data`` is null: every script would pay for
+what few look at, or could not hold it. One that wants it reads ``request_body`` itself."""
 _HIDDEN: Final = ("cookie",)
 """Headers that no script sees (S-CB-19)."""
 _FORMS: Final = ("form", "multipart")
-_NO_NAME = re.compile(r"[^a-z0-9_]")
+_LIST: Final = "[]"
+_FOLDED: Final = str.maketrans("-. ", "___")
+"""Dashes by Cerb's rule, dots and blanks by PHP's."""
 
 
 def placeholders(event: Event, webhook: Webhook) -> dict[str, Any]:
@@ -36,18 +46,44 @@ def placeholders(event: Event, webhook: Webhook) -> dict[str, Any]:
         event: what happened.
         webhook: why it runs: its properties are there too, and never hide what the event says.
     """
-    data = _decoded(data_of(event))
     caught = event.meta.caught
-    known = _of_request(caught, event.payload, data) if caught is not None else _of_none(event)
+    encoded = data_of(event)
+    data = None
+    if len(encoded) <= MAX_DATA or (caught is not None and _form(caught) in _FORMS):
+        data = _decoded(encoded)
+    known = _of_none(event) if caught is None else _of_request(caught, event.payload, data)
+    if not _is_moderate(data):
+        data = None
     return {**webhook.properties, **_of_event(event, data), **known}
 
 
 def _decoded(data: bytes) -> Any:
-    """Return data as a script's value; numbers beyond JSON's own are no integers there either."""
     try:
         return msgspec.json.decode(data)
-    except msgspec.DecodeError:
-        return data.decode("utf-8", "replace")
+    except (msgspec.DecodeError, RecursionError):
+        return _text(data)
+
+
+def _is_moderate(value: Any) -> bool:
+    """Tell whether a value is one that every script can be given."""
+    entries, level = 0, [value]
+    for _ in range(MAX_LEVELS):
+        containers = [inner for inner in level if isinstance(inner, dict | list)]
+        if not containers:
+            return True
+        entries += sum(map(len, containers))
+        if entries > MAX_ENTRIES:
+            return False
+        level = [
+            inner
+            for outer in containers
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return False
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _of_event(event: Event, data: Any) -> dict[str, Any]:
@@ -79,21 +115,13 @@ def _of_event(event: Event, data: Any) -> dict[str, Any]:
 
 
 def _of_request(caught: Caught, body: bytes, data: Any) -> dict[str, Any]:
-    pairs = parse_qsl(caught.query.decode("latin-1"), keep_blank_values=True, errors="replace")[
-        :MAX_PARAMETERS
-    ]
-    parameters = _folded(pairs)
-    form = caught.form.rpartition("+")[2]
-    if form in _FORMS and isinstance(data, dict):
-        fields = data.get("fields", {}) if form == "multipart" else data
-        parameters.update(_folded(list(fields.items())[:MAX_PARAMETERS]))
     return {
         "request_method": caught.method.upper(),
-        "request_path": caught.path.decode("utf-8", "replace"),
+        "request_path": _text(caught.path),
         "request_client_ip": caught.client,
         "request_headers": _headers(caught),
-        "request_params": parameters,
-        "request_body": body.decode("utf-8", "replace"),
+        "request_params": _parameters(caught, data),
+        "request_body": _text(body),
     }
 
 
@@ -105,7 +133,7 @@ def _of_none(event: Event) -> dict[str, Any]:
         "request_client_ip": "",
         "request_headers": {"content_type": "application/json"},
         "request_params": {},
-        "request_body": event.payload.decode("utf-8", "replace"),
+        "request_body": _text(event.payload),
     }
 
 
@@ -116,29 +144,45 @@ def _headers(caught: Caught) -> dict[str, str]:
         lowered = raw.decode("latin-1").lower()
         if lowered in _HIDDEN:
             continue
-        name, text = fold(lowered), value.decode("latin-1")
+        name, text = fold(lowered), _text(value)
         headers[name] = f"{headers[name]}, {text}" if name in headers else text
     return headers
 
 
+def _parameters(caught: Caught, data: Any) -> dict[str, Any]:
+    """Return what the query says, then what a form says, which goes before."""
+    query = parse_qsl(_text(caught.query), keep_blank_values=True, errors="surrogateescape")
+    form = _form(caught)
+    fields = data["fields"] if form == "multipart" else data if form == "form" else {}
+    sent = (
+        (name, one)
+        for name, value in fields.items()  # what came several times is a list already
+        for one in (value if isinstance(value, list) else [value])
+    )
+    return _folded([*query[:MAX_PARAMETERS], *islice(sent, MAX_PARAMETERS)])
+
+
+def _form(caught: Caught) -> str:
+    """Return how a body is read once its codings are undone."""
+    return caught.form.rpartition("+")[2]
+
+
 def _folded(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return parameters by folded name; of several the last, and a list for a name with ``[]``."""
+    """Return parameters by folded name: of several the last; a list where names end in ``[]``."""
     found: dict[str, Any] = {}
     for name, value in pairs:
-        if name.endswith("[]"):
-            name = fold(name[:-2])
-            before = found.get(name)
-            found[name] = [*before, value] if isinstance(before, list) else [value]
-        else:
+        if not name.endswith(_LIST):
             found[fold(name)] = value
+            continue
+        name = fold(name.removesuffix(_LIST))
+        before = found.get(name)
+        if isinstance(before, list):
+            before.append(value)
+        else:
+            found[name] = [value]
     return found
 
 
 def fold(name: str) -> str:
-    """Return a name as scripts write it: lower case, ``_`` for ``-`` and what else is no letter."""
-    return _NO_NAME.sub("_", name.lower())
-
-
-def inputs_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of an ``inputs:`` tree by their names, without their types."""
-    return {key.partition("/")[2] or key: value for key, value in given.items()}
+    """Return the name of a header or parameter as scripts write it: ``X-Shop`` is ``x_shop``."""
+    return name.lower().translate(_FOLDED)

@@ -4,13 +4,16 @@ An entry point of the group ``hookferry.automations`` has the automation's name 
 function of one argument, ``PluginRun``. An ``async def`` runs on the event loop; a plain ``def``
 runs in a thread of its own, so that it may block. What it returns is what a script's ``return:``
 is; what it raises ends the run in an error. One that is broken is an error of what asks for it, and
-of nothing else.
+of nothing else. No thread can be ended from outside: one that goes on beyond its time can do
+nothing any more, and does not keep the server from stopping.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -19,6 +22,8 @@ from typing import Any, Final, Protocol
 from hookferry.errors import InvalidField, ScriptError
 
 GROUP: Final = "hookferry.automations"
+MAX_THREADS: Final = 64
+"""Plain functions that may run at a time, those whose time is over included."""
 
 Log = Callable[[str, str], None]
 Call = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
@@ -42,21 +47,28 @@ class PluginRun:
         self.log = log
         self._call = call
         self._loop = asyncio.get_running_loop()
+        self._home = threading.get_ident()
+        self._over = False
 
     async def call(self, command: str, inputs: Mapping[str, Any]) -> Any:
         """Carry out a command of scripts, such as ``http.request``; its policy decides too.
 
         Raises:
-            ScriptError: it failed, or the policy does not allow it.
+            ScriptError: it failed, the policy does not allow it, or the run is over.
         """
+        if self._over:
+            raise ScriptError("the run is over; nothing is carried out for it any more")
         return await self._call(command, inputs)
 
     def call_from_thread(self, command: str, inputs: Mapping[str, Any]) -> Any:
-        """As ``call``, for a plain function."""
-        return asyncio.run_coroutine_threadsafe(self._waited(command, inputs), self._loop).result()
+        """As ``call``, for a plain function; an ``async def`` awaits ``call``."""
+        if threading.get_ident() == self._home:
+            raise RuntimeError("call_from_thread is for plain functions; await run.call(...)")
+        return asyncio.run_coroutine_threadsafe(self.call(command, inputs), self._loop).result()
 
-    async def _waited(self, command: str, inputs: Mapping[str, Any]) -> Any:
-        return await self._call(command, inputs)
+    def end(self) -> None:
+        """Carry out nothing for it any more."""
+        self._over = True
 
 
 Function = Callable[[PluginRun], Any]
@@ -119,11 +131,63 @@ def load(name: str) -> Function:
 
 
 async def run_function(function: Function, run: PluginRun, seconds: float) -> Any:
-    """Run a plugin's function; raises what it raises, and TimeoutError."""
-    async with asyncio.timeout(seconds):
-        if inspect.iscoroutinefunction(function):
-            return await function(run)
-        return await asyncio.to_thread(function, run)
+    """Run a plugin's function.
+
+    Args:
+        function: async or plain.
+        run: what it is given.
+        seconds: how long it may take.
+
+    Raises:
+        ScriptError: it takes longer, or too many plain functions run already.
+        Exception, SystemExit: whatever it raises.
+    """
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            if inspect.iscoroutinefunction(function):
+                return await function(run)
+            return await _in_thread(function, run)
+    except TimeoutError:
+        if limit.expired():
+            raise ScriptError(f"the function takes longer than {seconds:g} s") from None
+        raise  # its own
+
+
+_threads = threading.BoundedSemaphore(MAX_THREADS)
+
+
+async def _in_thread(function: Function, run: PluginRun) -> Any:
+    """Run a plain function in a thread that nobody has to wait for, were it never to end."""
+    if not _threads.acquire(blocking=False):
+        raise ScriptError(f"{MAX_THREADS} plain functions of plugins run already")
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Any] = loop.create_future()
+
+    def tell(returned: Any, error: Exception | None) -> None:
+        if ended.done():  # its time was over
+            return
+        if error is None:
+            ended.set_result(returned)
+        else:
+            ended.set_exception(error)
+
+    def work() -> None:
+        returned: Any = None
+        error: Exception | None = None
+        try:
+            returned = function(run)
+        except Exception as raised:
+            # No future holds a StopIteration.
+            error = RuntimeError(repr(raised)) if isinstance(raised, StopIteration) else raised
+        except BaseException as ended_by:  # such as SystemExit: it is not the server that ends
+            error = RuntimeError(repr(ended_by))
+        finally:
+            _threads.release()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(tell, returned, error)
+
+    threading.Thread(target=work, name="hookferry-plugin", daemon=True).start()
+    return await ended
 
 
 @cache

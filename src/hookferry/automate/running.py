@@ -19,22 +19,23 @@ from hookferry.automate.acting import Acting
 from hookferry.automate.actions.context import Action, Context
 from hookferry.automate.answers import NOTHING, ScriptAnswer, answer_of
 from hookferry.automate.automations import ON_CALL
-from hookferry.automate.plugins import PluginRun, Plugins, run_function
+from hookferry.automate.plugin_runs import PluginCall, call_plugin
+from hookferry.automate.plugins import Plugins
 from hookferry.automate.records import Note, plugin_record, record
 from hookferry.automate.turns import Guest, Turns
 from hookferry.clock import Clock
 from hookferry.domain.automation import Automation
 from hookferry.domain.automation_names import named
 from hookferry.domain.event import Event
-from hookferry.domain.run import LogLine, Run
+from hookferry.domain.run import Run
 from hookferry.domain.tenant import Tenant
-from hookferry.errors import HookferryError, OutOfFuel, ScriptError
+from hookferry.errors import HookferryError, OutOfFuel, ScriptError, ScriptRefused
 from hookferry.ids import IdSource
 from hookferry.kata import interpreter, templates
 from hookferry.kata.frame import Function
 from hookferry.kata.fuel import MEMORY, STEPS, Fuel
 from hookferry.kata.policy import Policy, compile_policy
-from hookferry.kata.result import MAX_LINES, Result
+from hookferry.kata.result import Result
 from hookferry.kata.script import Script, compile_script
 
 log = structlog.get_logger(__name__)
@@ -89,14 +90,6 @@ class Chosen(NamedTuple):
 
 Choose = Callable[[Mapping[str, Any], templates.Run], Chosen | None]
 """Says which automation runs, by the placeholders; None for none. May raise ScriptError."""
-
-
-class _PluginCall(NamedTuple):
-    """A function of a plugin is to run."""
-
-    automation: Automation
-    inputs: Mapping[str, Any]
-    policy: Policy
 
 
 class _Compiled(NamedTuple):
@@ -209,17 +202,16 @@ class Running:
         run = templates.Run(fuel, now=now_ms / 1000, rng=self._rng)
         note = Note(self._ids.next(), tenant, event, now_ms, begun, fuel)
 
-        def work() -> Ended | _PluginCall | None:
+        def work() -> Ended | PluginCall | None:
             chosen = choose(scope, run)
             if chosen is None:
                 return None
-            note.automation = chosen.name
             return self._carry_out(note, chosen, scope, run, guest, simulate)
 
         try:
             came_to = await guest.run(work)
-            if isinstance(came_to, _PluginCall):
-                return await self._call_plugin(note, came_to, scope, run)
+            if isinstance(came_to, PluginCall):
+                return await self._call_plugin(note, came_to, scope)
             return came_to
         except HookferryError as error:
             return self._failed(note, error.detail)
@@ -237,7 +229,7 @@ class Running:
         run: templates.Run,
         guest: Guest,
         simulate: bool,
-    ) -> Ended | _PluginCall:
+    ) -> Ended | PluginCall:
         """Run what was chosen, within its greenlet."""
         note.automation = chosen.name
         automation = chosen.draft or self._named(note.tenant, chosen.name)
@@ -245,10 +237,13 @@ class Running:
         if automation.extension_id == ON_CALL and not simulate:
             raise ScriptError(f"{chosen.name} is a function: other automations call it")
         compiled = self._compile(automation) if chosen.draft is None else _compiled(automation)
-        guest.limit(self._seconds(compiled.policy))
-        if compiled.script is None:
-            return _PluginCall(automation, chosen.inputs, compiled.policy)
+        seconds = self._seconds(compiled.policy)
+        guest.limit(seconds)
         context = self._context(note, guest)
+        if compiled.script is None:
+            return PluginCall(
+                automation, chosen.inputs, compiled.policy, run, guest, context, seconds
+            )
         result = interpreter.run(
             compiled.script,
             scope=scope,
@@ -264,7 +259,7 @@ class Running:
         error, answer = result.error, None
         if result.exit == "return":
             try:
-                answer = answer_of(result.returned, context.resources)
+                answer = answer_of(result.returned, context.gathered.resources)
             except ScriptError as refused:
                 error = refused.detail
         elif result.exit == "exit":
@@ -279,8 +274,12 @@ class Running:
             fuel=note.fuel,
             waits=guest.wait,
             now=note.at_ms / 1000,
-            resources={},
         )
+
+    async def _call_plugin(self, note: Note, call: PluginCall, scope: Mapping[str, Any]) -> Ended:
+        ended = await call_plugin(call, scope, self._plugins, self._actions, self._clock)
+        kept = plugin_record(note, self._clock, ended.lines, ended.returned, ended.error)
+        return Ended(kept, ended.answer, None)
 
     def _failed(self, note: Note, error: str) -> Ended:
         """Return the end of a run that did not get to one of its own."""
@@ -296,7 +295,10 @@ class Running:
 
     def _function(self, tenant: Tenant, uri: str) -> Function:
         automation = self._named(tenant, named(uri))
-        compiled = self._compile(automation)
+        try:
+            compiled = self._compile(automation)
+        except ScriptRefused as refused:  # it was saved by a version that took it
+            raise ScriptError(f"{automation.name}: {refused.detail}") from None
         if compiled.script is None:
             raise ScriptError(f"{automation.name} is a plugin's function, and no script's to call")
         return Function(compiled.script, compiled.policy)
@@ -319,56 +321,6 @@ class Running:
         if policy.time_limit_ms is None:
             return self._limits.seconds
         return min(policy.time_limit_ms / 1000, self._limits.max_seconds)
-
-    # ------------------------------------------------------------------ plugins
-
-    async def _call_plugin(
-        self, note: Note, call: _PluginCall, scope: Mapping[str, Any], run: templates.Run
-    ) -> Ended:
-        """Run a plugin's function with the same inputs, log, deadline and policy as a script."""
-        lines: list[LogLine] = []
-        resources: dict[str, bytes] = {}
-
-        def say(level: str, message: str) -> None:
-            if len(lines) < MAX_LINES:
-                at_ms = (self._clock.monotonic() - note.begun) * 1000
-                lines.append(LogLine(level, "", message, at_ms))
-
-        async def carry_out(command: str, inputs: Mapping[str, Any]) -> Any:
-            action = self._actions.get(command)
-            if action is None:
-                raise ScriptError(f"there is no command {command!r}")
-            guest = Guest(self._turns, seconds)
-            context = msgspec.structs.replace(self._context(note, guest), resources=resources)
-            node = {"id": f"{note.automation}:", "type": command}
-
-            def work() -> Any:
-                verdict = call.policy.decide(
-                    command, {"node": node, "inputs": inputs, "output": None}, run
-                )
-                if not verdict.allowed:
-                    raise ScriptError(f"the policy does not allow {command}: {verdict.reason}")
-                return action(context, inputs)
-
-            return await guest.run(work)
-
-        seconds = self._seconds(call.policy)
-        error, returned, answer = None, None, None
-        try:
-            function = self._plugins.function(str(call.automation.python))
-            returned = await run_function(
-                function, PluginRun(call.inputs, scope, say, carry_out), seconds
-            )
-            answer = NOTHING if returned is None else answer_of(returned, resources)
-        except TimeoutError:
-            error = f"the function takes longer than {seconds:g} s"
-        except ScriptError as failed:
-            error = failed.detail
-        except Exception as broken:  # the plugin's, whatever it is
-            log.exception("plugin_failed", automation=note.automation)
-            error = f"it raised {type(broken).__name__}: {broken}"
-        ended = plugin_record(note, self._clock, lines, returned, error)
-        return Ended(ended, answer if error is None else None, None)
 
 
 def _compiled(automation: Automation) -> _Compiled:

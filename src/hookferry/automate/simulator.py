@@ -152,6 +152,8 @@ def _told(ended: Ended) -> Simulated:
         output: dict[str, Any] = {"__exit": "error", "__return": {"error": record.error}}
     else:
         output = kept(result.printed(), MAX_OUTPUT)
+        if record.error is not None and result.error is None:  # what it returned is no answer
+            output |= {"__exit": record.exit.value, "__return": {"error": record.error}}
     return Simulated(
         exit=record.exit.value,
         error=record.error,

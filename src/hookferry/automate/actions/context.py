@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -11,7 +11,7 @@ from hookferry.domain.event import Event
 from hookferry.domain.tenant import Tenant
 from hookferry.kata.fuel import Fuel
 
-MAX_RESOURCES = 16 * 1024 * 1024
+MAX_RESOURCES: Final = 16 * 1024 * 1024
 """Bytes of large answers that one run may hold beside its dictionary."""
 
 
@@ -23,7 +23,16 @@ class Waits(Protocol):
         ...
 
 
-class Context(msgspec.Struct, kw_only=True):
+class Gathered(msgspec.Struct):
+    """What a run comes to have beside its dictionary, over all of its commands."""
+
+    resources: dict[str, bytes] = {}
+    """Large values, by their URI."""
+    published: int = 0
+    """Events that it has published."""
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """One run, as its actions see it."""
 
     tenant: Tenant
@@ -35,10 +44,7 @@ class Context(msgspec.Struct, kw_only=True):
     waits: Waits
     now: float
     """Unix seconds."""
-    resources: dict[str, bytes] = {}
-    """Large values, by their URI."""
-    published: int = 0
-    """Events that it has published."""
+    gathered: Gathered = msgspec.field(default_factory=Gathered)
 
 
 Action = Callable[[Context, Mapping[str, Any]], Any]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from hookferry.automate.actions.context import Context
+from hookferry.automate.answers import json_of
 from hookferry.engine.directory import Directory
 from hookferry.engine.intake import Cause, Intake
 from hookferry.engine.publication import Publication, decode_publication
@@ -50,7 +49,9 @@ class Events:
     def send(self, context: Context, inputs: Mapping[str, Any]) -> Any:
         """Publish an event that goes to one webhook alone."""
         wanted = text_of(inputs.get("webhook")).strip()
-        for webhook in self._directory.webhooks(context.tenant.id):
+        webhooks = self._directory.webhooks(context.tenant.id)
+        context.fuel.spend(len(webhooks) // 10)
+        for webhook in webhooks:
             if wanted in (webhook.name, encode("wh", webhook.id)):
                 return self._published(context, inputs, webhook.id)
         raise ScriptError(f"webhook.send: there is no webhook {wanted[:80]!r}")
@@ -58,9 +59,9 @@ class Events:
     def _published(
         self, context: Context, inputs: Mapping[str, Any], addressed: int | None
     ) -> dict[str, Any]:
-        if context.published >= MAX_EVENTS:
+        if context.gathered.published >= MAX_EVENTS:
             raise ScriptError(f"a run publishes at most {MAX_EVENTS} events")
-        context.published += 1
+        context.gathered.published += 1
         hops = 1 if context.event is None else context.event.meta.hops + 1
         publication = _publication(context, inputs)
         try:
@@ -84,12 +85,10 @@ class Events:
 
 
 def _publication(context: Context, inputs: Mapping[str, Any]) -> Publication:
-    document = {
-        name: inputs[name] for name in _FIELDS if inputs.get(name) is not None and name in inputs
-    }
+    document = {name: inputs[name] for name in _FIELDS if inputs.get(name) is not None}
     document.setdefault("data", None)
     context.fuel.build(size_of(document, context.fuel))
     try:
-        return decode_publication(msgspec.json.encode(document))
+        return decode_publication(json_of(document, "the event"))
     except HookferryError as error:
         raise ScriptError(error.detail) from None

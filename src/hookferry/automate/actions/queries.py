@@ -15,7 +15,7 @@ from hookferry.domain.run import Run, RunExit
 from hookferry.errors import InvalidField, ScriptError, Unavailable
 from hookferry.ids import decode, encode
 from hookferry.kata.dates import read_date
-from hookferry.kata.values import text_of
+from hookferry.kata.values import kind_of, text_of
 from hookferry.store.ports import DeliveryFilter, EventFilter, RequestFilter, RunFilter, Store
 from hookferry.wire.timestamps import rfc3339_ms
 
@@ -141,6 +141,8 @@ def _terms(query: str, params: Any) -> dict[str, str]:
     """Read ``field:value`` terms; values with blanks in quotes, ``${name}`` for a parameter."""
     if len(query) > _MAX_QUERY:
         raise ScriptError(f"data.query:query has at most {_MAX_QUERY:,} characters")
+    if params is not None and not isinstance(params, dict):
+        raise ScriptError(f"data.query: query_params: is a dictionary, not {kind_of(params)}")
     terms: dict[str, str] = {}
     at = 0
     while at < len(query.rstrip()):

@@ -10,20 +10,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import msgspec
-
 from hookferry import __version__
 from hookferry.automate.actions.context import MAX_RESOURCES, Context
-from hookferry.automate.answers import octets
+from hookferry.automate.answers import MAX_HEADERS, header, header_lines, json_of
 from hookferry.domain.credential import Credential
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import authority
 from hookferry.errors import HookferryError, InvalidField, ScriptError
-from hookferry.kata.values import kind_of, text_of
+from hookferry.kata.templates.library.coercion import octets
+from hookferry.kata.values import size_of, text_of
 from hookferry.transport.port import Outcome, Request, Transport
 from hookferry.transport.target import parse_target
 from hookferry.wire.hop_by_hop import OF_ONE_CONNECTION, TO_PROXIES
-from hookferry.wire.hops import HOPS_HEADER
+from hookferry.wire.hops import HOPS_HEADER, hops_line
 
 METHODS: Final = ("GET", "HEAD", "OPTIONS", "DELETE", "PATCH", "POST", "PUT")
 TIMEOUT: Final = 20.0
@@ -33,11 +32,10 @@ MAX_BODY: Final = 1024 * 1024
 """Bytes of a request's body; and of an answer's, beyond which it is kept beside the dictionary."""
 MAX_ANSWER: Final = 5 * 1024 * 1024
 """Bytes of an answer."""
-MAX_HEADERS: Final = 64
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,4096}")
 _JSON = re.compile(r"application/(?:[\w.-]+\+)?json\b", re.IGNORECASE)
 _FORM = "application/x-www-form-urlencoded"
+_HEADERS: Final = "http.request:headers"
+_WRITTEN: Final = OF_ONE_CONNECTION | {HOPS_HEADER.lower()}
 
 Authorization = Callable[[Credential], tuple[str, str]]
 """Returns the header that presents a credential."""
@@ -87,7 +85,7 @@ class Requests:
             name, value = self._credential(context, wanted)
             headers = [pair for pair in headers if pair[0].lower() != name.lower()]
             headers.append((name, value))
-        body = _body(inputs.get("body"), headers)
+        body = _body(inputs.get("body"), headers, context)
         given = {name.lower() for name, _ in headers}
         if "user-agent" not in given:
             headers.insert(0, ("User-Agent", f"hookferry/{__version__}"))
@@ -98,14 +96,13 @@ class Requests:
             f"{method} {path} HTTP/1.1",
             f"Host: {authority(target)}",
             *(f"{name}: {value}" for name, value in headers),
-            # Where it comes back to one of our own sources, the circle comes to its end.
-            f"{HOPS_HEADER}: {hops}",
         ]
         if body or method in ("POST", "PUT", "PATCH"):
             lines.append(f"Content-Length: {len(body)}")
         if method == "HEAD":
             lines.append("Connection: close")  # its answer announces a body that never comes
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        # Where it comes back to one of our own sources, the circle comes to its end.
+        head = "\r\n".join([*lines, ""]).encode("latin-1") + hops_line(hops) + b"\r\n"
         return Request(target, head, body, _timeout(inputs.get("timeout")))
 
     def _credential(self, context: Context, wanted: str) -> tuple[str, str]:
@@ -142,59 +139,49 @@ def _headers(value: Any) -> list[tuple[str, str]]:
     """Read headers: a dictionary, or lines ``Name: value``."""
     if value is None or value == "":
         return []
-    if isinstance(value, str):
-        pairs: list[tuple[str, Any]] = []
-        for line in value.splitlines():
-            if line.strip():
-                name, colon, rest = line.partition(":")
-                if not colon:
-                    raise ScriptError(f"http.request:headers has a line without a colon: {line!r}")
-                pairs.append((name.strip(), rest.strip()))
-    elif isinstance(value, dict):
-        pairs = list(value.items())
-    else:
-        raise ScriptError(f"http.request:headers is a dictionary or lines, not {kind_of(value)}")
+    pairs = value.items() if isinstance(value, dict) else header_lines(value, _HEADERS)
     if len(pairs) > MAX_HEADERS:
-        raise ScriptError(f"http.request:headers has at most {MAX_HEADERS} entries")
-    return [_header(name, text_of(content)) for name, content in pairs]
+        raise ScriptError(f"{_HEADERS} has at most {MAX_HEADERS} entries")
+    headers = [header(name, text_of(content), _HEADERS) for name, content in pairs]
+    for name, _ in headers:
+        lowered = name.lower()
+        if lowered in _WRITTEN or lowered.startswith(TO_PROXIES):
+            raise ScriptError(f"{_HEADERS}: {name} is written by hookferry; leave it out")
+    return headers
 
 
-def _header(name: str, value: str) -> tuple[str, str]:
-    if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-        raise ScriptError(
-            f"http.request:headers: {name[:64]!r} is not a header that can be sent: no line "
-            "breaks or other control characters, Latin-1, at most 4,096 characters"
-        )
-    lowered = name.lower()
-    if lowered in OF_ONE_CONNECTION or lowered.startswith(TO_PROXIES):
-        raise ScriptError(f"http.request:headers: {name} is written by the sender; leave it out")
-    return name, value
-
-
-def _body(value: Any, headers: list[tuple[str, str]]) -> bytes:
+def _body(value: Any, headers: list[tuple[str, str]], context: Context) -> bytes:
     """Return a body; a dictionary is encoded as its Content-Type says, else as a form."""
     if isinstance(value, dict | list):
+        context.fuel.build(size_of(value, context.fuel))
         kind = next((v for n, v in headers if n.lower() == "content-type"), "")
         if not kind:
             kind = _FORM if isinstance(value, dict) else "application/json"
             headers.append(("Content-Type", kind))
-        if _JSON.match(kind) or isinstance(value, list):
-            body = msgspec.json.encode(value)
-        elif "yaml" in kind.lower():
-            body = msgspec.json.encode(value)  # JSON is YAML (YAML 1.2, section 1.3)
+        # JSON is YAML, too (YAML 1.2, section 1.3).
+        if isinstance(value, list) or _JSON.match(kind) or "yaml" in kind.lower():
+            body = json_of(value, "http.request:body")
         else:
-            body = urlencode(
-                {
-                    name: item if isinstance(item, list) else text_of(item)
-                    for name, item in value.items()
-                },
-                doseq=True,
-            ).encode()
+            body = _form(value)
     else:
-        body = octets(text_of(value))
+        text = text_of(value)
+        large = context.gathered.resources.get(text)
+        if large is not None:  # a large answer is passed on as it came
+            return large
+        body = octets(text)
     if len(body) > MAX_BODY:
         raise ScriptError(f"http.request:body has at most {MAX_BODY:,} bytes")
     return body
+
+
+def _form(fields: Mapping[str, Any]) -> bytes:
+    """Return a form; the values of a list come one by one."""
+    pairs = [
+        (name, octets(text_of(one)))
+        for name, value in fields.items()
+        for one in (value if isinstance(value, list) else [value])
+    ]
+    return urlencode(pairs, errors="surrogateescape").encode()
 
 
 def _answer(outcome: Outcome, inputs: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -210,8 +197,10 @@ def _answer(outcome: Outcome, inputs: Mapping[str, Any], context: Context) -> di
         "headers": headers,
         **_content(outcome, headers.get("content-type", ""), context),
     }
-    if outcome.truncated:
-        answer["error"] = f"the answer has more than {MAX_ANSWER:,} bytes"
+    if outcome.truncated and text_of(inputs.get("method")).upper() != "HEAD":
+        answer["error"] = (
+            f"the answer was cut off: it has more than {MAX_ANSWER:,} bytes, or broke off"
+        )
     elif outcome.status >= 400:
         answer["error"] = f"the answer has status {outcome.status}"
     return answer
@@ -232,10 +221,10 @@ def _content(outcome: Outcome, content_type: str, context: Context) -> dict[str,
     """Return the body: as text; binary as a data: URI; a large one beside the dictionary."""
     body = outcome.body
     if len(body) > MAX_BODY:
-        if sum(map(len, context.resources.values())) + len(body) > MAX_RESOURCES:
+        if sum(map(len, context.gathered.resources.values())) + len(body) > MAX_RESOURCES:
             raise ScriptError(f"a run holds at most {MAX_RESOURCES:,} bytes of large answers")
         uri = f"cerb:automation_resource:{secrets.token_hex(16)}"
-        context.resources[uri] = body
+        context.gathered.resources[uri] = body
         return {"body": uri, "is_data_uri": False, "is_cerb_uri": True}
     context.fuel.build(len(body))
     try:

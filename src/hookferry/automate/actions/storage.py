@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from hookferry.automate.actions.context import Context
+from hookferry.automate.answers import json_of
 from hookferry.errors import Conflict, ScriptError, Unavailable
 from hookferry.kata.dates import read_date
 from hookferry.kata.values import size_of, text_of
@@ -59,11 +60,10 @@ class Storage:
     def set(self, context: Context, inputs: Mapping[str, Any]) -> Any:
         """Store a value, until it expires where the script says when."""
         value = inputs.get("value")
-        if size_of(value, context.fuel) > MAX_VALUE:
-            raise _too_long()
-        encoded = msgspec.json.encode(value)
+        context.fuel.build(size_of(value, context.fuel))
+        encoded = json_of(value, "storage.set:value")
         if len(encoded) > MAX_VALUE:
-            raise _too_long()
+            raise ScriptError(f"storage.set:value has at most {MAX_VALUE:,} bytes as JSON")
         now_ms = int(context.now * 1000)
         expires_at_ms = _expiry(inputs.get("expires"), context.now)
         try:
@@ -103,7 +103,3 @@ def _expiry(value: Any, now: float) -> int | None:
     if at <= now:
         raise ScriptError("storage.set:expires is a time to come, such as +1 hour")
     return int(at * 1000)
-
-
-def _too_long() -> ScriptError:
-    return ScriptError(f"storage.set:value has at most {MAX_VALUE:,} bytes as JSON")
