@@ -117,7 +117,8 @@ class Tenants:
 
         Raises:
             NotFound: there is none with this name.
-            Conflict: it has webhooks, sources, credentials or keys, or is the default tenant.
+            Conflict: it has webhooks, sources, timers, automations, credentials or keys, or is the
+                default tenant.
         """
         tenant = self._directory.tenant(name)
         if name == DEFAULT_TENANT:
@@ -134,6 +135,8 @@ class Tenants:
             )
         if self._directory.sources(tenant.id):
             raise Conflict(f"the tenant {name!r} has sources, which catch; delete them first")
+        if self._directory.timers(tenant.id) or self._directory.automations(tenant.id):
+            raise Conflict(f"the tenant {name!r} has timers or automations; delete them first")
         if self._directory.credentials(tenant.id):
             raise Conflict(f"the tenant {name!r} has credentials; delete them first")
         keys = self._directory.keys()
