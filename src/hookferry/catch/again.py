@@ -13,7 +13,7 @@ from hookferry.catch.reception import Reception
 from hookferry.clock import Clock
 from hookferry.domain.request import CaughtRequest, Verdict
 from hookferry.domain.source import Source
-from hookferry.engine.intake import Intake
+from hookferry.engine.keeping import Keeping
 from hookferry.errors import Conflict, HookferryError
 from hookferry.ids import encode
 from hookferry.store.ports import Acceptance
@@ -32,17 +32,17 @@ class Again:
         reception: finds their sources' gates.
         pipeline: takes them.
         keys: what verification needs beside a request.
-        intake: stores that one was released.
+        keeping: stores that one was released.
         clock: when they are taken.
     """
 
     def __init__(
-        self, reception: Reception, pipeline: Pipeline, keys: Keys, intake: Intake, clock: Clock
+        self, reception: Reception, pipeline: Pipeline, keys: Keys, keeping: Keeping, clock: Clock
     ) -> None:
         self._reception = reception
         self._pipeline = pipeline
         self._keys = keys
-        self._intake = intake
+        self._keeping = keeping
         self._clock = clock
 
     async def replay(self, source: Source, request: CaughtRequest) -> Outcome:
@@ -88,7 +88,7 @@ class Again:
             if not stored.done():
                 stored.set_result(None) if error is None else stored.set_exception(error)
 
-        self._intake.keep(Acceptance(None, request=released), done)
+        self._keeping.keep(Acceptance(None, request=released), done)
         await stored
 
     async def explain(self, source: Source, request: CaughtRequest) -> Explanation | None:

@@ -69,7 +69,7 @@ class Catching:
             directory=engine.directory,
             intake=engine.intake,
             records=Records(
-                engine.intake, self._caught, clock=engine.clock, ids=engine.ids, metrics=metrics
+                engine.keeping, self._caught, clock=engine.clock, ids=engine.ids, metrics=metrics
             ),
             waiting=Waiting(store, engine.actions, self.listeners, engine.directory.owned),
             keys=self.outgoing,
@@ -83,7 +83,7 @@ class Catching:
         self.streams = Streams(store)
         self.on_caught(self.streams.caught)
         engine.directory.on_source(self.streams.changed)
-        again = Again(self.reception, self.pipeline, self.outgoing, engine.intake, engine.clock)
+        again = Again(self.reception, self.pipeline, self.outgoing, engine.keeping, engine.clock)
         self.replays = Replays(engine.directory, again, transport, check)
         self.origin = origin
 

@@ -13,7 +13,7 @@ from hookferry.catch.gate import Gate
 from hookferry.catch.replies import Answer
 from hookferry.clock import Clock
 from hookferry.domain.request import Verdict
-from hookferry.engine.intake import Intake
+from hookferry.engine.keeping import Keeping
 from hookferry.errors import HookferryError, Unavailable
 from hookferry.ids import IdSource
 from hookferry.store.ports import Acceptance, Ring
@@ -27,20 +27,20 @@ class Records:
     """Keeps requests that become no event, and answers them; counts and shows all.
 
     Args:
-        intake: makes them durable.
+        keeping: makes them durable.
         caught: told the source of every request that is durable.
     """
 
     def __init__(
         self,
-        intake: Intake,
+        keeping: Keeping,
         caught: Callable[[int], None],
         *,
         clock: Clock,
         ids: IdSource,
         metrics: Metrics,
     ) -> None:
-        self._intake = intake
+        self._keeping = keeping
         self._caught = caught
         self._clock = clock
         self._ids = ids
@@ -107,7 +107,7 @@ class Records:
                 self._caught(gate.source.id)
 
         try:
-            self._intake.keep(Acceptance(None, request=request, ring=gate.unproven_ring), done)
+            self._keeping.keep(Acceptance(None, request=request, ring=gate.unproven_ring), done)
         except Unavailable:
             return  # it was counted, and its caller is answered anyway
 
@@ -149,7 +149,7 @@ class Records:
             arrival.told(arrival.outcome(request, answer))
 
         try:
-            self._intake.keep(Acceptance(None, request=request, ring=ring or gate.ring), done)
+            self._keeping.keep(Acceptance(None, request=request, ring=ring or gate.ring), done)
         except Unavailable as error:
             done(error)
 

@@ -19,6 +19,7 @@ from hookferry.engine.directory import Directory
 from hookferry.engine.dispatchers import Dispatchers, HttpDispatcher
 from hookferry.engine.intake import EVENT_ID_SECONDS, IDEMPOTENCY_KEY_SECONDS, Intake
 from hookferry.engine.janitor import Janitor
+from hookferry.engine.keeping import Keeping
 from hookferry.engine.lanes import LaneLimits, Lanes
 from hookferry.engine.planner import Planner, Unseal
 from hookferry.engine.synchronous import Calls
@@ -58,6 +59,7 @@ class Engine:
         planner: how webhooks are sent.
         dispatchers: who sends them.
         intake: takes publications.
+        keeping: keeps caught requests that become no event.
         lanes: sends what is owed.
         actions: what people do to deliveries.
         announcer: publishes changes of webhooks' states.
@@ -141,6 +143,7 @@ class Engine:
             idempotency_s=limits.idempotency_s,
             tracing=tracing,
         )
+        self.keeping = Keeping(self.intake, self.committer)
         self.announcer = Announcer(self.directory, self.intake)
         self.actions = Actions(
             store, self.directory, self.lanes, clock=clock, timeline=timeline, ids=ids

@@ -341,38 +341,6 @@ class _Entry:
         self.done(error)
 
 
-class _Record:
-    """A caught request on its way to the ledger, without an event (the committer's Entry)."""
-
-    __slots__ = ("_acceptance", "_done", "_intake", "_size")
-
-    def __init__(
-        self,
-        intake: Intake,
-        acceptance: Acceptance,
-        size: int,
-        done: Callable[[HookferryError | None], None],
-    ) -> None:
-        self._intake = intake
-        self._acceptance = acceptance
-        self._size = size
-        self._done = done
-
-    def build(self) -> Acceptance:
-        return self._acceptance
-
-    def committed(self, acceptance: Acceptance) -> None:
-        self._intake.release(self._size)
-        self._done(None)
-
-    def repeated(self, first: DedupeKey) -> None:
-        raise AssertionError("a record claims no key")
-
-    def failed(self, error: HookferryError) -> None:
-        self._intake.release(self._size)
-        self._done(error)
-
-
 class Intake:
     """Takes publications, and what sources caught.
 
@@ -440,6 +408,11 @@ class Intake:
         if self.waiting >= self._max_waiting or self.waiting_bytes + size > self._max_waiting_bytes:
             raise Overloaded("too many events wait to be stored; send again in a moment")
 
+    def hold(self, size: int) -> None:
+        """Count one more entry that waits for its commit."""
+        self.waiting += 1
+        self.waiting_bytes += size
+
     def release(self, size: int) -> None:
         """Give back what one entry held of the bound."""
         self.waiting -= 1
@@ -489,8 +462,7 @@ class Intake:
                 span.refused(error.code)
             asyncio.get_running_loop().call_soon(done, error)
             return None
-        self.waiting += 1
-        self.waiting_bytes += len(entry.payload)
+        self.hold(len(entry.payload))
         self._committer.accept(entry)
         return entry
 
@@ -541,25 +513,8 @@ class Intake:
         entry = _Entry(
             self, tenant, type, request.body, meta, dedupe, done, waits, span, request, stored, ring
         )
-        self.waiting += 1
-        self.waiting_bytes += len(request.body)
+        self.hold(len(request.body))
         self._committer.accept(entry)
-
-    def keep(self, acceptance: Acceptance, done: Callable[[HookferryError | None], None]) -> None:
-        """Queue a caught request that becomes no event for the next commit.
-
-        Args:
-            acceptance: the request, without an event.
-            done: told when it is durable, or why it is not stored.
-
-        Raises:
-            Draining, Overloaded: it can't be taken now.
-        """
-        size = 0 if acceptance.request is None else len(acceptance.request.body)
-        self.check_room(size)
-        self.waiting += 1
-        self.waiting_bytes += size
-        self._committer.accept(_Record(self, acceptance, size, done))
 
     def cause(
         self,
@@ -591,8 +546,7 @@ class Intake:
         entry = _Entry(self, tenant, type, payload, meta, (), done, False, None)
         entry._own = True
         entry._disabled = disabled
-        self.waiting += 1
-        self.waiting_bytes += len(payload)
+        self.hold(len(payload))
         self._committer.accept(entry)
 
     def _entry(
