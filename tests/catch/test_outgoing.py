@@ -7,12 +7,14 @@ import datetime as dt
 import json
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from api.kit import House, until
+from hookferry.catch.outgoing import KEY_SECONDS
 from hookferry.domain.request import Verdict
 from hookferry.transport.port import Outcome, Request
 
@@ -94,6 +96,38 @@ async def test_a_certificate_is_fetched_once_and_verifies(house: House) -> None:
         assert (await caller.send(body, headers)).status_code == 204
     assert lines == [b"GET /SimpleNotificationService-1.pem HTTP/1.1"]
     assert [v for v, _ in await caller.verdicts()] == [Verdict.ACCEPTED] * 3
+
+
+async def test_a_certificate_is_fetched_again_after_a_day(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(house.clock, "monotonic", lambda: now)
+    lines = serve_certificate(house)
+    caller = await sns(house)
+
+    async def notify(number: str) -> int:
+        body, headers = message("Notification", MessageId=number)
+        return (await caller.send(body, headers)).status_code
+
+    assert await notify("m-1") == 204
+    now += KEY_SECONDS - 1
+    assert await notify("m-2") == 204
+    assert len(lines) == 1
+    now += 1
+    assert await notify("m-3") == 204
+    assert len(lines) == 2
+
+
+async def test_a_handshake_s_secret_is_taken_over_once(house: House) -> None:
+    outgoing = house.services.catching.outgoing
+    without = await source(house, verify={"preset": "asana"})
+    told: list[bool] = []
+    outgoing.adopt(without.source, "the-first-secret", told.append)
+    await until(lambda: len(told) == 1)
+    outgoing.adopt(without.source, "another-secret", told.append)
+    await until(lambda: len(told) == 2)
+    assert told == [True, False]
 
 
 async def test_what_is_signed_with_an_address_that_is_away_is_quarantined_and_can_be_explained(

@@ -8,6 +8,7 @@ at once and waiting, bytes, what is remembered.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ import structlog
 
 from hookferry.catch.sources import Sources
 from hookferry.clock import Clock
+from hookferry.domain.source import Source
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import USER_AGENT, authority
 from hookferry.errors import HookferryError
@@ -57,13 +59,18 @@ class Outgoing:
         self._clock = clock
         self._keys: OrderedDict[str, bytes] = OrderedDict()
         self._until: dict[str, float] = {}
+        """Until when what is known of an address holds: its certificate, or that it failed."""
+        self._ends = math.inf
+        """The earliest of them."""
         self._asked: dict[str, list[Callable[[bool], None]]] = {}
         self._slots = asyncio.Semaphore(MAX_CALLS)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def known(self) -> Mapping[str, bytes]:
-        """What was fetched, by address."""
+        """What was fetched within a day, by address."""
+        if self._clock.monotonic() >= self._ends:
+            self._forget()
         return self._keys
 
     # ------------------------------------------------------------------ certificates
@@ -110,6 +117,7 @@ class Outgoing:
             url = next(iter(self._until))
             del self._until[url]
             self._keys.pop(url, None)
+        self._ends = min(self._until.values(), default=math.inf)
 
     # ------------------------------------------------------------------ handshakes
 
@@ -131,22 +139,21 @@ class Outgoing:
             outcome=str(said),
         )
 
-    def adopt(self, source_id: int, secret: str, then: Callable[[bool], None]) -> None:
+    def adopt(self, source: Source, secret: str, then: Callable[[bool], None]) -> None:
         """Make a secret the source's, if it has none; call ``then`` with whether it is."""
-        self._spawn(self._adopt(source_id, secret, then))
+        self._spawn(self._adopt(source.tenant_id, source.id, secret, then))
 
-    async def _adopt(self, source_id: int, secret: str, then: Callable[[bool], None]) -> None:
+    async def _adopt(
+        self, tenant_id: int, source_id: int, secret: str, then: Callable[[bool], None]
+    ) -> None:
         adopted = False
-        for source in self._directory.all_sources():
-            if source.id != source_id or source.verify is None or source.verify.secrets:
-                continue
-            try:
-                await self._sources.rotate_secret(source.tenant_id, source_id, secret)
+        try:
+            verify = self._directory.source(tenant_id, source_id).verify
+            if verify is not None and not verify.secrets:
+                await self._sources.rotate_secret(tenant_id, source_id, secret)
                 adopted = True
-            except HookferryError as error:
-                log.warning(
-                    "secret_not_adopted", source=encode("src", source_id), error=error.detail
-                )
+        except HookferryError as error:
+            log.warning("secret_not_adopted", source=encode("src", source_id), error=error.detail)
         then(adopted)
 
     # ------------------------------------------------------------------ calls

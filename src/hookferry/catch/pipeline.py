@@ -23,6 +23,7 @@ from hookferry.catch.waiting import Wait, Waiting
 from hookferry.clock import Clock
 from hookferry.domain.event import EventMeta
 from hookferry.domain.request import Verdict
+from hookferry.domain.source import Source
 from hookferry.engine import synchronous
 from hookferry.engine.directory import Directory
 from hookferry.engine.intake import Intake, Receipt
@@ -76,7 +77,7 @@ class Confirming(Protocol):
 class Adopting(Protocol):
     """Takes over a secret that a provider hands out in its handshake."""
 
-    def adopt(self, source_id: int, secret: str, then: Callable[[bool], None]) -> None:
+    def adopt(self, source: Source, secret: str, then: Callable[[bool], None]) -> None:
         """Make it the source's secret, if it has none; call ``then`` with whether it is."""
         ...
 
@@ -197,7 +198,7 @@ class Pipeline:
             return False
         if greeting.adopt_secret is not None:
             self._adopting.adopt(
-                gate.source.id,
+                gate.source,
                 greeting.adopt_secret,
                 lambda adopted: self._greeted(
                     gate, arrival, greeting if adopted else _not_again(greeting)
