@@ -10,6 +10,7 @@ from api.kit import House, until
 from hookferry.catch import outgoing, waiting
 from hookferry.catch.arrival import Arrival, Outcome
 from hookferry.catch.gate import Gate
+from hookferry.catch.replies import NOTHING_KNOWN, Answer
 from hookferry.domain.request import Verdict
 from hookferry.errors import Overloaded
 from hookferry.transport.port import Outcome as Sent
@@ -24,22 +25,27 @@ def gate_of(caller: Caller) -> Gate:
     return gate
 
 
+def arrival(
+    caller: Caller, told: list[Outcome], method: str = "POST", query: bytes = b""
+) -> Arrival:
+    """A request without a connection."""
+    return Arrival(
+        method=method,
+        path=caller.path.encode(),
+        query=query,
+        headers=Headers(()),
+        raw=(),
+        body=b"",
+        client="192.0.2.1",
+        told=told.append,
+        at_ms=caller.house.clock.wall_ms(),
+    )
+
+
 def arrive(caller: Caller, told: list[Outcome], method: str = "POST", query: bytes = b"") -> None:
     """Hand a request to the pipeline without a connection."""
-    caller.house.services.catching.pipeline.take(
-        gate_of(caller),
-        Arrival(
-            method=method,
-            path=caller.path.encode(),
-            query=query,
-            headers=Headers(()),
-            raw=(),
-            body=b"",
-            client="192.0.2.1",
-            told=told.append,
-            at_ms=caller.house.clock.wall_ms(),
-        ),
-    )
+    pipeline = caller.house.services.catching.pipeline
+    pipeline.take(gate_of(caller), arrival(caller, told, method, query))
 
 
 @pytest.mark.parametrize("kind", ["forged", "greeting", "wrong method"])
@@ -93,6 +99,22 @@ async def test_callers_that_wait_are_bounded(house: House, monkeypatch: pytest.M
     assert len(await caller.kept()) == 3
     for end in ends:
         (await end)(Sent(status=200))  # type: ignore[misc]
+
+
+async def test_a_listener_s_answer_is_expected_once_however_often_a_request_is_stored(
+    house: House,
+) -> None:
+    caller = await source(house)
+    waits = house.services.catching.pipeline.waiting
+    told: list[Outcome] = []
+    request = arrival(caller, told).record(7, caller.source, Verdict.ACCEPTED)
+    waits.listeners.join(caller.source.id)
+    wait = waits.begin(gate_of(caller), arrival(caller, told), request, NOTHING_KNOWN)
+    wait.stored()
+    assert waits.listeners.answer(7, Answer(200))
+    wait.stored()
+    assert not waits.listeners.answer(7, Answer(200))
+    await until(lambda: len(told) == 1)
 
 
 async def test_requests_that_wait_for_one_certificate_are_bounded(

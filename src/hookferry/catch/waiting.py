@@ -157,7 +157,9 @@ class Wait:
         self._timer = asyncio.get_running_loop().call_later(gate.deadline, self._deadline)
 
     def stored(self) -> None:
-        """The request is durable."""
+        """The request is durable; said once or twice."""
+        if self._stored:
+            return
         self._stored = True
         if self.listening:
             self._waiting.listeners.expect(self.request.id, self._listened)
