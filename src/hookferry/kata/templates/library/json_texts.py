@@ -62,7 +62,7 @@ def _dumped(value: Value, unicode: bool) -> str:
         raise ScriptError("|json_encode can't write a function") from None
     except ValueError:
         raise ScriptError("|json_encode can't write a number that is not finite") from None
-    if "\\udc" in written or unicode:
+    if "\\ud" in written or unicode:
         _refuse_octets(value)
     return written
 
