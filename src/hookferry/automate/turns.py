@@ -20,9 +20,9 @@ from hookferry.errors import OutOfFuel
 
 SLICE_SECONDS: Final = 0.002
 """How long a script computes before others get their turn."""
-FIRST_SECONDS: Final = 0.0005
-"""The same before it has queued: many may begin at once."""
-LONGEST_REST: Final = 0.05
+CROWDED_SECONDS: Final = 0.0005
+"""The same, before it has queued, while others compute for long already: many may begin at once."""
+LONGEST_REST: Final = 0.01
 T = TypeVar("T")
 _PAUSE: Final = object()
 """What a script hands over where it waits for nothing but its next turn."""
@@ -55,16 +55,15 @@ class Turns:
                 self._plan()
             raise
 
-    def ended(self, used: float, *, turn: bool) -> None:
-        """Take note of a slice.
+    @property
+    def wanted(self) -> bool:
+        """Somebody computes for long already: whoever comes now queues soon."""
+        return self._taken or bool(self._queue)
 
-        Args:
-            used: how many seconds it was.
-            turn: it was one that ``next`` gave.
-        """
-        self._rest_until = max(self._rest_until, self.now()) + used
-        if turn:
-            self._taken = False
+    def ended(self, used: float) -> None:
+        """Take note that a turn is over, which was ``used`` seconds."""
+        self._rest_until = self.now() + used
+        self._taken = False
         self._plan()
 
     def _plan(self) -> None:
@@ -96,7 +95,7 @@ class Guest:
         self._begun = turns.now()
         self.limit(seconds)
         self._slice_from = 0.0
-        self._slice = FIRST_SECONDS
+        self._slice = SLICE_SECONDS
 
     def limit(self, seconds: float) -> None:
         """Set how long the script may take, counted from its beginning."""
@@ -127,12 +126,14 @@ class Guest:
 
     def _go(self, resume: Callable[..., Any], *values: Any, turn: bool = False) -> Any:
         """Let the script compute until it pauses, waits or ends."""
-        self._slice = SLICE_SECONDS if turn else FIRST_SECONDS
-        begun = self._slice_from = self._turns.now()
+        turns = self._turns
+        self._slice = SLICE_SECONDS if turn or not turns.wanted else CROWDED_SECONDS
+        begun = self._slice_from = turns.now()
         try:
             return resume(*values)
         finally:
-            self._turns.ended(self._turns.now() - begun, turn=turn)
+            if turn:
+                turns.ended(turns.now() - begun)
 
     async def _fetched(self, script: greenlet, wanted: Awaitable[Any]) -> Any:
         """Wait for what a script asked for, and give it to it."""

@@ -30,6 +30,8 @@ class Gathered(msgspec.Struct):
     """Large values, by their URI."""
     published: int = 0
     """Events that it has published."""
+    stored: int = 0
+    """Values that it has stored or dropped."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):

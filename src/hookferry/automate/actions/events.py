@@ -10,7 +10,7 @@ from hookferry.automate.answers import json_of
 from hookferry.engine.directory import Directory
 from hookferry.engine.intake import Cause, Intake
 from hookferry.engine.publication import Publication, decode_publication
-from hookferry.errors import HookferryError, ScriptError
+from hookferry.errors import HookferryError, OutOfFuel, ScriptError
 from hookferry.ids import encode
 from hookferry.kata.values import size_of, text_of
 
@@ -60,7 +60,7 @@ class Events:
         self, context: Context, inputs: Mapping[str, Any], addressed: int | None
     ) -> dict[str, Any]:
         if context.gathered.published >= MAX_EVENTS:
-            raise ScriptError(f"a run publishes at most {MAX_EVENTS} events")
+            raise OutOfFuel(f"a run publishes at most {MAX_EVENTS} events")
         context.gathered.published += 1
         hops = 1 if context.event is None else context.event.meta.hops + 1
         publication = _publication(context, inputs)

@@ -9,12 +9,14 @@ import msgspec
 
 from hookferry.automate.actions.context import Context
 from hookferry.automate.answers import json_of
-from hookferry.errors import Conflict, ScriptError, Unavailable
+from hookferry.errors import Conflict, OutOfFuel, ScriptError, Unavailable
 from hookferry.kata.dates import read_date
 from hookferry.kata.values import size_of, text_of
 
 MAX_KEY: Final = 256
 """Characters."""
+MAX_WRITES: Final = 100
+"""Values that one run may store or drop."""
 MAX_VALUE: Final = 64 * 1024
 """Bytes of a value as JSON."""
 
@@ -66,6 +68,7 @@ class Storage:
             raise ScriptError(f"storage.set:value has at most {MAX_VALUE:,} bytes as JSON")
         now_ms = int(context.now * 1000)
         expires_at_ms = _expiry(inputs.get("expires"), context.now)
+        _count(context)
         try:
             context.waits(
                 self._values.put_value(
@@ -80,12 +83,20 @@ class Storage:
 
     def delete(self, context: Context, inputs: Mapping[str, Any]) -> Any:
         """Forget a value; tell whether there was one."""
+        _count(context)
         try:
             return context.waits(
                 self._values.drop_value(context.tenant.id, _key(inputs), int(context.now * 1000))
             )
         except Unavailable as error:
             raise ScriptError(f"storage.delete: {error.detail}") from None
+
+
+def _count(context: Context) -> None:
+    """Raise OutOfFuel beyond ``MAX_WRITES``: each is a commit of its own."""
+    context.gathered.stored += 1
+    if context.gathered.stored > MAX_WRITES:
+        raise OutOfFuel(f"a run stores or drops at most {MAX_WRITES} values")
 
 
 def _key(inputs: Mapping[str, Any]) -> str:
