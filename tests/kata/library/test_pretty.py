@@ -15,6 +15,7 @@ from kata.templates.rendering import rendered as render
         ("{{ 999999|number_pretty }}", "999K"),
         ("{{ (-1500)|number_pretty(1) }}", "-1.5K"),
         ("{{ 999|number_pretty(2) }}", "999"),
+        ("{{ 1150|number_pretty(2) }}", "1.15K"),
         ("{{ 0|secs_pretty }}", "0 secs"),
         ("{{ 86400|secs_pretty }}", "1 day"),
         ("{{ 90061|secs_pretty }}", "1 day, 1 hour, 1 min, 1 sec"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from hookferry.kata.dates import STEPS, read_date
@@ -50,7 +51,7 @@ def number_pretty(run: Run, value: Value, precision: Value = 0) -> str:
     digits = max(0, min(whole(precision, "|number_pretty"), 9))
     for unit, each in _THOUSANDS:
         if abs(given) >= each:
-            units = int(abs(given) * 10**digits // each)
+            units = int(Decimal(str(abs(given))) * 10**digits / each)
             said = number_format(run, units / 10**digits, digits)
             return f"{'-' if given < 0 else ''}{said}{unit}"
     return number_format(run, given, 0 if isinstance(given, int) else digits)
