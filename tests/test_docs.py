@@ -20,11 +20,15 @@ from typing import NamedTuple
 import pytest
 
 from hookferry.api.problems import catalogue
+from hookferry.api.resources.automation_events import AutomationEventDefinition
+from hookferry.automate.automations import TRIGGERS, AutomationDefinition
+from hookferry.automate.timers import TimerDefinition
 from hookferry.catch.definition import SourceDefinition
 from hookferry.client import Client
 from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.event import EventState
 from hookferry.domain.request import Verdict as Caught
+from hookferry.domain.run import RunExit
 from hookferry.domain.source import Respond
 from hookferry.domain.webhook import Mode, WebhookState
 from hookferry.engine.definition import WebhookDefinition
@@ -313,6 +317,10 @@ def _first_cells(page: str) -> set[str]:
         ("conditions.md", set(OPERATORS)),
         ("event_types.md", set(EventTypeSettings.__struct_fields__)),
         ("event_types.md", set(MODES)),
+        ("automations.md", set(AutomationDefinition.__struct_fields__)),
+        ("automations.md", set(AutomationEventDefinition.__struct_fields__)),
+        ("automations.md", set(TimerDefinition.__struct_fields__)),
+        ("automations.md", {*TRIGGERS, *RunExit}),
         ("publishing.md", {state.name.lower() for state in EventState}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -35,8 +35,6 @@ MAX_TIMERS: Final = 1_000
 """Live timers of one tenant."""
 MAX_DATA: Final = 64 * 1024
 """Bytes of ``data``, and of ``inputs``, as JSON."""
-RUN_SECONDS: Final = 300.0
-"""How long a timer's run may take at most, whatever its own limit says."""
 NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,100}")
 INPUT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -310,7 +308,6 @@ def own_webhook(timer: Timer, before: Webhook | None, ids: IdSource) -> Webhook 
         owner=timer.id,
         # The next due time comes by itself; a run that failed may have done half of its work.
         retry=Retry(schedule=()),
-        timeout=RUN_SECONDS,
         created_at_ms=timer.updated_at_ms,
         updated_at_ms=timer.updated_at_ms,
         **wanted,
