@@ -98,7 +98,6 @@ _READS: Final = (
     r"|(?P<rest>.?)"
 )
 _WORD: Final = re.compile(r"\s*(\w*)")
-_DIGITS: Final = re.compile(r"[0-9]+")
 _ESCAPE: Final = re.compile(r"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v"} | {
     mark: mark for mark in "\\'\"#"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from hookferry.kata.problems import hint
-from hookferry.kata.templates.expressions import Nesting, Reader
+from hookferry.kata.templates.expressions import ExpressionReader as Reader
 from hookferry.kata.templates.lexer import Bad, Delimiters, Enough, Problems, Segment
 from hookferry.kata.templates.nodes import (
     Assign,
@@ -25,6 +25,7 @@ from hookferry.kata.templates.nodes import (
     Text,
     With,
 )
+from hookferry.kata.templates.reader import Nesting
 
 _ENDS: Final = {
     "if": "endif",
