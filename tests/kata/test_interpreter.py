@@ -511,6 +511,12 @@ start:
     assert result.steps_dropped == 10_002 - MAX_STEPS
 
 
+def test_octets_that_are_no_text_are_not_in_the_log() -> None:
+    result = play("start:\n  log@base64: no//\n  error@base64: /w==")
+    assert [line.message for line in result.log] == ["???", "?"]
+    assert result.error == "?"
+
+
 def test_a_message_is_cut() -> None:
     result = play("start:\n  log: {{a}}\n  log.warn@key: b", scope={"a": "x" * 5_000, "b": [1]})
     assert [len(line.message) for line in result.log] == [1_024, 3]

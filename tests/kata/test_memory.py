@@ -236,6 +236,7 @@ def test_records_are_expanded_one_or_many_or_all_placeholders() -> None:
         assert result.returned["expanded"] == expanded
     result = play(EXPAND.format(key="key@optional:"), scope={"owner": {"name": "Kina"}})
     assert result.returned["name"] == "Kina"
+    assert "expanded" not in result.returned["expanded"]
     result = play(EXPAND.format(key="key: a"), scope={"a": [1]})
     assert result.returned == {
         "said": "a:0 is a number; only dictionaries and lists of them can be expanded"

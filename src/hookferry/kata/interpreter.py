@@ -8,7 +8,7 @@ from hookferry.clock import Clock
 from hookferry.domain.run import RunExit
 from hookferry.errors import OutOfFuel, ScriptError
 from hookferry.kata.frame import Actions, Frame, RunEnded
-from hookferry.kata.journal import Journal
+from hookferry.kata.journal import Journal, readable
 from hookferry.kata.memory import Memory
 from hookferry.kata.policy import Policy
 from hookferry.kata.result import Result
@@ -63,6 +63,7 @@ def run(
     if finished is not None:
         returned, error = finished
     if error is not None:
+        error = readable(error)
         journal.log("error", frame.node, error, None, last=True)
     exit = RunExit.EXIT if finished is None else RunExit.RETURN
     return Result(

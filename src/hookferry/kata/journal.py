@@ -7,6 +7,11 @@ from hookferry.domain.run import MESSAGE_CHARACTERS, LogLine, Step
 from hookferry.kata.result import MAX_LINES, MAX_STEPS, Level
 
 
+def readable(text: str) -> str:
+    """Return the beginning of a text as it can be written down: octets that are none are ``?``."""
+    return text[:MESSAGE_CHARACTERS].encode(errors="replace").decode()
+
+
 class Journal:
     """The log and the steps of a run and of the functions it calls.
 
@@ -35,9 +40,7 @@ class Journal:
         if len(self.lines) >= MAX_LINES and not last:
             self.lines_dropped += 1
             return
-        self.lines.append(
-            LogLine(level, node, message[:MESSAGE_CHARACTERS], self.elapsed_ms(), function)
-        )
+        self.lines.append(LogLine(level, node, readable(message), self.elapsed_ms(), function))
 
     def begin(self, node: str, command: str, function: str | None) -> _Begun | None:
         """Note that a command begins; None when enough of them are kept."""

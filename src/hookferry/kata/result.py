@@ -25,7 +25,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     returned: dict[str, Value] = {}
     """What ``return:`` or ``error:`` was given."""
     error: str | None = None
-    """Why it ended in ``error``. For the log only: it never reaches the caller (D2)."""
+    """Why it ended in ``error``, cut as a log line. It never reaches the caller (D2)."""
     out_of_fuel: bool = False
     """It ended in ``error`` for its budget was spent."""
     dictionary: dict[str, Value]

@@ -10,6 +10,7 @@ from hookferry.kata.commands.acting import declare
 from hookferry.kata.commands.compiler import Compiler, Place
 from hookferry.kata.commands.registry import Call, Example, Input, command
 from hookferry.kata.frame import Execute, Frame
+from hookferry.kata.fuel import CELL
 from hookferry.kata.memory import MAX_PATH, read_path
 from hookferry.kata.tree import Node
 from hookferry.kata.values import Value, kind_of
@@ -216,7 +217,10 @@ def _expand(frame: Frame, call: Call) -> Value:
                 " be expanded"
             )
         _expand_one(frame, place, record, call.inputs["paths"])
-    return frame.memory.find(base)
+    if base:
+        return frame.memory.find(base)
+    frame.fuel.read(CELL * len(frame.memory.values))
+    return dict(frame.memory.values)  # which goes on changing, unlike values
 
 
 def _expand_one(frame: Frame, place: list[str], record: dict[str, Value], paths: Value) -> None:
