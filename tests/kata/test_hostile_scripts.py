@@ -6,19 +6,23 @@ What a step costs is bounded by a wide margin, so that work without steps shows.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookferry.errors import ScriptError
+from hookferry.errors import ScriptError, ScriptRefused
 from hookferry.kata.frame import MAX_BLOCKS, MAX_FUNCTIONS
 from hookferry.kata.fuel import MEMORY, STEPS, Fuel
 from hookferry.kata.result import MAX_LINES, MAX_STEPS
+from hookferry.kata.script import compile_script
 from kata.runs import World, play
+from kata.scripts import SCRIPTS
 
 SECONDS = 5.0
 """Ten times what any of these takes on an idle machine."""
@@ -280,7 +284,7 @@ COMMANDS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(COMMANDS, min_size=1, max_size=6), st.integers(100, 5_000))
 def test_no_loop_of_any_commands_takes_more_than_its_budget(bodies: list[str], steps: int) -> None:
     lines = ["start:", "  while:", "    if@bool: yes", "    do:"]
@@ -305,3 +309,29 @@ def test_every_command_and_every_round_of_a_loop_is_paid() -> None:
     assert cost("start:\n" + "".join(f"  log/a{n}: x\n" for n in range(100))) - nothing >= 200
     repeat = "start:\n  repeat:\n    each@key: list\n    as: x\n    do:\n"
     assert cost(repeat) - nothing >= 1_000
+
+
+@settings(deadline=None, max_examples=40)
+@given(SCRIPTS, st.booleans(), st.integers(50, 8_000))
+def test_whatever_a_script_does_its_run_ends_with_a_result_that_can_be_written(
+    script: str, simulate: bool, steps: int
+) -> None:
+    def answer(inputs: dict[str, Any]) -> dict[str, Any]:
+        if "a" in inputs["url"]:
+            raise ScriptError("no answer came", output={"status_code": 503})
+        return {"body": "x"}
+
+    fuel = Fuel(steps=steps, memory=500_000)
+    world = World(
+        {"http.request": answer, "storage.get": {"x": [1, 2]}}, {"cerb:automation:me": script}
+    )
+    scope = {"a": "1", "b": {"c": [1, 2]}}
+    try:
+        compile_script(script)
+    except ScriptRefused:
+        return
+    result = play(script, scope=scope, world=world, fuel=fuel, simulate=simulate)
+    assert result.fault is None
+    assert 0 <= fuel.held <= 1_000_000
+    json.dumps(result.printed())
+    msgspec.json.encode([result.log, result.steps, result.error])
