@@ -631,7 +631,7 @@ LISTS: list[tuple[Use, Any, str]] = [
     (lambda c: c.credentials.list(), CREDENTIAL, "credentials"),
     (
         lambda c: c.automations.list(name="a.b", extension_id="t"),
-        AUTOMATION,
+        {name: value for name, value in AUTOMATION.items() if name != "script"},
         "automations?name=a.b&extension_id=t",
     ),
     (

@@ -20,6 +20,12 @@ _NAME: Schema = {"pattern": whole(NAME)}
 _TRIGGER: Schema = {"enum": list(automations.TRIGGERS)}
 _SCRIPT: Schema = {"maxLength": automations.MAX_SCRIPT}
 _COUNT: Schema = {"minimum": 0}
+_AUTOMATION: dict[str, Schema] = {
+    "id": id_schema("auto"),
+    "name": _NAME,
+    "extension_id": _TRIGGER,
+    "version": {"minimum": 1},
+}
 _RUN: dict[str, Schema] = {
     "id": id_schema("run"),
     "automation_id": id_schema("auto"),
@@ -31,12 +37,8 @@ _RUN: dict[str, Schema] = {
 }
 
 SHOWN: dict[str, dict[str, Schema]] = {
-    "AutomationView": {
-        "id": id_schema("auto"),
-        "name": _NAME,
-        "extension_id": _TRIGGER,
-        "version": {"minimum": 1},
-    },
+    "AutomationItem": _AUTOMATION,
+    "AutomationView": _AUTOMATION,
     "RunItem": _RUN,
     "RunView": _RUN | {"log_dropped": _COUNT, "steps_dropped": _COUNT},
     "TimerView": {

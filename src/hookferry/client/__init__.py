@@ -24,6 +24,7 @@ from hookferry.client.answers import (
 from hookferry.client.automation_answers import (
     Automation,
     AutomationEvent,
+    AutomationSummary,
     Fired,
     LogLine,
     Plugin,
@@ -137,6 +138,7 @@ __all__ = [
     "AutomationEventChanges",
     "AutomationEventSettings",
     "AutomationSettings",
+    "AutomationSummary",
     "BodyComparison",
     "CaughtRequest",
     "CaughtSummary",

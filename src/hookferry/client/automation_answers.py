@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 
-class Automation(msgspec.Struct, frozen=True, kw_only=True):
-    """A script that webhooks, sources, timers and other scripts run."""
+class AutomationSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """An automation as lists show it: without its script and policy."""
 
     id: str
     name: str
@@ -18,14 +18,19 @@ class Automation(msgspec.Struct, frozen=True, kw_only=True):
     """Its trigger."""
     tenant: str | None = None
     description: str = ""
-    script: str = ""
-    policy_kata: str = ""
     python: str | None = None
     """The function of an installed package that runs instead of a script."""
     created_at: datetime | None = None
     updated_at: datetime | None = None
     version: int = 1
     """What ``patch`` and ``delete`` compare, when given."""
+
+
+class Automation(AutomationSummary, frozen=True, kw_only=True):
+    """A script that webhooks, sources, timers and other scripts run."""
+
+    script: str = ""
+    policy_kata: str = ""
 
 
 class AutomationEvent(msgspec.Struct, frozen=True, kw_only=True):

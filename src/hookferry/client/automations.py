@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from hookferry.client.automation_answers import (
     Automation,
     AutomationEvent,
+    AutomationSummary,
     Run,
     RunSummary,
     Simulated,
@@ -31,7 +32,7 @@ from hookferry.client.calls import (
 )
 
 _automation = reader(Automation)
-_automations = reader(Page[Automation])
+_automations = reader(Page[AutomationSummary])
 _simulated = reader(Simulated)
 _event = reader(AutomationEvent)
 _events = reader(Page[AutomationEvent])
@@ -85,8 +86,8 @@ class _Automations(Resource):
         extension_id: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-    ) -> Call[Page[Automation]]:
-        """List the automations, newest first.
+    ) -> Call[Page[AutomationSummary]]:
+        """List the automations, newest first, without their scripts.
 
         Args:
             name: only the one of this name.

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from automate.kit import NIGHTLY, Office
 from hookferry.automate import timers as rules
 from hookferry.automate.schedule import next_due
+from hookferry.automate.timers import handler_of
 from hookferry.domain.timer import Timer
 from hookferry.domain.webhook import AUTOMATION, Webhook
 from hookferry.errors import Conflict, InvalidField, NameTaken, NotFound, VersionMismatch
 from hookferry.ids import encode
+from hookferry.kata.fuel import Fuel
+from hookferry.kata.handlers import parse_handlers
 from hookferry.kata.parser import parse
+from hookferry.kata.templates import Run
 
 
 @pytest.fixture
@@ -171,3 +178,18 @@ async def test_a_tenant_has_so_many_timers(office: Office, monkeypatch: pytest.M
     await office.timers.create(1, NIGHTLY)
     with pytest.raises(Conflict):
         await office.timers.create(1, {**NIGHTLY, "name": "more"})
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(1 << 53), 1 << 53) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.from_regex(rules.INPUT, fullmatch=True), json, max_size=5))
+def test_an_automation_is_given_what_its_timer_says(inputs: dict[str, Any]) -> None:
+    run = Run(Fuel(), now=0.0, rng=random.Random(1))
+    choice = parse_handlers(handler_of("example.answers", inputs)).choose({}, run)
+    assert choice is not None
+    assert (choice.automation, choice.inputs) == ("example.answers", inputs)

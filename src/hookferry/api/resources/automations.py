@@ -26,8 +26,8 @@ from hookferry.domain.automation import Automation
 from hookferry.domain.tenant import Tenant
 
 
-class AutomationView(msgspec.Struct, kw_only=True):
-    """An automation as it is shown."""
+class AutomationItem(msgspec.Struct, kw_only=True):
+    """An automation as lists show it: without its script and policy."""
 
     id: str
     name: str
@@ -35,8 +35,6 @@ class AutomationView(msgspec.Struct, kw_only=True):
     extension_id: str
     """Its trigger."""
     description: str
-    script: str
-    policy_kata: str
     python: str | None
     """The function of an installed package that runs instead of a script."""
     created_at: Moment | None
@@ -45,21 +43,39 @@ class AutomationView(msgspec.Struct, kw_only=True):
     """The ETag's content, for If-Match."""
 
 
+class AutomationView(AutomationItem, kw_only=True):
+    """An automation as it is shown."""
+
+    script: str
+    policy_kata: str
+
+
+def automation_item(automation: Automation, tenant: Tenant) -> AutomationItem:
+    """Show an automation as lists do: a page of whole scripts could be megabytes."""
+    return AutomationItem(**_known(automation, tenant))
+
+
 def automation_view(automation: Automation, tenant: Tenant) -> AutomationView:
-    """Show an automation."""
+    """Show an automation, whole."""
     return AutomationView(
-        id=ids.encode("auto", automation.id),
-        name=automation.name,
-        tenant=tenant.name,
-        extension_id=automation.extension_id,
-        description=automation.description,
+        **_known(automation, tenant),
         script=automation.script,
         policy_kata=automation.policy_kata,
-        python=automation.python,
-        created_at=time_text(automation.created_at_ms),
-        updated_at=time_text(automation.updated_at_ms),
-        version=automation.version,
     )
+
+
+def _known(automation: Automation, tenant: Tenant) -> dict[str, Any]:
+    return {
+        "id": ids.encode("auto", automation.id),
+        "name": automation.name,
+        "tenant": tenant.name,
+        "extension_id": automation.extension_id,
+        "description": automation.description,
+        "python": automation.python,
+        "created_at": time_text(automation.created_at_ms),
+        "updated_at": time_text(automation.updated_at_ms),
+        "version": automation.version,
+    }
 
 
 def _shown(automation: Automation, tenant: Tenant, status: int = 200) -> Response[AutomationView]:
@@ -72,14 +88,14 @@ def _shown(automation: Automation, tenant: Tenant, status: int = 200) -> Respons
 def automation_router(s: Services) -> Router:
     """Return the addresses under ``/automations``."""
 
-    @get("/", summary="List automations")
+    @get("/", summary="List automations, without their scripts")
     async def list_automations(
         owner: Owner,
         name: FromQuery[str | None] = None,
         extension_id: FromQuery[str | None] = None,
         limit: FromQuery[int | None] = None,
         cursor: FromQuery[str | None] = None,
-    ) -> Page[AutomationView]:
+    ) -> Page[AutomationItem]:
         found = [
             automation
             for automation in s.directory.automations(owner.id)
@@ -89,7 +105,7 @@ def automation_router(s: Services) -> Router:
             found,
             s.pages.of(limit),
             cursor,
-            lambda automation: automation_view(automation, owner),
+            lambda automation: automation_item(automation, owner),
             lambda automation: automation.id,
         )
 
