@@ -274,6 +274,12 @@ def test_an_action_that_breaks_ends_the_run_and_says_what_it_was() -> None:
     assert result.error == "http.request broke unexpectedly"
 
 
+def test_a_function_that_breaks_ends_the_run_too() -> None:
+    result = play(CALL, world=World(functions={"cerb:automation:sum": "strat:"}))
+    assert (result.exit, result.error) == ("error", "function broke unexpectedly")
+    assert result.fault is not None
+
+
 def test_what_ends_the_whole_program_is_let_through() -> None:
     with pytest.raises(KeyboardInterrupt):
         play(GET, world=World({"http.request": KeyboardInterrupt()}))

@@ -5,7 +5,8 @@ Some of them act on the world and are up to the policy, others only work on the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from hookferry.errors import OutOfFuel, ScriptError
@@ -201,13 +202,19 @@ def _mocked_error(output: Value) -> tuple[str, Value]:
 
 def perform_by_port(frame: Frame, call: Call) -> Value:
     """Have the world's port carry out an action."""
+    with frame.fuel.scratch(), broken(call.ref):
+        return frame.actions.perform(call.ref.command, call.inputs, call.ref)
+
+
+@contextmanager
+def broken(ref: NodeRef) -> Iterator[None]:
+    """End the run where the world's port raises what it should not."""
     try:
-        with frame.fuel.scratch():
-            return frame.actions.perform(call.ref.command, call.inputs, call.ref)
+        yield
     except ScriptError:
         raise
     except Exception as fault:
-        raise RunEnded(f"{call.ref.command} broke unexpectedly", fault) from fault
+        raise RunEnded(f"{ref.command} broke unexpectedly", fault) from fault
 
 
 def declare(

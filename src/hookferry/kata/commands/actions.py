@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from hookferry.errors import OutOfFuel, ScriptError
-from hookferry.kata.commands.acting import declare
+from hookferry.kata.commands.acting import broken, declare
 from hookferry.kata.commands.registry import Call, Example, Input
 from hookferry.kata.frame import MAX_FUNCTIONS, Frame
 from hookferry.kata.values import Value, kind_of
@@ -111,7 +111,8 @@ def _function(frame: Frame, call: Call) -> Value:
     if frame.depth >= MAX_FUNCTIONS:
         raise OutOfFuel(f"functions call functions more than {MAX_FUNCTIONS} deep")
     with frame.fuel.scratch():
-        function = frame.actions.function(uri, call.ref)
+        with broken(call.ref):
+            function = frame.actions.function(uri, call.ref)
         return function.script.call(frame, uri, function.policy, call.inputs)
 
 

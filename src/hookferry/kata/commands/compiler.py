@@ -20,8 +20,8 @@ from hookferry.kata.values import Value, kind_of
 
 _PLACEHOLDER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _AWAIT: Final = (
-    "await: is for timers and forms, which can go on later; here the caller waits for an answer,"
-    " so end with return: instead"
+    "this trigger does not support await:, which pauses timers and forms; the caller waits for an"
+    " answer, so end with return: instead"
 )
 
 
