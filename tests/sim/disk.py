@@ -139,6 +139,17 @@ def apply_batch(disk: Disk, batch: Batch) -> Committed:
     for acceptance in accepted:
         if acceptance.request is not None and acceptance.ring is not None:
             _trim(disk, acceptance.request.source_id, acceptance.ring)
+    for answer in batch.answers:
+        asked = disk.requests.get(answer.request_id)
+        if asked is not None and asked.tenant_id == answer.tenant_id:
+            disk.requests[asked.id] = replace(
+                asked,
+                status=answer.status,
+                answer_headers=answer.headers,
+                answer_body=answer.body,
+                answered_by=answer.answered_by,
+                detail=answer.detail or asked.detail,
+            )
     for attempt in attempts:
         disk.attempts[attempt.id] = attempt
         disk.of_delivery.setdefault(attempt.delivery_id, []).append(attempt.id)

@@ -423,32 +423,6 @@ class MemoryStore:
             mine = requests_of(disk, tenant_id, source_id)
             return dict(Counter(r.verdict for r in mine if r.id >= since))
 
-    async def answer_request(
-        self,
-        tenant_id: int,
-        request_id: int,
-        status: int,
-        headers: tuple[tuple[str, str], ...],
-        body: bytes,
-        answered_by: str,
-        detail: str | None = None,
-    ) -> None:
-        """See ``Requests.answer_request``."""
-
-        def change(disk: Disk) -> None:
-            found = disk.requests.get(request_id)
-            if found is not None and found.tenant_id == tenant_id:
-                disk.requests[request_id] = replace(
-                    found,
-                    status=status,
-                    answer_headers=headers,
-                    answer_body=body,
-                    answered_by=answered_by,
-                    detail=detail or found.detail,
-                )
-
-        await self._transact(change)
-
     # ------------------------------------------------------------------ automations
 
     async def put_runs(self, runs: Sequence[Run]) -> None:

@@ -71,7 +71,13 @@ class Catching:
             records=Records(
                 engine.keeping, self._caught, clock=engine.clock, ids=engine.ids, metrics=metrics
             ),
-            waiting=Waiting(store, engine.actions, self.listeners, engine.directory.owned),
+            waiting=Waiting(
+                store,
+                engine.committer,
+                engine.actions,
+                self.listeners,
+                engine.directory.owned,
+            ),
             keys=self.outgoing,
             confirming=self.outgoing,
             adopting=self.outgoing,

@@ -7,6 +7,7 @@ deadline: then it gets the late answer, and what runs goes on. A repeat gets wha
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -20,12 +21,13 @@ from hookferry.domain.delivery import Delivery, DeliveryState
 from hookferry.domain.request import CaughtRequest
 from hookferry.domain.webhook import Webhook
 from hookferry.engine import synchronous
+from hookferry.engine.committer import Answered
 from hookferry.engine.intake import Receipt
 from hookferry.engine.verdicts import Report
 from hookferry.errors import HookferryError, Overloaded, SynchronousWebhookFailed, Unavailable
 from hookferry.ids import decode, encode
 from hookferry.match.facts import Facts
-from hookferry.store.ports import DeliveryFilter
+from hookferry.store.ports import DeliveryFilter, RequestAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -45,27 +47,22 @@ Said = Receipt | synchronous.Verdict | HookferryError
 
 
 class AnswerLog(Protocol):
-    """What is read and written of requests and deliveries."""
+    """What is read of requests and deliveries."""
 
     async def request(self, tenant_id: int, request_id: int) -> CaughtRequest | None:
         """Return one request."""
         ...
 
-    async def answer_request(
-        self,
-        tenant_id: int,
-        request_id: int,
-        status: int,
-        headers: tuple[tuple[str, str], ...],
-        body: bytes,
-        answered_by: str,
-        detail: str | None = None,
-    ) -> None:
-        """Keep what a caller was answered, and why it is not what was wanted."""
-        ...
-
     async def deliveries(self, where: DeliveryFilter, *, limit: int) -> list[Delivery]:
         """Return deliveries."""
+        ...
+
+
+class Keeping(Protocol):
+    """Makes answers durable (``hookferry.engine.committer.Committer``)."""
+
+    def answer(self, answered: Answered) -> None:
+        """Queue an answer for the next commit."""
         ...
 
 
@@ -202,6 +199,7 @@ class Waiting:
 
     Args:
         store: requests and deliveries.
+        keeping: makes answers durable.
         resending: runs what a crash left unrun.
         listeners: who answers for which source.
         owned: finds the webhook that a source owns, by the source's id.
@@ -210,11 +208,13 @@ class Waiting:
     def __init__(
         self,
         store: AnswerLog,
+        keeping: Keeping,
         resending: Resending,
         listeners: Listeners,
         owned: Callable[[int], Webhook | None],
     ) -> None:
         self._store = store
+        self._keeping = keeping
         self._resending = resending
         self.listeners = listeners
         self._owned = owned
@@ -331,19 +331,25 @@ class Waiting:
     def close(self, wait: Wait, answer: Answer, by: str, why: str | None) -> None:
         """Keep an answer, then give it."""
         self.listeners.forget(wait.request.id)
-        self._spawn(self._keep(wait, answer, by, why))
-
-    async def _keep(self, wait: Wait, answer: Answer, by: str, why: str | None) -> None:
         request, body = wait.request, answer.body
         if len(body) > MAX_BODY:
             body, why = b"", f"an answer of {len(body):,} bytes is given, and not kept"
-        try:
-            await self._store.answer_request(
-                request.tenant_id, request.id, answer.status, answer.headers, body, by, why
-            )
-        except Unavailable as error:  # the event is stored; only what was answered is forgotten
-            log.warning("answer_not_kept", request=encode("req", request.id), error=error.code)
-        self._open.pop(request.id, None)
+        kept = RequestAnswer(
+            tenant_id=request.tenant_id,
+            request_id=request.id,
+            status=answer.status,
+            headers=answer.headers,
+            body=body,
+            answered_by=by,
+            detail=why,
+        )
+        self._keeping.answer(Answered(kept, functools.partial(self._kept, wait, answer)))
+
+    def _kept(self, wait: Wait, answer: Answer, error: HookferryError | None) -> None:
+        request_id = wait.request.id
+        if error is not None:  # the event is stored; only what was answered is forgotten
+            log.warning("answer_not_kept", request=encode("req", request_id), error=error.code)
+        self._open.pop(request_id, None)
         wait.finish(answer)
         for repeat in wait.repeats:
             repeat(answer)

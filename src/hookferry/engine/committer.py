@@ -25,6 +25,7 @@ from hookferry.store.ports import (
     DedupeKey,
     HealthChange,
     Ledger,
+    RequestAnswer,
     Resolution,
     Settlement,
 )
@@ -45,6 +46,7 @@ _ENDED = (
     "another node took over), so no verdict is stored; publish again with the same id to learn "
     "what became of the event"
 )
+MAX_ANSWERS = 500
 MAX_RESOLVES = 100
 """Synchronous answers in one commit; held deliveries make them heavier than a settlement."""
 
@@ -78,6 +80,14 @@ class Resolve(msgspec.Struct, frozen=True, eq=False):
     done: Callable[[HookferryError | None], None]
     """Called with None when it is durable; before that, maybe, with errors because of which it
     is not yet."""
+
+
+class Answered(msgspec.Struct, frozen=True, eq=False):
+    """What a request's caller is to be answered, to be kept first."""
+
+    answer: RequestAnswer
+    done: Callable[[HookferryError | None], None]
+    """Called once: with None when it is durable, or with the error for which it is not kept."""
 
 
 class Owner(Protocol):
@@ -120,6 +130,7 @@ class Committer:
         self._entries: deque[Entry] = deque()
         self._settlements: deque[Settlement] = deque()
         self._resolves: deque[Resolve] = deque()
+        self._answers: deque[Answered] = deque()
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -157,6 +168,11 @@ class Committer:
         self._resolves.append(resolve)
         self._rouse()
 
+    def answer(self, answered: Answered) -> None:
+        """Queue an answer for the next commit. The caller bounds how many wait."""
+        self._answers.append(answered)
+        self._rouse()
+
     def _rouse(self) -> None:
         if not self._wake.is_set():
             self._quiet.clear()
@@ -179,7 +195,7 @@ class Committer:
     async def _run(self) -> None:
         busy = False
         while True:
-            if not self._entries and not self._settlements and not self._resolves:
+            if not (self._entries or self._settlements or self._resolves or self._answers):
                 self._wake.clear()
                 self._quiet.set()
                 if self._stopping:
@@ -187,16 +203,17 @@ class Committer:
                 await self._wake.wait()
             if self._stopping:
                 pass
-            elif self._failures and not self._entries:
+            elif self._failures and not self._entries and not self._answers:
                 await asyncio.sleep(_RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS)) - 1])
             elif busy:
                 await asyncio.sleep(GATHER_SECONDS)
             entries = _take(self._entries, MAX_ACCEPTS)
             settlements = _take(self._settlements, MAX_SETTLEMENTS)
             resolves = _take(self._resolves, MAX_RESOLVES) if self._resolves else []
-            busy = len(entries) + len(settlements) >= _BUSY
+            answers = _take(self._answers, MAX_ANSWERS) if self._answers else []
+            busy = len(entries) + len(settlements) + len(answers) >= _BUSY
             try:
-                await self._commit(entries, settlements, resolves)
+                await self._commit(entries, settlements, resolves, answers)
             except Exception:  # a bug; without this task nothing would ever be stored again
                 log.exception("commit_loop_failed")
                 _fail(entries, StorageDown("storing this event failed; see the server's log"))
@@ -212,6 +229,7 @@ class Committer:
         entries: list[Entry],
         settlements: list[Settlement],
         resolves: Sequence[Resolve] = (),
+        answers: Sequence[Answered] = (),
     ) -> None:
         owner = self._owner
         assert owner is not None
@@ -220,7 +238,7 @@ class Committer:
         for _ in range(_STALE_ROUNDS):
             version = self._version()
             entries, acceptances = _build(entries)
-            if not acceptances and not settlements and not resolves:
+            if not (acceptances or settlements or resolves or answers):
                 return
             health: list[HealthChange] = []
             if settlements or answered:
@@ -236,13 +254,15 @@ class Committer:
                         self._now_ms(),
                         resolutions,
                         answered,
+                        [a.answer for a in answers] if answers else (),
                     )
                 )
             except Unavailable as error:
                 self._unavailable(entries, settlements, resolves, error)
+                _tell_all(answers, error)
                 return
             except Exception as error:
-                await self._split(entries, settlements, resolves, error)
+                await self._split(entries, settlements, resolves, answers, error)
                 return
             self._failures = 0
             self._metrics.commit(time.perf_counter() - started, len(acceptances) + len(settlements))
@@ -251,7 +271,8 @@ class Committer:
             for resolve in resolves:
                 ended = any(s.delivery_id in result.refused for s in resolve.settlements)
                 _tell_one(resolve, CallEnded(_ENDED) if ended else None)
-            settlements, answered, resolutions, resolves = [], [], [], ()
+            _tell_all(answers, None)
+            settlements, answered, resolutions, resolves, answers = [], [], [], (), ()
             if not result.stale:
                 _tell(entries, acceptances, result)
                 if result.config_version > version:
@@ -290,9 +311,19 @@ class Committer:
         entries: list[Entry],
         settlements: list[Settlement],
         resolves: Sequence[Resolve],
+        answers: Sequence[Answered],
         error: Exception,
     ) -> None:
         """Find the row that can't be stored: it fails alone."""
+        if answers:
+            if len(answers) > 1 or entries or settlements or resolves:
+                await self._commit(entries, settlements, resolves)
+                for one in answers:
+                    await self._commit([], [], (), [one])
+                return
+            log.error("row_refused_by_ledger", error_type=type(error).__name__)
+            _tell_all(answers, StorageDown("the ledger can't store this; see the server's log"))
+            return
         if resolves:
             if len(resolves) > 1 or entries or settlements:
                 await self._commit(entries, settlements)
@@ -333,7 +364,12 @@ def _take(queue: deque[T], limit: int) -> list[T]:
     return [queue.popleft() for _ in range(limit)]
 
 
-def _tell_one(resolve: Resolve, error: HookferryError | None) -> None:
+def _tell_all(answers: Sequence[Answered], error: HookferryError | None) -> None:
+    for one in answers:
+        _tell_one(one, error)
+
+
+def _tell_one(resolve: Resolve | Answered, error: HookferryError | None) -> None:
     try:
         resolve.done(error)
     except Exception:  # as in _tell

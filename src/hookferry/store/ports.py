@@ -143,6 +143,19 @@ class Resolution(msgspec.Struct, frozen=True):
     """The synchronous deliveries whose answers it rests on."""
 
 
+class RequestAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller was answered that was not known when its request was stored."""
+
+    tenant_id: int
+    request_id: int
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    answered_by: str
+    detail: str | None = None
+    """Why it is not what was wanted."""
+
+
 class Batch(msgspec.Struct, frozen=True):
     """What one commit stores: all of it, durably, or nothing."""
 
@@ -159,6 +172,8 @@ class Batch(msgspec.Struct, frozen=True):
     """Settlements of synchronous deliveries, which belong to whoever has their caller: no epoch
     guards them, but the delivery itself, which must still be ``WAITED_FOR``. Where it is not
     (abandoned by a boot, cancelled), the settlement is refused and its attempt is kept."""
+    answers: Sequence[RequestAnswer] = ()
+    """Of requests stored earlier; one of a request that is there no more is dropped."""
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -503,22 +518,6 @@ class Requests(Protocol):
         self, tenant_id: int, source_id: int, since_ms: int
     ) -> dict[Verdict, int]:
         """Count a source's requests received since ``since_ms`` by verdict."""
-        ...
-
-    async def answer_request(
-        self,
-        tenant_id: int,
-        request_id: int,
-        status: int,
-        headers: tuple[tuple[str, str], ...],
-        body: bytes,
-        answered_by: str,
-        detail: str | None = None,
-    ) -> None:
-        """Keep what a caller was answered that was not known when the request was stored.
-
-        ``detail`` says why it is not what was wanted.
-        """
         ...
 
 

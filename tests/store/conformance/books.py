@@ -24,6 +24,7 @@ from hookferry.store.ports import (
     Committed,
     DedupeKey,
     HealthChange,
+    RequestAnswer,
     Ring,
     Settlement,
     Store,
@@ -280,6 +281,28 @@ class Books:
 
     async def accept(self, *acceptances: Acceptance) -> Committed:
         return await self.store.commit(Batch(await self.version(), accept=acceptances))
+
+    async def answer(
+        self,
+        request_id: int,
+        status: int,
+        headers: tuple[tuple[str, str], ...] = (),
+        body: bytes = b"",
+        detail: str | None = None,
+        *,
+        tenant: int = 1,
+    ) -> None:
+        """Keep what a caller was answered, by the webhook ``wh_1``."""
+        answer = RequestAnswer(
+            tenant_id=tenant,
+            request_id=request_id,
+            status=status,
+            headers=headers,
+            body=body,
+            answered_by="wh_1",
+            detail=detail,
+        )
+        await self.store.commit(Batch(await self.version(), answers=[answer]))
 
     async def catch(self, *requests: CaughtRequest, ring: Ring | None = None) -> Committed:
         """Store requests that became no events."""

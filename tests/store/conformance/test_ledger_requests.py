@@ -204,7 +204,7 @@ async def test_another_tenants_requests_are_neither_seen_nor_changed(
     assert await store.requests_above(1, SOURCE, 0, limit=9, max_bytes=99) == []
     assert await store.newest_request(1, SOURCE) == 0
     assert await store.request_counts(1, SOURCE, 0) == {}
-    await store.answer_request(1, theirs.id, 200, (), b"", "wh_1")
+    await books.answer(theirs.id, 200)
     assert await store.request(2, theirs.id) == theirs
 
 
@@ -220,11 +220,11 @@ async def test_a_late_answer_is_kept_with_its_request(
     assert isinstance(request, CaughtRequest)
     await books.accept(caught)
     headers = (("Content-Type", "text/plain"), ("X-A", "ä"))
-    await books.store.answer_request(1, request.id, 207, headers, b"\x00\xff", "wh_1")
+    await books.answer(request.id, 207, headers, b"\x00\xff")
     assert await books.store.request(1, request.id) == replace(
         request, status=207, answer_headers=headers, answer_body=b"\x00\xff", answered_by="wh_1"
     )
-    await books.store.answer_request(1, request.id, 502, (), b"", "wh_1", "no answer")
+    await books.answer(request.id, 502, detail="no answer")
     assert await books.store.request(1, request.id) == replace(
         request, status=502, answered_by="wh_1", detail="no answer"
     )
@@ -232,5 +232,5 @@ async def test_a_late_answer_is_kept_with_its_request(
 
 async def test_an_answer_to_a_forgotten_request_is_dropped(books: Books, make: Maker) -> None:
     request = make.request()
-    await books.store.answer_request(1, request.id, 200, (), b"", "wh_1")
+    await books.answer(request.id, 200)
     assert await books.store.request(1, request.id) is None

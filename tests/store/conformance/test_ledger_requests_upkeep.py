@@ -37,7 +37,7 @@ async def test_a_request_whose_event_went_first_has_lost_what_that_held(
     assert await books.store.forget(NOW + HOUR, 10) == 1
     bare = replace(caught.request, body=b"", headers=())
     assert await books.store.request(1, bare.id) == bare
-    await books.store.answer_request(1, bare.id, 200, (), b"", "wh_1")
+    await books.answer(bare.id, 200)
     assert await books.store.request(1, bare.id) == replace(bare, status=200, answered_by="wh_1")
 
 

@@ -21,6 +21,7 @@ from hookferry.store.sqlite.calls import no_longer_waited_for, resolve
 from hookferry.store.sqlite.caught import insert_requests
 from hookferry.store.sqlite.codec import attempt_document, encode_meta
 from hookferry.store.sqlite.config import disable_webhooks
+from hookferry.store.sqlite.requests import put_answers
 from hookferry.store.sqlite.rings import Opened, Rings
 from hookferry.store.sqlite.runs import insert_runs
 from hookferry.store.sqlite.statements import MultiRow
@@ -127,6 +128,8 @@ def _commit(connection: sqlite3.Connection, batch: Batch, rings: Rings, claim: _
     if batch.resolve:
         # After the settlements, which it is about, and in their transaction.
         resolve(connection, batch.resolve, refused)
+    if batch.answers:
+        put_answers(connection, batch.answers)
     execute(REMEMBER_TIME, (batch.now_ms,))
     execute("COMMIT")
     if opened is not None:

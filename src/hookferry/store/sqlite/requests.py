@@ -8,6 +8,7 @@ that finds little costs time and no memory, and is broken off like any other.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, case, cast, exists, func, literal, or_, select, text
@@ -15,7 +16,7 @@ from sqlalchemy.types import LargeBinary
 
 from hookferry import ids
 from hookferry.domain.request import CaughtRequest, Verdict
-from hookferry.store.ports import RequestFilter
+from hookferry.store.ports import RequestAnswer, RequestFilter
 from hookferry.store.sqlite.codec import REQUEST_COLUMNS, answered_document, request_from
 from hookferry.store.sqlite.compiled import compiled, rows
 from hookferry.store.sqlite.rings import UNPROVEN_VERDICTS
@@ -168,23 +169,15 @@ def request_counts(
     return {Verdict(verdict): count for verdict, count in found}
 
 
-def answer_request(
-    connection: sqlite3.Connection,
-    tenant_id: int,
-    request_id: int,
-    status: int,
-    headers: tuple[tuple[str, str], ...],
-    body: bytes,
-    answered_by: str,
-    detail: str | None,
-) -> None:
-    """Keep what a caller was answered; the port's ``Requests.answer_request``."""
-    connection.execute("BEGIN IMMEDIATE")
-    wanted = requests.c.id == request_id, _of_tenant(tenant_id)
-    for row in rows(connection, select(requests.c.document).where(*wanted)):
-        document = answered_document(row[0], headers, body, answered_by, detail)
-        connection.execute(SET_ANSWER, (status, document, request_id))
-    connection.execute("COMMIT")
+def put_answers(connection: sqlite3.Connection, answers: Sequence[RequestAnswer]) -> None:
+    """Keep what callers were answered, in the caller's transaction."""
+    for answer in answers:
+        wanted = requests.c.id == answer.request_id, _of_tenant(answer.tenant_id)
+        for row in rows(connection, select(requests.c.document).where(*wanted)):
+            document = answered_document(
+                row[0], answer.headers, answer.body, answer.answered_by, answer.detail
+            )
+            connection.execute(SET_ANSWER, (answer.status, document, answer.request_id))
 
 
 def _read(

@@ -269,20 +269,6 @@ class SqliteStore:
         """See ``Requests.request_counts``."""
         return await self._search(requests.request_counts, tenant_id, source_id, since_ms)
 
-    async def answer_request(
-        self,
-        tenant_id: int,
-        request_id: int,
-        status: int,
-        headers: tuple[tuple[str, str], ...],
-        body: bytes,
-        answered_by: str,
-        detail: str | None = None,
-    ) -> None:
-        """See ``Requests.answer_request``."""
-        given = (headers, body, answered_by, detail)
-        await self._write(requests.answer_request, tenant_id, request_id, status, *given)
-
     # ------------------------------------------------------------------ automations
 
     async def put_runs(self, given: Sequence[Run]) -> None:
