@@ -170,6 +170,7 @@ class World:
         self.doomed: dict[str, Any] = {"tenants.name": "spare"}
         self.special: dict[str, dict[str, Any]] = {}
         self.known["plugins.name"] = "cerb.webhooks"
+        self.known["packages.name"] = "echo"
 
     async def furnish(self, house: House) -> None:
         """Make it all."""
@@ -197,6 +198,17 @@ class World:
             kept |= {"share_id": share["id"], "token": share["token"]}
             kept["key_id"] = (await post("keys", name="bound", tenant="default"))["id"]
             await self.automate(kept, post)
+            name = "Doomed" if kept is self.doomed else "Example"
+            record = {
+                "uid": "a",
+                "_context": "automation",
+                "name": f"{name.lower()}.hello",
+                "extension_id": "cerb.trigger.webhook.respond",
+                "script": "start:\n  return:\n    status_code: 200\n",
+            }
+            await post("packages/import", package={"name": name}, records=[record])
+            packages = await house.client.get("/api/v1/packages")
+            kept["package_id"] = packages.json()["items"][0]["id"]
         # Of a source that stays: the doomed one is gone by then.
         self.special["sources_remove_share"] = {n: self.known[n] for n in ("source_id", "share_id")}
         quarantined = []

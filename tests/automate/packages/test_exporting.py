@@ -108,3 +108,5 @@ async def test_records_are_named_by_id_or_by_type_and_name(post: Post) -> None:
             document(post, *wanted)
     with pytest.raises(InvalidField, match="name has"):
         post.exporter.document(1, [key], name="")
+    with pytest.raises(InvalidField, match="revision is"):
+        post.exporter.document(1, [key], name="x", revision=2**31)

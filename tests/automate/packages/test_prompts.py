@@ -112,6 +112,12 @@ async def test_a_chooser_never_loads_a_secret(post: Post) -> None:
     chooser = CHOOSER | {"key": "key_id", "params": {"context": "credential"}}
     template = "{{{key_token}}}{{{key_value}}}{{{key_name}}}"
     assert await described(post, template, {"key_id": "erp"}, chooser) == "erp"
+    await post.sources.create(1, {"name": "meta", "verify_token": "s3cret"})
+    chooser = CHOOSER | {"key": "from_id", "params": {"context": "source"}}
+    template = "{{{from_verify_token}}}{{{from_guid}}}{{{from_name}}} {{{from_url}}}"
+    made = await described(post, template, {"from_id": "meta"}, chooser)
+    [source] = post.directory.sources(1)
+    assert made == f"{source.guid}meta https://hooks.example/webhooks/{source.guid}"
 
 
 async def test_random_texts_are_upper_case_letters_and_digits(post: Post) -> None:

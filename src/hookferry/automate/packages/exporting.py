@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from hookferry.automate.packages.kinds import CONTEXTS, Fields, Kind, Kinds
-from hookferry.automate.packages.manifest import LANGUAGE, MAX_NAME, MAX_RECORDS
+from hookferry.automate.packages.manifest import LANGUAGE, MAX_NAME, MAX_RECORDS, MAX_REVISION
 from hookferry.automate.packages.prompts import MAX_PROMPTS
 from hookferry.automate.packages.rendering import literal
 from hookferry.domain.credential import Credential, CredentialKind
@@ -62,6 +62,8 @@ class Exporter:
         """
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
             raise InvalidField(f"name has 1 to {MAX_NAME} printable characters", field="name")
+        if not 0 <= revision <= MAX_REVISION:
+            raise InvalidField(f"revision is 0 to {MAX_REVISION:,}", field="revision")
         if not 1 <= len(wanted) <= MAX_RECORDS:
             raise InvalidField(f"records names 1 to {MAX_RECORDS} records", field="records")
         chosen = self._chosen(tenant_id, wanted)
