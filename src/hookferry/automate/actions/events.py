@@ -52,7 +52,8 @@ class Events:
         webhooks = self._directory.webhooks(context.tenant.id)
         context.fuel.spend(len(webhooks) // 10)
         for webhook in webhooks:
-            if wanted in (webhook.name, encode("wh", webhook.id)):
+            # A source's or timer's own webhook gets that one's events alone.
+            if webhook.owner is None and wanted in (webhook.name, encode("wh", webhook.id)):
                 return self._published(context, inputs, webhook.id)
         raise ScriptError(f"webhook.send: there is no webhook {wanted[:80]!r}")
 
@@ -90,5 +91,8 @@ def _publication(context: Context, inputs: Mapping[str, Any]) -> Publication:
     context.fuel.build(size_of(document, context.fuel))
     try:
         return decode_publication(json_of(document, "the event"))
+    except ScriptError:
+        raise
     except HookferryError as error:
-        raise ScriptError(error.detail) from None
+        said = error.detail if error.field is None else f"{error.field}: {error.detail}"
+        raise ScriptError(said) from None

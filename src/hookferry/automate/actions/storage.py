@@ -19,6 +19,8 @@ MAX_WRITES: Final = 100
 """Values that one run may store or drop."""
 MAX_VALUE: Final = 64 * 1024
 """Bytes of a value as JSON."""
+_YEAR_10000: Final = 253_402_300_800
+"""Unix seconds."""
 
 
 class Values(Protocol):
@@ -51,9 +53,12 @@ class Storage:
 
     def get(self, context: Context, inputs: Mapping[str, Any]) -> Any:
         """Return the value of a key, or the default."""
-        found = context.waits(
-            self._values.value(context.tenant.id, _key(inputs), int(context.now * 1000))
-        )
+        try:
+            found = context.waits(
+                self._values.value(context.tenant.id, _key(inputs), int(context.now * 1000))
+            )
+        except Unavailable as error:
+            raise ScriptError(f"storage.get: {error.detail}") from None
         if found is None:
             return inputs.get("default")
         context.fuel.build(len(found))
@@ -111,6 +116,6 @@ def _expiry(value: Any, now: float) -> int | None:
     if value is None or value == "" or value == 0:
         return None
     at = float(value) if isinstance(value, int | float) else read_date(text_of(value), now, None)
-    if at <= now:
+    if not now < at < _YEAR_10000:
         raise ScriptError("storage.set:expires is a time to come, such as +1 hour")
     return int(at * 1000)
