@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "compatibility.md"
-PROMISES = {"S-SO": 24, "S-HF": 12, "S-HB": 25, "S-CR": 17}
-"""How many there are of SuperOffice, HappyFox, Hornbill and Catch raw webhook."""
+PROMISES = {"S-SO": 24, "S-HF": 12, "S-HB": 25, "S-CR": 17, "S-CB": 31}
+"""How many there are of SuperOffice, HappyFox, Hornbill, Catch raw webhook and Cerb."""
 
 _ROW = re.compile(r"^\| (S-[A-Z]{2}-\d{2}) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
