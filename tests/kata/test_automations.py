@@ -30,10 +30,7 @@ start:
         data.query:
           output: found
           inputs:
-            query@text:
-              type:worklist.records
-              of:event
-              format:dictionaries
+            query: type:events event_type:order.created
         return:
           headers@ref: json
           body: {{array_column(found.data, 'number')|json_encode}}
@@ -196,21 +193,17 @@ start:
   data.query:
     output: results
     inputs:
-      query@text:
-        type:worklist.records
-        of:event
-        limit:3
-        format:dictionaries
+      query: type:events limit:3
   set:
     entries@json: []
   repeat:
     each@key: results:data
-    as: id, event
+    as: event
     do:
       set:
         entry@text:
           <entry>
-            <id>urn:event:{{id}}</id>
+            <id>urn:event:{{event.id}}</id>
             <title>{{event.type|e}}</title>
             <updated>{{event.at|date('c', 'UTC')}}</updated>
             <summary>{{event.text|striptags|truncate(20)|e}}</summary>
@@ -232,10 +225,10 @@ start:
 
 
 def test_a_feed_is_written() -> None:
-    events = {
-        "1": {"type": "order.created", "at": 1_763_000_000, "text": "<b>Two</b> books"},
-        "2": {"type": "a<b&c", "at": 1_763_000_060, "text": "x"},
-    }
+    events = [
+        {"id": "evt_1", "type": "order.created", "at": 1_763_000_000, "text": "<b>Two</b> books"},
+        {"id": "evt_2", "type": "a<b&c", "at": 1_763_000_060, "text": "x"},
+    ]
     result = play(FEED, scope=request("GET"), world=World({"data.query": {"data": events}}))
     assert result.exit == "return", result.error
     assert result.returned["headers"]["X-Count"] == "2"
