@@ -293,6 +293,30 @@ async def test_handlers_timers_and_plugins_from_a_program(api: Either) -> None:
         await api.call(call, one)
 
 
+async def test_a_package_from_a_program(api: Either) -> None:
+    document = await api.call("packages.from_library", "hmac")
+    asked = await api.call("packages.import_", document)
+    assert (asked.imported, [prompt.key for prompt in asked.prompts]) == (
+        False,
+        ["prompt_expires_in_secs"],
+    )
+    done = await api.call("packages.import_from_library", "hmac", {})
+    assert done.placeholders.keys() == {"random_secret_key"}
+    names = [f"{group.type}:{one.name}" for group in done.records for one in group.items]
+    exported = await api.call("packages.export", "mine", names)
+    assert [record["name"] for record in exported["records"]] == [
+        "hookferry.hmac",
+        "HMAC signatures",
+    ]
+    [known] = await api.items("packages.list")
+    assert (await api.call("packages.get", known.id)) == known
+    assert "echo" in [one.name for one in await api.items("packages.library")]
+    await api.call("packages.forget", known.id)
+    for group in reversed(done.records):
+        for one in group.items:
+            await api.call(f"{group.type}s.delete", one.id)
+
+
 async def test_a_refusal_names_the_field(api: Either) -> None:
     with pytest.raises(ApiError) as refused:
         await api.call("webhooks.create", "has a space", "http://127.0.0.1:9/", ["*"])

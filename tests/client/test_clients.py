@@ -156,6 +156,36 @@ RUN_ITEM = {
 }
 LINE = {"at_ms": 1.0, "level": "warn", "node": "start:log.warn", "message": "m", "function": None}
 TIMER = {"id": "tmr_1", "name": "nightly", "cron": "0 3 * * *", "automation": "a.b"}
+PACKAGE = {
+    "id": "pkg_1",
+    "name": "Example",
+    "tenant": "default",
+    "revision": 1,
+    "records": [{"type": "automation", "uid": "a", "id": "auto_1", "name": "a.b"}],
+    "created_at": "2026-01-31T09:30:00Z",
+    "updated_at": "2026-01-31T09:30:00Z",
+    "version": 1,
+}
+IMPORTED = {
+    "package": "Example",
+    "revision": 1,
+    "imported": True,
+    "records": [
+        {
+            "type": "automation",
+            "items": [
+                {
+                    "uid": "a",
+                    "id": "auto_1",
+                    "name": "a.b",
+                    "outcome": "created",
+                    "location": "/api/v1/automations/auto_1",
+                    "url": None,
+                }
+            ],
+        }
+    ],
+}
 PLUGIN = {"name": "cerb.webhooks", "kind": "built_in", "enabled": False}
 PRESET = {
     "name": "github",
@@ -553,6 +583,32 @@ CALLS: list[tuple[Use, Any, str, Any]] = [
     ),
     (lambda c: c.timers.delete("tmr_1"), None, "DELETE timers/tmr_1", None),
     (lambda c: c.timers.fire("tmr_1"), {"event": "evt_1"}, "POST timers/tmr_1/fire", None),
+    (
+        lambda c: c.packages.import_({"package": {}, "records": []}, {"k": "v"}),
+        IMPORTED,
+        "POST packages/import",
+        {"package": {"package": {}, "records": []}, "prompts": {"k": "v"}},
+    ),
+    (
+        lambda c: c.packages.import_from_library("echo"),
+        IMPORTED,
+        "POST packages/import",
+        {"library": "echo"},
+    ),
+    (
+        lambda c: c.packages.export("mine", ["auto_1"], revision=2),
+        {"package": {"name": "mine"}, "records": []},
+        "POST packages/export",
+        {"name": "mine", "records": ["auto_1"], "revision": 2},
+    ),
+    (lambda c: c.packages.get("pkg_1"), PACKAGE, "GET packages/pkg_1", None),
+    (lambda c: c.packages.forget("pkg_1"), None, "DELETE packages/pkg_1", None),
+    (
+        lambda c: c.packages.from_library("echo"),
+        {"package": {"name": "echo"}, "records": []},
+        "GET packages/library/echo",
+        None,
+    ),
     (lambda c: c.plugins.get("cerb.webhooks"), PLUGIN, "GET plugins/cerb.webhooks", None),
     (lambda c: c.plugins.enable("a b"), PLUGIN, "POST plugins/a%20b/enable", None),
     (lambda c: c.plugins.disable("x"), PLUGIN, "POST plugins/x/disable", None),
@@ -646,6 +702,12 @@ LISTS: list[tuple[Use, Any, str]] = [
     ),
     (lambda c: c.automation_events.list(name="h"), AUTOMATION_EVENT, "automation_events?name=h"),
     (lambda c: c.timers.list(enabled=True), TIMER, "timers?enabled=true"),
+    (lambda c: c.packages.list(limit=5), PACKAGE, "packages?limit=5"),
+    (
+        lambda c: c.packages.library(),
+        {"name": "echo", "title": "Echo", "description": "Answers."},
+        "packages/library",
+    ),
     (lambda c: c.plugins.list(), PLUGIN, "plugins"),
     (
         lambda c: c.sources.list(name="shop", enabled=True, bin=False),

@@ -73,6 +73,8 @@ def blocking(client: Client) -> None:
         assert_type(run, RunSummary)
     assert_type(client.timers.create("t", "* * * * *", event_type="a", data=[1]), Timer)
     client.timers.patch("tmr_1", {"crom": ""})  # type: ignore[typeddict-unknown-key]
+    assert_type(client.packages.import_from_library("echo").records[0].items[0].url, str | None)
+    client.packages.import_({}, {"k": 1})  # type: ignore[dict-item]
     assert_type(client.event_types.put("order.pay", phase="before"), EventType)
     client.event_types.put("order.pay", phase="during")  # type: ignore[arg-type]
     assert_type(client.event_types.send_example("order.pay"), Published)

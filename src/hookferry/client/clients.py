@@ -27,6 +27,7 @@ from hookferry.client.credentials import AsyncCredentials, Credentials
 from hookferry.client.event_types import AsyncEventTypes, EventTypes
 from hookferry.client.listening import AsyncListening
 from hookferry.client.log import AsyncDeliveries, AsyncEvents, Deliveries, Events
+from hookferry.client.packages import AsyncPackages, Packages
 from hookferry.client.publishing import AsyncPublishing, Publishing
 from hookferry.client.requests import AsyncRequests, Requests
 from hookferry.client.retrying import RetryPolicy
@@ -97,6 +98,7 @@ class Client:
         self.jobs = Jobs(self._session)
         self.keys = Keys(self._session)
         self.tenants = Tenants(self._session)
+        self.packages = Packages(self._session)
         self.plugins = Plugins(self._session)
 
     def close(self) -> None:
@@ -173,6 +175,7 @@ class AsyncClient:
         self.jobs = AsyncJobs(self._session)
         self.keys = AsyncKeys(self._session)
         self.tenants = AsyncTenants(self._session)
+        self.packages = AsyncPackages(self._session)
         self.plugins = AsyncPlugins(self._session)
 
     async def aclose(self) -> None:
