@@ -22,6 +22,8 @@ import pytest
 from hookferry.api.problems import catalogue
 from hookferry.api.resources.automation_events import AutomationEventDefinition
 from hookferry.automate.automations import TRIGGERS, AutomationDefinition
+from hookferry.automate.packages.kinds import CONTEXTS
+from hookferry.automate.packages.library import library
 from hookferry.automate.timers import TimerDefinition
 from hookferry.catch.definition import SourceDefinition
 from hookferry.client import Client
@@ -321,6 +323,8 @@ def _first_cells(page: str) -> set[str]:
         ("automations.md", set(AutomationEventDefinition.__struct_fields__)),
         ("automations.md", set(TimerDefinition.__struct_fields__)),
         ("automations.md", {*TRIGGERS, *RunExit}),
+        ("packages.md", {*library(), "package", "library", "prompts"}),
+        ("packages.md", {name for name in CONTEXTS if "." not in name}),
         ("publishing.md", {state.name.lower() for state in EventState}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -385,3 +386,11 @@ async def test_a_tenant_has_a_bounded_number_of_packages(
     with pytest.raises(Conflict, match="1 packages"):
         await post.take(package(automation("b", "example.b"), name="Another"))
     assert post.things() == ["example.hello"]
+
+
+async def test_the_package_of_our_own_page_is_imported(post: Post) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "packages.md").read_text()
+    document = page[page.index("```json\n") + len("```json\n") :]
+    imported = await post.take(document[: document.index("```")], {})
+    code = imported.placeholders["code"]
+    assert post.things() == [f"example.hello.{code.lower()}", f"Hello {code}"]
