@@ -1,4 +1,4 @@
-"""The documented examples of webhooks that answer, over HTTP: behaviours 2d, cases T1 to T4.
+"""The documented examples of webhooks that answer, over HTTP: behaviours 2d, cases T1 to T4 and T9.
 
 The scripts are those of the library; the requests are byte for byte what curl sends.
 """
@@ -11,14 +11,16 @@ import json
 from collections.abc import Mapping
 from email.utils import formatdate
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from api.kit import House
+from api.kit import House, running_house
 from hookferry.domain.automation import Automation
 from hookferry.domain.tenant import DEFAULT_TENANT
+from hookferry.transport.port import ErrorKind, Outcome
 
 from .kit import Caller, source
 
@@ -189,6 +191,120 @@ def allows_any_page(answer: httpx.Response) -> None:
     assert answer.headers.get_list("access-control-allow-origin") == ["*"]
     assert answer.headers["access-control-allow-headers"] == "User-Agent, Content-Type"
     assert answer.headers["access-control-allow-methods"] == "OPTION,POST"
+
+
+# --------------------------------------------------------------------------- T9: the language
+
+LOOP = """\
+start:
+  set:
+    sum: 0
+    counter: 0
+  repeat:
+    each@json: [1,2,3,4,5,6,7,8,9,10]
+    as: i
+    do:
+      set:
+        sum@int: {{sum + i}}
+  while:
+    if@bool: {{counter < 5 ? 'yes'}}
+    do:
+      set:
+        counter: {{counter+1}}
+  return:
+    body: {{sum}} {{counter}}
+"""
+ARITHMETIC = """\
+start:
+  set:
+    a: 5
+    b: 4
+    answer: {{a*b}}
+  set/again:
+    a@int: 2
+    b@int: {{a*2}}
+    c@int: {{b*2}}
+  return:
+    body: {{answer}} {{a + b + c}}
+"""
+
+
+@pytest.mark.parametrize(("script", "body"), [(LOOP, "55 5"), (ARITHMETIC, "20 14")])
+async def test_scripts_count_as_documented(house: House, script: str, body: str) -> None:
+    await automation(house, "example.counts", script)
+    caller = await source(house, respond={"automation": "example.counts"})
+    assert (await caller.send()).text == body
+
+
+REQUEST = """\
+start:
+  http.request:
+    output: http_response
+    inputs:
+      method: {{request_params.method}}
+      url: {{request_params.url}}
+  return:
+    body: {{http_response.body}}
+"""
+POLICY = """\
+commands:
+  http.request:
+    deny/method@bool: {{inputs.method != 'GET'}}
+    allow/api@bool: {{inputs.url starts with 'https://api.example/'}}
+"""
+
+
+async def test_a_policy_allows_what_it_names_and_denies_the_rest(house: House) -> None:
+    hello = Outcome(status=200, head=b"HTTP/1.1 200 OK\r\n\r\n", body=b"hello")
+    house.transport.outcome = lambda _: hello
+    await automation(house, "example.asks", REQUEST, POLICY)
+    caller = await source(house, respond={"automation": "example.asks"})
+    allowed = await caller.send(below="?method=GET&url=https://api.example/orders")
+    assert (allowed.status_code, allowed.text) == (200, "hello")
+    for denied in (
+        "?method=POST&url=https://api.example/orders",
+        "?method=GET&url=https://other.example/orders",
+    ):
+        answer = await caller.send(below=denied)
+        assert (answer.status_code, answer.content) == (500, b"")
+    assert len(house.transport.sent) == 1
+
+
+async def test_a_request_that_fails_without_on_error_ends_the_run(house: House) -> None:
+    house.transport.outcome = lambda _: Outcome(error=ErrorKind.DNS, detail="no such name")
+    await automation(house, "example.asks", REQUEST, POLICY)
+    caller = await source(house, respond={"automation": "example.asks"})
+    answer = await caller.send(below="?method=GET&url=https://api.example/orders")
+    assert (answer.status_code, answer.content) == (500, b"")
+
+
+MOCKED = """\
+start:
+  http.request:
+    output: http_response
+    inputs:
+      method: GET
+      url: https://invalid.url.example/
+    on_simulate:
+      simulate.success:
+        status_code: 200
+        content_type: application/json
+        body: { "output": "Good job!" }
+    on_success:
+      return:
+        body@key: http_response:body
+"""
+
+
+async def test_a_simulated_request_returns_its_mock(tmp_path: Path) -> None:
+    allowed = "commands:\n  http.request:\n    allow@bool: yes\n"
+    async with running_house(tmp_path) as house:
+        await automation(house, "example.mocked", MOCKED, allowed)
+        [made] = (await house.client.get("/api/v1/automations")).json()["items"]
+        answer = await house.client.post(f"/api/v1/automations/{made['id']}/simulate", json={})
+        assert answer.json()["exit"] == "return"
+        assert answer.json()["output"]["__return"] == {"body": '{ "output": "Good job!" }'}
+        assert house.transport.sent == []
 
 
 # --------------------------------------------------------------------------- handlers
