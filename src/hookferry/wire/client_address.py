@@ -14,7 +14,10 @@ Network = IPv4Network | IPv6Network
 MAX_HOPS = 32
 """Entries of X-Forwarded-For looked at, from the right."""
 REMEMBERED = 4_096
-"""Addresses whose reading is remembered."""
+"""Addresses, and values of X-Forwarded-For, whose reading is remembered."""
+MAX_REMEMBERED = 128
+"""Characters of each: what is longer is no address, and of a longer list each entry is looked at
+anew."""
 
 
 def address_of(text: str) -> Address | None:
@@ -42,6 +45,7 @@ class Proxies:
         self._trusted = tuple(trusted)
         # Senders have a few addresses each, and reading one costs more than a signature.
         self._judged = functools.lru_cache(maxsize=REMEMBERED)(self._judge)
+        self._told = functools.lru_cache(maxsize=REMEMBERED)(self._caller)
 
     def caller(self, peer: str, headers: Pairs) -> str:
         """Return the address of whoever called.
@@ -55,12 +59,23 @@ class Proxies:
         """
         if not self._trusted or not self._judged(peer)[1]:
             return peer
-        hops: list[str] = []
-        for value in values_of(headers, b"x-forwarded-for"):
-            hops += value.decode("latin-1").split(",")
+        forwarded = values_of(headers, b"x-forwarded-for")
+        value = forwarded[0] if len(forwarded) == 1 else b",".join(forwarded)
+        if len(value) > MAX_REMEMBERED:
+            return self._caller(peer, value)
+        return self._told(peer, value)
+
+    def _caller(self, peer: str, forwarded: bytes) -> str:
+        """Return the address of whoever called a trusted proxy.
+
+        Args:
+            peer: the proxy's.
+            forwarded: all of X-Forwarded-For; several are one list (RFC 9110 section 5.3).
+        """
+        hops = forwarded.decode("latin-1").split(",") if forwarded else []
         nearest = peer
         for hop in reversed(hops[-MAX_HOPS:]):
-            address, trusted = self._judged(hop)
+            address, trusted = self._judged(hop) if len(hop) <= MAX_REMEMBERED else (None, False)
             if address is None:
                 break  # whatever stands left of what nobody can read was not checked by anybody
             nearest = address
