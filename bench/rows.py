@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.automating import automation
 from bench.catching import catch, peer
 from bench.features import extra, subscribed
 from bench.features import features as all_features
@@ -315,4 +316,5 @@ ROWS: dict[str, Callable[[Bench, Server, Path], list[Figure]]] = {
     "features": features,
     "catch": catch,
     "peer": peer,
+    "automation": automation,
 }

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from demo import profiles
+from demo.automating import Automating
 from demo.catching import Catching
 from demo.checks import Failed, expect
 from demo.server import Server
@@ -93,6 +94,9 @@ class Scene:
             self.play("the same again: a duplicate", catching.repeated)
             self.play("forged: quarantined", catching.forged)
             self.play("replayed from the inspector", catching.replayed)
+            automating = Automating(self.client)
+            self.play("Cerb's package: imported", automating.imported)
+            self.play("its script answers", automating.answered)
             self.play(f"kill -9 with {BACKLOG} events owed", self.killed)
         return self.failures
 

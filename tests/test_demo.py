@@ -48,8 +48,20 @@ def test_the_scene_holds_from_beginning_to_end() -> None:
             "answered 204 b'' instead of 401",
             "replayed from the inspector",
         ),
+        (
+            "automating.py",
+            "disabled@bool: no",
+            "disabled@bool: yes",
+            "its script answers",
+            "answered 404 instead of 200",
+            "told what it saw",
+        ),
     ],
-    ids=["a receiver that is not asked", "a source that does not verify"],
+    ids=[
+        "a receiver that is not asked",
+        "a source that does not verify",
+        "a handler that is disabled",
+    ],
 )
 def test_a_step_that_does_not_hold_ends_the_scene_with_a_failure(
     tmp_path: Path, module: str, held: str, broken: str, failed: str, seen: str, never: str
