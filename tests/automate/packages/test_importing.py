@@ -291,6 +291,13 @@ async def test_what_a_later_package_says_otherwise_is_changed_and_nothing_else(
     assert (remembered.revision, len(remembered.records)) == (2, 2)
 
 
+async def test_a_later_revision_that_says_the_same_is_remembered(post: Post) -> None:
+    await post.take(package(automation()))
+    await post.take(package(automation(), revision=7))
+    assert post.directory.packages(1)[0].revision == 7
+    assert post.directory.automations(1)[0].version == 1
+
+
 async def test_what_people_changed_since_is_left_alone_by_the_same_package(post: Post) -> None:
     await post.take(package(automation()))
     [found] = post.directory.automations(1)
@@ -376,6 +383,28 @@ async def test_templates_of_a_package_have_a_budget(post: Post) -> None:
     with pytest.raises(PackageRefused, match=r"steps|bytes"):
         await post.take(package(automation(description=hungry)))
     assert post.things() == []
+
+
+async def test_what_templates_come_to_is_bounded_over_all_records(post: Post) -> None:
+    prompt = {"type": "text", "key": "k"}
+    records = [
+        automation(f"a{n}", f"example.a{n}", policy_kata="# {{{" + "~".join(["k"] * 20) + "}}}")
+        for n in range(20)
+    ]
+    with pytest.raises(PackageRefused, match="bytes"):
+        await post.take(package(*records, **asking(prompt)), {"k": "x" * 10_000})
+    assert post.things() == []
+
+
+async def test_an_event_type_that_was_archived_is_live_again(post: Post) -> None:
+    document = package({"uid": "e", "_context": "event_type", "name": "contact.created"})
+    await post.take(document)
+    await post.event_types.archive(1, "contact.created")
+    await post.take(document)
+    assert post.things() == ["contact.created"]
+    again = await post.take(document)
+    assert again.records is not None
+    assert again.records[0].outcome == "unchanged"
 
 
 async def test_a_tenant_has_a_bounded_number_of_packages(

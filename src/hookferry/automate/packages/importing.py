@@ -8,6 +8,7 @@ people changed it since. A record of the same name that came from elsewhere is n
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 import secrets
@@ -18,8 +19,8 @@ import msgspec
 import structlog
 
 from hookferry.automate.packages.kinds import Kind, Kinds
-from hookferry.automate.packages.manifest import Manifest, Package, parse_package
-from hookferry.automate.packages.plan import Planned, Planner, content_of
+from hookferry.automate.packages.manifest import MAX_SIZE, Manifest, Package, parse_package
+from hookferry.automate.packages.plan import Planned, Planner, contents_of
 from hookferry.automate.packages.problems import Problems
 from hookferry.automate.packages.prompts import answered, made
 from hookferry.automate.packages.rendering import Renderer
@@ -46,6 +47,8 @@ MAX_PACKAGES: Final = 1_000
 """Packages that a tenant's imports are remembered of."""
 MAX_REMEMBERED: Final = 1_000
 """Records that are remembered of one package, the newest."""
+MAX_RENDERED: Final = 2 * MAX_SIZE
+"""Characters of all that templates come to."""
 RENDER_SECONDS: Final = 10.0
 CONTENT_FIELD: Final = "package_content"
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
@@ -198,8 +201,8 @@ class Packages:
     ) -> Rendered:
         """Render the records, giving way to others meanwhile."""
         guest = Guest(self._turns, RENDER_SECONDS)
-        chance = random.Random(self._rng.getrandbits(64))  # noqa: S311 - of templates
-        run = Run(Fuel(pause=guest.pause), now=self._clock.wall_ms() / 1000, rng=chance)
+        fuel = Fuel(memory=MAX_RENDERED, pause=guest.pause)
+        run = Run(fuel, now=self._clock.wall_ms() / 1000, rng=self._rng)
         base = {"base_url": self._origin().rstrip("/"), "tenant": tenant.name}
         placeholders = made(package.package.placeholders, self._rng)
         scope = {**given, **placeholders, "default": base}
@@ -211,7 +214,7 @@ class Packages:
             whole = {**scope, "uid": uids}
             return Rendered(
                 [(one, planner.fields(one, whole)) for one in planned],
-                [content_of(one, given, uids) for one in planned],
+                contents_of(planned, given, uids),
                 skipped,
                 placeholders,
             )
@@ -240,6 +243,7 @@ class Packages:
         for (one, fields), content in sorted(pairs, key=lambda pair: order[pair[0][0].kind.type]):
             if remembered.get((one.kind.type, one.number)) == content or problems.of(one.uid):
                 continue
+            await asyncio.sleep(0)  # scripts are compiled; others get their turn between them
             try:
                 drafts[one.uid] = await self._draft(tenant_id, one, fields, beside)
             except (InvalidInput, Conflict, NotFound) as error:
@@ -288,8 +292,11 @@ class Packages:
             asked[uid] = await kind.ask(draft[0])
             records += [asked[uid], *draft[1:]]
             owners += [uid] * len(draft)
-        if records and manifest.name:
-            records.append(self._package(tenant_id, manifest, rendered, known))
+        kept: dict[str, Any] = {one.uid: one.before for one, _ in rendered.records} | asked
+        revised = known is not None and known.revision != manifest.revision
+        if manifest.name and (records or revised):
+            stored = {uid: record.id for uid, record in kept.items()}
+            records.append(self._package(tenant_id, manifest, rendered, stored, known))
             owners.append(None)
         if records:
             try:
@@ -305,7 +312,7 @@ class Packages:
             Made(
                 one.uid,
                 one.kind,
-                asked.get(one.uid, one.before),
+                kept[one.uid],
                 UNCHANGED if one.uid not in drafts else CREATED if one.before is None else UPDATED,
             )
             for one, _ in rendered.records
@@ -319,9 +326,10 @@ class Packages:
         tenant_id: int,
         manifest: Manifest,
         rendered: Rendered,
+        stored: Mapping[str, int],
         known: ImportedPackage | None,
     ) -> ImportedPackage:
-        """Return what is remembered of a package from now on."""
+        """Return what is remembered of a package from now on; ``stored`` are its ids by uid."""
         now = self._clock.wall_ms()
         if known is None:
             if len(self._directory.packages(tenant_id)) >= MAX_PACKAGES:
@@ -338,11 +346,11 @@ class Packages:
                 version=0,
             )
         present = {
-            (one.kind.type, one.number): PackagedRecord(
+            (one.kind.type, stored[one.uid]): PackagedRecord(
                 one.kind.type,
-                one.number,
+                stored[one.uid],
                 one.uid,
-                self._sealer.seal(content, row=one.number, field=CONTENT_FIELD),
+                self._sealer.seal(content, row=stored[one.uid], field=CONTENT_FIELD),
             )
             for (one, _), content in zip(rendered.records, rendered.contents, strict=True)
         }

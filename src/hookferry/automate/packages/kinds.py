@@ -121,10 +121,6 @@ class Kinds:
                 field="_context",
             ) from None
 
-    def named(self, tenant_id: int, kind: Kind, name: str) -> Record | None:
-        """Return a tenant's live record by its name."""
-        return next((r for r in kind.all(tenant_id) if r.name == name), None)
-
     def choices(self, tenant_id: int, context: str) -> list[Choice]:
         """Return what a chooser may take; raises InvalidField."""
         kind = self.of(context)

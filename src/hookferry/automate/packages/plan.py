@@ -8,7 +8,7 @@ can't contain one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -59,6 +59,7 @@ class Planner:
         self._ids = ids
         self._renderer = renderer
         self._problems = problems
+        self._names: dict[str, dict[str, Record]] = {}
 
     def plan(
         self,
@@ -76,6 +77,7 @@ class Planner:
             known: what came from this package before.
         """
         ours = {(r.type, r.id) for r in known.records} if known is not None else set()
+        self._names.clear()
         planned: list[Planned] = []
         skipped: list[str] = []
         seen: set[tuple[str, str]] = set()
@@ -98,7 +100,7 @@ class Planner:
                 self._problems.add(uid, "name", f"another {kind.type} of the package is {name!r}")
                 continue
             seen.add((kind.type, name))
-            before = self._kinds.named(tenant_id, kind, name)
+            before = self._there(tenant_id, kind, ours).get(name)
             if before is not None and (kind.type, before.id) not in ours:
                 self._problems.add(
                     uid,
@@ -110,6 +112,15 @@ class Planner:
             number = self._ids.next() if before is None else before.id
             planned.append(Planned(uid, context, kind, name, number, before, raw))
         return planned, skipped
+
+    def _there(
+        self, tenant_id: int, kind: Kind, ours: Collection[tuple[str, int]]
+    ) -> dict[str, Record]:
+        """Return a tenant's records of a type by name; of several of a name, the package's own."""
+        if kind.type not in self._names:
+            records = sorted(kind.all(tenant_id), key=lambda r: (kind.type, r.id) in ours)
+            self._names[kind.type] = {record.name: record for record in records}
+        return self._names[kind.type]
 
     def _excluded(self, raw: dict[str, Any], scope: dict[str, Any]) -> bool:
         return truthy(self._renderer.render(raw.get("_exclude"), scope, raw["uid"], "_exclude"))
@@ -132,11 +143,18 @@ class Planner:
             return {}
 
 
-def content_of(one: Planned, answers: Mapping[str, Any], uids: Mapping[str, str]) -> bytes:
-    """Return a digest of all that a record was made from, but for random values."""
-    raw = {name: value for name, value in one.raw.items() if name != "_exclude"}
-    made_from = msgspec.json.encode([raw, answers, uids], order="sorted")
-    return hashlib.blake2b(made_from, digest_size=32).digest()
+def contents_of(
+    planned: Sequence[Planned], answers: Mapping[str, Any], uids: Mapping[str, str]
+) -> list[bytes]:
+    """Return a digest for each record of all that it was made from, but for random values."""
+    common = hashlib.blake2b(msgspec.json.encode([answers, uids], order="sorted"), digest_size=32)
+    found = []
+    for one in planned:
+        raw = {name: value for name, value in one.raw.items() if name != "_exclude"}
+        made_from = common.copy()
+        made_from.update(msgspec.json.encode(raw, order="sorted"))
+        found.append(made_from.digest())
+    return found
 
 
 def _secrets_in(type: str, raw: dict[str, Any]) -> Iterator[str]:

@@ -78,7 +78,9 @@ class Renderer:
         if not has_template(text):
             return text
         try:
-            return compile_template(text, delimiters=PACKAGE).render(scope, self._run)
+            rendered = compile_template(text, delimiters=PACKAGE).render(scope, self._run)
+            self._run.fuel.build(len(rendered))
         except (ScriptRefused, ScriptError) as error:
             self._problems.add_error(record, field, error)
             return ""
+        return rendered
