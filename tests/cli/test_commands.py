@@ -27,7 +27,7 @@ def client_of(server: Serving) -> Client:
 def test_help_names_every_command_and_needs_no_server(run: Run) -> None:
     done = run("--help")
     assert done.code == 0
-    names = "serve trigger tail listen bin replay keys verify migrate doctor"
+    names = "serve trigger tail listen bin replay keys verify packages migrate doctor"
     for command in names.split():
         assert f"│ {command} " in done.out
 

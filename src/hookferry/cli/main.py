@@ -30,6 +30,7 @@ for _name, _help in (
     ("keys", "Create, list and revoke API keys."),
     ("verify", "Check the signature of a request."),
     ("run", "Try a script on an example, its actions simulated."),
+    ("packages", "Import and export packages of automations and sources."),
     ("migrate", "Bring the ledger's schema up to date."),
     ("doctor", "Check this deployment: settings, disk, ledger, keys, port, DNS, limits."),
 ):
