@@ -38,7 +38,7 @@ class EventExample(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """An event to try a script with."""
 
     type: str = TYPE
-    data: msgspec.Raw = msgspec.Raw(b"{}")
+    data: Any = {}
     entity: str | None = None
     primary_key: str | int | None = None
     changes: list[str] | None = None
@@ -115,7 +115,7 @@ def of_event(document: object, now_ms: int) -> Event:
         meta = EventMeta(
             entity=example.entity, primary_key=example.primary_key, changes=example.changes
         )
-    return Event(0, 0, example.type, bytes(example.data), now_ms, meta=meta)
+    return Event(0, 0, example.type, msgspec.json.encode(example.data), now_ms, meta=meta)
 
 
 def _form(headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> str:

@@ -21,6 +21,8 @@ from hookferry.domain.webhook import AUTOMATION, Webhook
 from hookferry.errors import InvalidField, NotFound
 from hookferry.ids import decode
 from hookferry.kata import templates
+from hookferry.kata.policy import compile_policy
+from hookferry.kata.script import compile_script
 
 MAX_OUTPUT: Final = 1024 * 1024
 """Bytes of what is printed, about; what is beyond is cut."""
@@ -104,6 +106,10 @@ class Simulator:
             raise InvalidField(
                 "a plugin's function can't be simulated: what it does is its own", field="python"
             )
+        if wanted.script is not None:
+            compile_script(wanted.script)
+        if wanted.policy_kata is not None:
+            compile_policy(wanted.policy_kata)
         event = await self._event(tenant, wanted)
         webhook = Webhook(
             id=0,

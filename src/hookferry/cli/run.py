@@ -39,9 +39,10 @@ def run(
     input: Annotated[
         str,
         Parameter(
+            allow_leading_hyphen=True,
             help='What it runs on, as JSON: @FILE, - for stdin, or the text itself. {"request": '
             '{"method", "path", "query", "headers", "body"}}, {"event": {"type", "data"}}, '
-            '{"inputs": {...}}, {"placeholders": {...}}; or the request alone.'
+            '{"inputs": {...}}, {"placeholders": {...}}; or the request alone.',
         ),
     ] = "{}",
     policy: Annotated[
@@ -71,9 +72,12 @@ def run(
         compile_policy(tried.policy_kata)
         simulated = asyncio.run(_simulated(tried, script.parent, _document(input)))
     except ScriptRefused as error:
-        raise CommandError(_problems(error), Exit.USAGE) from None
+        for line in _problems(error):
+            err.print(safe(line, SHOWN), markup=False)
+        raise CommandError("the script or its policy does not parse", Exit.USAGE) from None
     except InvalidInput as error:
-        raise CommandError(error.detail, Exit.USAGE) from None
+        at = "" if error.field is None else f" {error.field}:"
+        raise CommandError(f"--input:{at} {error.detail}", Exit.USAGE) from None
     _show(simulated, steps=steps)
     if simulated.exit == "error":
         raise CommandError(f"the script ended in an error: {safe(simulated.error or '', SHOWN)}")
@@ -149,8 +153,8 @@ def _show(simulated: Simulated, *, steps: bool) -> None:
     out.print(shown.decode(), markup=False)
 
 
-def _problems(error: ScriptRefused) -> str:
+def _problems(error: ScriptRefused) -> list[str]:
     """Return every problem of a script, a line each."""
     problems: Any = error.extra.get("problems", ())
     lines = [f"{p['line']}:{p['column']}: {p['message']}" for p in problems]
-    return "the script does not parse:\n" + "\n".join(lines or [error.detail])
+    return lines or [error.detail]
