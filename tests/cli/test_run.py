@@ -116,8 +116,14 @@ def test_problems_are_named_with_line_and_column_a_line_each(run: Run, script: P
     done = run("run", "respond.kata")
     assert (done.code, done.out) == (2, "")
     lines = done.err.splitlines()
-    assert any(line.startswith("2:3: ") and "set" in line for line in lines), lines
-    assert any(line.startswith("4:") for line in lines), lines
+    assert lines[0].startswith("respond.kata:2:3: there is no command sett")
+    assert lines[1].startswith("respond.kata:4:")
+    assert lines[2:] == ["hookferry: respond.kata does not parse"]
+    script.write_text(HELLO)
+    (script.parent / "policy.kata").write_text("commands:\n  http.requst:\n    allow: yes\n")
+    done = run("run", "respond.kata", "--policy", "policy.kata")
+    assert done.code == 2
+    assert done.err.startswith("policy.kata:2:3: ")
 
 
 @pytest.mark.parametrize(

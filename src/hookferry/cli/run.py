@@ -67,14 +67,11 @@ def run(
         script=_text(script),
         policy_kata=_ALL if policy is None else _text(policy),
     )
+    _check(script, compile_script, tried.script)
+    if policy is not None:
+        _check(policy, compile_policy, tried.policy_kata)
     try:
-        compile_script(tried.script)
-        compile_policy(tried.policy_kata)
         simulated = asyncio.run(_simulated(tried, script.parent, _document(input)))
-    except ScriptRefused as error:
-        for line in _problems(error):
-            err.print(safe(line, SHOWN), markup=False)
-        raise CommandError("the script or its policy does not parse", Exit.USAGE) from None
     except InvalidInput as error:
         at = "" if error.field is None else f" {error.field}:"
         raise CommandError(f"--input:{at} {error.detail}", Exit.USAGE) from None
@@ -153,8 +150,13 @@ def _show(simulated: Simulated, *, steps: bool) -> None:
     out.print(shown.decode(), markup=False)
 
 
-def _problems(error: ScriptRefused) -> list[str]:
-    """Return every problem of a script, a line each."""
-    problems: Any = error.extra.get("problems", ())
-    lines = [f"{p['line']}:{p['column']}: {p['message']}" for p in problems]
-    return lines or [error.detail]
+def _check(path: Path, compile: Callable[[str], object], text: str) -> None:
+    """Print every problem of a text, a line each, as compilers do."""
+    try:
+        compile(text)
+    except ScriptRefused as error:
+        problems: Any = error.extra.get("problems", ())
+        for problem in problems:
+            at = f"{path}:{problem['line']}:{problem['column']}"
+            err.print(safe(f"{at}: {problem['message']}", SHOWN), markup=False)
+        raise CommandError(f"{path} does not parse", Exit.USAGE) from None
