@@ -30,6 +30,7 @@ HOT = {
     "what a release takes the place of": (rings.IN_PLACE, BY_KEY),
     "trim": (rings.DELETE_REQUESTS.sql(64), BY_KEY),
     "answer": (requests.SET_ANSWER, BY_KEY),
+    "answered": (requests.ANSWERED, BY_KEY),
     "old ones": (retention.OLD_REQUESTS, f"{BY_KEY} (rowid<?)"),
     "old ones of a source": (retention.OLD_REQUESTS_OF_SOURCE, f"{OF_SOURCE} AND rowid<?)"),
     "deleted sources": (retention.OLD_SOURCES, "s USING INTEGER PRIMARY KEY (rowid<?)"),

@@ -36,6 +36,7 @@ _META = case((requests.c.body.is_(None), select(events.c.meta).where(_OF_EVENT).
 _QUERY = case((requests.c.query != b"", literal(b"?").concat(requests.c.query)), else_=b"")
 _TARGET = cast(requests.c.path.concat(_QUERY), LargeBinary)
 
+ANSWERED: Final = "SELECT document FROM requests WHERE id = ? AND tenant_id + 0 = ?"
 SET_ANSWER: Final = "UPDATE requests SET status = ?, document = ? WHERE id = ?"
 
 
@@ -172,8 +173,8 @@ def request_counts(
 def put_answers(connection: sqlite3.Connection, answers: Sequence[RequestAnswer]) -> None:
     """Keep what callers were answered, in the caller's transaction."""
     for answer in answers:
-        wanted = requests.c.id == answer.request_id, _of_tenant(answer.tenant_id)
-        for row in rows(connection, select(requests.c.document).where(*wanted)):
+        known = connection.execute(ANSWERED, (answer.request_id, answer.tenant_id))
+        for row in known.fetchall():
             document = answered_document(
                 row[0], answer.headers, answer.body, answer.answered_by, answer.detail
             )
