@@ -14,6 +14,7 @@ from hookferry.automate.actions.context import Context
 from hookferry.automate.automations import ON_CALL
 from hookferry.automate.running import MAX_COMPILED, Chosen, RunLimits
 from hookferry.domain.run import MESSAGE_CHARACTERS, RunExit
+from hookferry.engine.masking import MASK
 from hookferry.errors import ScriptError
 
 ASKS = """\
@@ -250,6 +251,18 @@ async def test_a_record_says_all_of_a_run(stage: Stage) -> None:
     assert record.dictionary == {"given": 1, "inputs": {}, "n": 5}
     assert record.returned == {"body": "x"}
     assert (record.log_dropped, record.steps_dropped) == (0, 0)
+
+
+async def test_a_record_shows_no_credentials_of_the_caller(stage: Stage) -> None:
+    await stage.saves("start:\n  return:\n    body: {{request_headers.authorization}}\n")
+    headers = {"authorization": "Bearer 12345", "x_api_key": "12345", "accept": "*/*"}
+    ended = await stage.runs(event=caught(), scope={"request_headers": headers})
+    assert body(ended) == "Bearer 12345"  # the script itself sees them
+    assert ended.record.dictionary["request_headers"] == {
+        "authorization": MASK,
+        "x_api_key": MASK,
+        "accept": "*/*",
+    }
 
 
 async def test_an_event_without_a_request_is_of_no_source(stage: Stage) -> None:

@@ -20,6 +20,7 @@ from hookferry.domain.run import (
     kept_steps,
 )
 from hookferry.domain.tenant import Tenant
+from hookferry.engine.masking import MASK, is_credential
 from hookferry.kata.fuel import Fuel
 from hookferry.kata.result import Result
 
@@ -78,7 +79,7 @@ def record(note: Note, clock: Clock, result: Result | None, error: str | None) -
         log_dropped=result.log_dropped + len(lines) - len(log),
         steps=steps,
         steps_dropped=result.steps_dropped + len(result.steps) - len(steps),
-        dictionary=_whole_or_kept(result.dictionary, note.fuel.held),
+        dictionary=_whole_or_kept(_without_credentials(result.dictionary), note.fuel.held),
         returned=_whole_or_kept(result.returned, note.fuel.held),
     )
 
@@ -100,6 +101,17 @@ def plugin_record(
         log_dropped=len(said) - len(log),
         returned=kept(returned),
     )
+
+
+def _without_credentials(dictionary: dict[str, Any]) -> dict[str, Any]:
+    """Return a dictionary in which the caller's headers show no credentials: it is a log."""
+    headers = dictionary.get("request_headers")
+    if not isinstance(headers, dict):
+        return dictionary
+    secret = [name for name in headers if is_credential(name.replace("_", "-"))]
+    if not secret:
+        return dictionary
+    return {**dictionary, "request_headers": {**headers, **dict.fromkeys(secret, MASK)}}
 
 
 def _whole_or_kept(value: Any, held: int) -> Any:
