@@ -263,6 +263,26 @@ async def test_a_thread_that_goes_on_can_do_nothing_any_more(
     assert stage.line.sent == []
 
 
+async def test_what_a_function_leaves_behind_can_do_nothing_any_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, left = asyncio.Event(), []
+
+    async def goes_on(run: PluginRun) -> None:
+        await ended.wait()
+        await run.call("http.request", URL)
+
+    async def returns(run: PluginRun) -> None:
+        left.append(asyncio.create_task(goes_on(run)))
+
+    monkeypatch.setattr(plugins, "load", lambda name: returns)
+    assert (await runs(stage, "returns")).record.error is None
+    ended.set()
+    with pytest.raises(ScriptError, match="the run is over"):
+        await left[0]
+    assert stage.line.sent == []
+
+
 async def test_threads_are_bounded(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "_threads", threading.BoundedSemaphore(1))
     assert plugins._threads.acquire(blocking=False)
