@@ -268,7 +268,7 @@ def language_page() -> str:
         *(f"| `{key.name}` | {key.doc} |" for key in COMMON),
         "",
     ]
-    for name, command in COMMANDS.items():
+    for name, command in sorted(COMMANDS.items()):  # in whichever order they were imported
         rows += _command(name, command)
     rows += ["## Annotations", "", "`key@annotation:`; several are applied from left to right.", ""]
     for name, annotation in ANNOTATIONS.items():
@@ -343,6 +343,7 @@ def _cell(text: str) -> str:
 
 
 def _fenced(language: str, text: str) -> list[str]:
+    text = text.replace("\r", "\N{SYMBOL FOR CARRIAGE RETURN}")
     return [f"```{language}", *text.rstrip("\n").split("\n"), "```", ""]
 
 
