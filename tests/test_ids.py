@@ -1,7 +1,10 @@
 """Identity: ids only grow, and their text sorts as they do."""
 
+import pytest
+
 from hookferry import ids
 from hookferry.clock import SystemClock
+from hookferry.errors import InvalidField
 
 
 def test_ids_grow_and_sort_as_text_as_they_do_as_integers() -> None:
@@ -29,3 +32,9 @@ def test_ids_grow_although_the_clock_was_set_back() -> None:
     made = [source.next() for _ in range(10_000)]
     assert made == sorted(set(made))
     assert made[0] > greatest
+
+
+@pytest.mark.parametrize(("kind", "named"), [("auto", "an automation"), ("wh", "a webhook")])
+def test_what_is_no_id_is_told_with_the_right_article(kind: str, named: str) -> None:
+    with pytest.raises(InvalidField, match=f"is not the id of {named};"):
+        ids.decode(kind, "x")

@@ -80,6 +80,11 @@ def time_of(number: int) -> int:
     return (number >> _LOW_BITS) + EPOCH_MS
 
 
+def with_article(noun: str) -> str:
+    """Return what one of a kind is called in a sentence: ``a webhook``, ``an automation``."""
+    return f"{'an' if noun[:1].lower() in set('aeiou') else 'a'} {noun}"
+
+
 def encode(kind: str, number: int) -> str:
     """Return the typed text of an id."""
     pairs = _PAIRS
@@ -108,5 +113,6 @@ def decode(kind: str, text: str) -> int:
             return number
     name = KINDS.get(kind, kind)
     raise InvalidField(
-        f"{text[:80]!r} is not the id of a {name}; it looks like {encode(kind, 0)}", field="id"
+        f"{text[:80]!r} is not the id of {with_article(name)}; it looks like {encode(kind, 0)}",
+        field="id",
     )

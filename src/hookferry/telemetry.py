@@ -83,6 +83,11 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Timers that fired, by result: due, by_hand, or failed where their event was refused.",
         ("result",),
     ),
+    "hookferry_automation_runs_total": (
+        "Runs of automations that ended, by exit: return, error, or exit where a script came to "
+        "an end without a verdict; simulations are not among them.",
+        ("exit",),
+    ),
     "hookferry_commit_failures_total": (
         "Commits the ledger could not make, by the code of the error.",
         ("code",),
@@ -98,6 +103,10 @@ HISTOGRAMS: dict[str, tuple[str, tuple[float, ...]]] = {
     "hookferry_attempt_seconds": (
         "Duration of an attempt: look-up, connect, TLS, answer.",
         (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60),
+    ),
+    "hookferry_automation_run_seconds": (
+        "Duration of an automation's run, with what it waited for.",
+        (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60),
     ),
     "hookferry_commit_seconds": (
         "Duration of a durable commit, as the engine waited for it.",
@@ -167,6 +176,7 @@ class Metrics(Collector):
         "_commit_seconds",
         "_counts",
         "_gauges",
+        "_run_seconds",
         "_sources",
     )
 
@@ -177,6 +187,7 @@ class Metrics(Collector):
         self._gauges: dict[str, Callable[[], float]] = {}
         self._sources: set[str] = set()
         self._attempt_seconds = Histogram(HISTOGRAMS["hookferry_attempt_seconds"][1])
+        self._run_seconds = Histogram(HISTOGRAMS["hookferry_automation_run_seconds"][1])
         self._commit_seconds = Histogram(HISTOGRAMS["hookferry_commit_seconds"][1])
         self._commit_batch = Histogram(HISTOGRAMS["hookferry_commit_batch"][1])
 
@@ -258,6 +269,16 @@ class Metrics(Collector):
         """Count a firing: ``due``, ``by_hand`` or ``failed``."""
         self._add("hookferry_timers_fired_total", (result,), 1)
 
+    def automation_run(self, exit: str, seconds: float) -> None:
+        """Count a run that ended with ``return``, ``error`` or ``exit``.
+
+        Args:
+            exit: which of these.
+            seconds: how long it took.
+        """
+        self._add("hookferry_automation_runs_total", (exit,), 1)
+        self._run_seconds.observe(seconds)
+
     def rematched(self) -> None:
         """Count an accept batch that had to be matched again."""
         self._counts["hookferry_accepts_rematched_total"][()] += 1
@@ -299,6 +320,7 @@ class Metrics(Collector):
             yield counter
         for name, histogram in (
             ("hookferry_attempt_seconds", self._attempt_seconds),
+            ("hookferry_automation_run_seconds", self._run_seconds),
             ("hookferry_commit_seconds", self._commit_seconds),
             ("hookferry_commit_batch", self._commit_batch),
         ):

@@ -110,6 +110,21 @@ async def test_a_tenant_with_timers_or_automations_is_not_deleted(house: House) 
     assert (await house.client.delete("/api/v1/tenants/acme")).status_code == 204
 
 
+async def test_a_tenant_whose_timers_and_sources_run_automations_is_told_of_these(
+    house: House,
+) -> None:
+    await house.client.put("/api/v1/tenants/acme", json={})
+    await house.client.post("/api/v1/automations?tenant=acme", json=ANSWERS)
+    runs = {"name": "t", "cron": "0 * * * *", "automation": ANSWERS["name"]}
+    assert (await house.client.post("/api/v1/timers?tenant=acme", json=runs)).is_success
+    refused = (await house.client.delete("/api/v1/tenants/acme")).json()
+    assert "has timers or automations" in refused["detail"]
+    source = {"name": "s", "respond": {"automation": ANSWERS["name"]}}
+    assert (await house.client.post("/api/v1/sources?tenant=acme", json=source)).is_success
+    refused = (await house.client.delete("/api/v1/tenants/acme")).json()
+    assert "has sources" in refused["detail"]
+
+
 async def test_a_timer_says_when_it_is_due_and_fires_by_hand(house: House) -> None:
     made = (await house.client.post("/api/v1/timers", json=TIMER | {"data": {"n": None}})).json()
     assert made["next_due_at"].endswith((":00:00Z", ":00:00.000000Z"))
@@ -144,6 +159,7 @@ async def test_handlers_run_on_the_events_that_they_name(house: House) -> None:
     delivery = (await house.client.get(f"/api/v1/deliveries/{run['delivery']}")).json()
     assert delivery["webhook"] == handlers["id"]
     assert await found(exit="error") == []
+    assert await found(automation="example.answers") == await found(automation=made["id"]) == [run]
     url = f"/api/v1/automations/{made['id']}/runs"
     assert (await house.client.get(url)).json()["items"] == [run]
 

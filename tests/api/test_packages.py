@@ -155,6 +155,35 @@ async def test_imported_packages_are_listed_and_forgotten(house: House) -> None:
     assert kept.status_code == 200
 
 
+async def test_a_document_without_records_is_told_of_them(house: House) -> None:
+    bare = {"package": {"name": "x", "revision": 1}}
+    for body in (bare, {"package": bare}, {**bare, "prompts": {}}):
+        refused = await house.client.post(IMPORT, json=body)
+        assert (refused.status_code, refused.json()["field"]) == (422, "records"), body
+        assert "records is missing" in refused.json()["detail"]
+
+
+async def test_a_document_of_bots_is_told_that_they_were_given_up(house: House) -> None:
+    document = {"package": {"name": "x"}, "bots": []}
+    for body in (document, {"package": document}, document | {"records": []}):
+        refused = await house.client.post(IMPORT, json=body)
+        assert refused.status_code == 422
+        assert "write what they do as an automation" in refused.json()["detail"]
+
+
+async def test_a_misspelt_field_beside_a_document_is_named(house: House) -> None:
+    refused = await house.client.post(IMPORT, json={**package(automation()), "promts": {}})
+    assert (
+        refused.json()["detail"]
+        == "the body has an unknown field 'promts'; did you mean 'prompts'?"
+    )
+
+
+async def test_a_document_and_a_name_of_the_library_are_too_much(house: House) -> None:
+    refused = await house.client.post(IMPORT, json={**package(automation()), "library": "echo"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "library")
+
+
 async def test_another_tenants_packages_are_not_there(house: House) -> None:
     await imported(house, package=package(automation()))
     [one] = (await house.client.get("/api/v1/packages")).json()["items"]

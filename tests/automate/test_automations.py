@@ -10,7 +10,7 @@ from automate.kit import ANSWERS, Office
 from hookferry.automate import automations as rules
 from hookferry.automate import plugins
 from hookferry.automate.automations import TRIGGERS
-from hookferry.domain.automation import Automation
+from hookferry.domain.automation import ON_CALL, Automation
 from hookferry.errors import (
     Conflict,
     HookferryError,
@@ -183,8 +183,16 @@ async def refusal(office: Office, automation: Automation) -> HookferryError:
         await office.automations.delete(1, automation.id)
     with pytest.raises(Conflict):
         await office.automations.patch(1, automation.id, {"name": "other"})
+    with pytest.raises(Conflict, match="before it is made a function"):
+        await office.automations.patch(1, automation.id, {"extension_id": ON_CALL})
     await office.automations.patch(1, automation.id, {"description": "may change"})
     return refused.value
+
+
+async def test_what_nothing_names_becomes_a_function(office: Office) -> None:
+    automation = await office.automation()
+    await office.automations.patch(1, automation.id, {"extension_id": ON_CALL})
+    assert office.directory.automation(1, automation.id).extension_id == ON_CALL
 
 
 async def test_what_a_timer_runs_is_not_deleted_or_renamed(office: Office) -> None:

@@ -58,6 +58,17 @@ async def test_a_run_is_the_deliverys_attempt(staged: StagedHouse) -> None:
     assert attempt.request_head == said.encode()
 
 
+async def test_runs_are_counted_by_how_they_ended(staged: StagedHouse) -> None:
+    await staged.automation(ECHO)
+    await staged.automation(FAILS, "example.fails")
+    await staged.webhook("example.tried")
+    await staged.webhook("example.fails", name="other", retry=Retry((), 0.0))
+    await staged.house.publish(type="order.created")
+    await staged.settles()
+    counted = staged.house.services.intake.metrics.counts("hookferry_automation_runs_total")
+    assert counted == {("return",): 1, ("error",): 1}
+
+
 async def test_handlers_choose_what_runs_and_give_it_inputs(staged: StagedHouse) -> None:
     await staged.automation(ECHO)
     await staged.webhook(kata=HANDLERS)

@@ -63,5 +63,6 @@ class Automating:
         self.plugins = PluginSwitches(*config)
         self.ticking = Ticking(directory, engine.intake, store, engine.clock, engine.intake.metrics)
         engine.dispatchers.add(
-            AUTOMATION, AutomationDispatcher(self.running, directory, engine.clock)
+            AUTOMATION,
+            AutomationDispatcher(self.running, directory, engine.clock, engine.intake.metrics),
         )

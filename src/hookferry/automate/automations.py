@@ -121,7 +121,7 @@ class Automations:
             NotFound: there is no such automation.
             VersionMismatch: it is not at ``version`` any more.
             InvalidField, UnknownField, ScriptRefused, NameTaken: the result can't be taken.
-            Conflict: a timer or webhook calls it by the name that would change.
+            Conflict: a timer, webhook or source names it, and it would be renamed, or a function.
         """
         before = self._at(tenant_id, automation_id, version)
         if not isinstance(patch, dict):
@@ -129,6 +129,7 @@ class Automations:
         definition = parse_automation(merge_patch(_document(before), patch))
         if definition.name != before.name:
             self._refuse_used(before, "renamed")
+        self.check_trigger(before, definition.extension_id)
         after = msgspec.structs.replace(
             before,
             version=before.version + 1,
@@ -152,6 +153,12 @@ class Automations:
             found.ended(), version=found.version + 1, updated_at_ms=self._clock.wall_ms()
         )
         await self._save(gone, "automation_deleted")
+
+    def check_trigger(self, before: Automation, extension_id: str) -> None:
+        """Check the trigger that an automation is to have; raises Conflict where it would be a
+        function, which other automations run alone, and something else names it."""
+        if extension_id == ON_CALL != before.extension_id:
+            self._refuse_used(before, "made a function, which only other automations run")
 
     def used_by(self, automation: Automation) -> list[str]:
         """Return the ids of the timers, sources and webhooks that name an automation.

@@ -31,6 +31,7 @@ from hookferry.engine.lane import Job
 from hookferry.errors import ScriptError, ScriptRefused
 from hookferry.ids import encode
 from hookferry.kata.templates import Run as TemplateRun
+from hookferry.telemetry import Metrics
 from hookferry.transport.port import ErrorKind, Outcome
 
 log = structlog.get_logger(__name__)
@@ -64,13 +65,23 @@ class AutomationDispatcher:
         runs: runs it.
         directory: tenants and timers.
         clock: times.
+        metrics: counts the runs.
         kept: bytes of an answer that the log keeps.
     """
 
-    def __init__(self, runs: Runs, directory: Directory, clock: Clock, *, kept: int = KEPT) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        directory: Directory,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        kept: int = KEPT,
+    ) -> None:
         self._runs = runs
         self._directory = directory
         self._clock = clock
+        self._metrics = metrics
         self._kept = kept
         self._tasks: set[asyncio.Task[None]] = set()
         self._choosers: OrderedDict[int, tuple[int, Choose]] = OrderedDict()
@@ -128,6 +139,7 @@ class AutomationDispatcher:
             waits = job.lane.webhook.mode is not Mode.ASYNC
             return self._answered(NOBODY if waits else NOTHING, None)
         run = msgspec.structs.replace(ended.record, delivery_id=job.delivery_id)
+        self._metrics.automation_run(run.exit.value, run.duration_ms / 1000)
         name = run.automation.encode() if NAME.fullmatch(run.automation) else b"-"
         job.logged_head = b"RUN /%b HTTP/1.1\r\nHookferry-Run: %b\r\n\r\n" % (
             name,

@@ -188,7 +188,7 @@ class _Runs(Resource):
         """List runs, newest first, without their logs.
 
         Args:
-            automation: only those of this automation, by its id.
+            automation: only those of this automation, by its id or its name.
             exit: only those that ended so.
             event: only those on this event.
             delivery: only those of this delivery.

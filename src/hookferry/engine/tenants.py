@@ -126,7 +126,7 @@ class Tenants:
                 "the default tenant can't be deleted, since requests that name no tenant mean "
                 "it; switch it off with webhooks_active: false"
             )
-        live = len(self._directory.webhooks(tenant.id))
+        live = sum(webhook.owner is None for webhook in self._directory.webhooks(tenant.id))
         if live:
             raise Conflict(
                 f"the tenant {name!r} has {live} webhooks; delete them first, which cancels what "

@@ -14,6 +14,7 @@ from hookferry.domain.webhook import AUTOMATION
 from hookferry.errors import (
     Conflict,
     HandshakeRefused,
+    InvalidField,
     InvalidInput,
     NameTaken,
     PackageRefused,
@@ -84,6 +85,20 @@ async def test_a_bots_behavior_is_refused_with_what_to_do(post: Post) -> None:
     with pytest.raises(PackageRefused, match="behaviors of Cerb's bots") as refused:
         await post.take(package(record))
     assert problems(refused) == [("w", "extension_params")]
+
+
+@pytest.mark.parametrize("room", ["bots", "behaviors"])
+async def test_a_package_of_bots_is_refused_with_what_to_do(post: Post, room: str) -> None:
+    with pytest.raises(InvalidField, match="write what they do as an automation") as refused:
+        await post.take({"package": {"name": "x"}, room: []})
+    assert refused.value.field == room
+
+
+@pytest.mark.parametrize("context", ["bot", "behavior", "cerberusweb.contexts.behavior"])
+async def test_a_record_that_is_a_bots_is_refused_with_what_to_do(post: Post, context: str) -> None:
+    with pytest.raises(PackageRefused, match="write what they do as an automation") as refused:
+        await post.take(package(automation(_context=context)))
+    assert problems(refused) == [("a", "_context")]
 
 
 async def test_nothing_is_imported_when_one_record_is_bad(post: Post) -> None:
@@ -221,6 +236,19 @@ async def test_records_refer_to_each_other_in_any_order(post: Post) -> None:
     assert post.directory.timers(1)[0].automation == "example.hello"
 
 
+@pytest.mark.parametrize("asked", ["uid.nosuch", "uid['nosuch']", "'x' ~ uid.nosuch|upper"])
+async def test_an_id_of_no_record_is_refused_with_the_known_ones(post: Post, asked: str) -> None:
+    with pytest.raises(PackageRefused, match="known are a, w") as refused:
+        await post.take(package(automation(description="{{{" + asked + "}}}"), listener()))
+    assert problems(refused) == [("a", "description")]
+
+
+async def test_the_id_of_a_record_that_is_left_out_is_empty(post: Post) -> None:
+    said = "{{{uid.w}}}-{{{'uid.nosuch'}}}{{{{uid: {nosuch: 1}}.uid.nosuch}}}"
+    await post.take(package(automation(description=said), listener(_exclude=True)))
+    assert post.directory.automations(1)[0].description == "-uid.nosuch1"
+
+
 async def test_a_secret_that_stands_in_a_package_is_refused(post: Post) -> None:
     key = {"uid": "c", "_context": "credential", "name": "crm", "kind": "bearer", "token": "x"}
     source = {
@@ -305,6 +333,15 @@ async def test_what_people_changed_since_is_left_alone_by_the_same_package(post:
     await post.automations.patch(1, found.id, {"script": mine})
     await post.take(package(automation()))
     assert post.directory.automations(1)[0].script == mine
+
+
+async def test_a_later_package_makes_no_function_of_what_others_name(post: Post) -> None:
+    await post.take(package(automation()))
+    await post.timers.create(1, {"name": "t", "cron": "* * * * *", "automation": "example.hello"})
+    function = automation(extension_id="cerb.trigger.automation.function")
+    with pytest.raises(PackageRefused, match="is named by tmr_") as refused:
+        await post.take(package(function))
+    assert problems(refused) == [("a", None)]
 
 
 async def test_what_was_deleted_since_is_made_again(post: Post) -> None:

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from automate.packages.kit import Post, asking, automation, package
+from hookferry.automate.packages.library import library
 from hookferry.errors import InvalidInput, PackageRefused
+from hookferry.kata.parser import parse
+from hookferry.kata.tree import Node, Tree
 
 TEXT = {"type": "text", "label": "Name:", "key": "name", "params": {"placeholder": "(a name)"}}
 PICKLIST = {
@@ -52,6 +55,26 @@ async def test_answers_fill_templates(post: Post) -> None:
 async def test_an_answer_stays_inside_its_text(post: Post) -> None:
     evil = 'x", "script": "y\\ {{{default.base_url}}} {{% set a = 1 %}}'
     assert await described(post, "{{{name}}}", {"name": evil}, TEXT) == evil
+
+
+@pytest.mark.parametrize("name", sorted(library()))
+async def test_an_answer_adds_nothing_to_a_script_of_the_library(name: str) -> None:
+    document = library()[name].document
+    asked = [p["key"] for p in document["package"]["configure"]["prompts"] if p["type"] == "text"]
+
+    async def shapes(answer: str) -> list[Any]:
+        post = Post()
+        await post.take(document, dict.fromkeys(asked, answer))
+        return [shape(parse(one.script)) for one in post.directory.automations(1)]
+
+    hostile = 'x" {{1 + 1}} #\n      evil@raw: yes\nstart:\n  return:'
+    assert await shapes(hostile) == await shapes("plain")
+
+
+def shape(node: Tree | Node) -> Any:
+    """Return the keys of a tree of KATA, without its texts."""
+    own = (node.key, node.id, node.annotations) if isinstance(node, Node) else None
+    return own, [shape(child) for child in node.children]
 
 
 async def test_a_prompt_without_an_answer_and_a_default_is_named(post: Post) -> None:
@@ -102,7 +125,7 @@ async def test_a_chooser_takes_a_record_by_id_or_name_and_loads_its_fields(
 async def test_a_chooser_refuses_what_is_not_there(post: Post) -> None:
     with pytest.raises(PackageRefused, match="nothing called 'x'"):
         await described(post, "", {"prompt_automation_id": "x"}, CHOOSER)
-    strange = CHOOSER | {"params": {"context": "cerberusweb.contexts.bot"}}
+    strange = CHOOSER | {"params": {"context": "cerberusweb.contexts.ticket"}}
     with pytest.raises(PackageRefused, match="no records of the type"):
         await described(post, "", {"prompt_automation_id": "x"}, strange)
 

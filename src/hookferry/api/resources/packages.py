@@ -15,6 +15,7 @@ from hookferry.api.wire import (
     Moment,
     Page,
     decode_body,
+    decode_json,
     id_in_path,
     page_in_memory,
     time_text,
@@ -29,12 +30,13 @@ from hookferry.automate.packages.adapters import (
 )
 from hookferry.automate.packages.exporting import Exporter
 from hookferry.automate.packages.importing import Imported, Made, Packages
-from hookferry.automate.packages.kinds import Kind, Kinds
+from hookferry.automate.packages.kinds import BOTS, Kind, Kinds
 from hookferry.automate.packages.library import Entry, entry, library
 from hookferry.automate.packages.prompts import Prompt
 from hookferry.domain.package import ImportedPackage
 from hookferry.domain.tenant import Tenant
 from hookferry.engine.event_types import EventTypes
+from hookferry.engine.validation import explain_validation
 from hookferry.errors import InvalidField
 
 MAX_CHOICES = 250
@@ -45,9 +47,10 @@ class PackageImport(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A package to import: a document, or one of the library; or the document alone."""
 
     package: dict[str, Any] | str | None = None
-    """The package's document, or its text; with ``records`` beside it, what it says of itself."""
+    """The package's document, or its text."""
     records: list[dict[str, Any]] | None = None
-    """The package's records, where the body is the document itself."""
+    """The package's records, where the body is the document itself; then ``package`` is what it
+    says of itself."""
     library: str | None = None
     """The name of a package that comes with hookferry, instead."""
     prompts: dict[str, Any] | None = None
@@ -219,7 +222,7 @@ def package_router(s: Services) -> Router:
         opt={"body": PackageImport},
     )
     async def take(owner: Owner, body: RawBody) -> ImportView:
-        wanted = decode_body(body, PackageImport)
+        wanted = _wanted(body)
         imported = await packages.take(owner, _document(wanted), wanted.prompts)
         return _import_view(imported, packages.kinds, owner)
 
@@ -265,17 +268,43 @@ def package_router(s: Services) -> Router:
     return Router("/packages", route_handlers=handlers, tags=["packages"])
 
 
+_OF_DOCUMENTS = ("package", "records", *BOTS)
+"""Members of a package's document, those of Cerb's older ones among them."""
+
+
+def _wanted(body: bytes) -> PackageImport:
+    """Decode the body of an import; a document that is the body itself is put in ``package``.
+
+    Raises:
+        MalformedJson, UnknownField, InvalidField: as the names say.
+    """
+    given = decode_json(body) if body else {}
+    if isinstance(given, dict) and _is_document(given):
+        document = {name: given.pop(name) for name in _OF_DOCUMENTS if name in given}
+        given["package"] = document
+    try:
+        return msgspec.convert(given, PackageImport)
+    except msgspec.ValidationError as error:
+        explain_validation(error, PackageImport)
+
+
+def _is_document(given: dict[str, Any]) -> bool:
+    """Tell a document from an object with one in ``package``, whatever else is missing in it."""
+    inner = given.get("package")
+    if any(name in given for name in _OF_DOCUMENTS[1:]):
+        return True
+    return isinstance(inner, dict) and not any(name in inner for name in _OF_DOCUMENTS)
+
+
 def _document(wanted: PackageImport) -> object:
     """Return the package that a body is about; raises InvalidField."""
     if wanted.library is not None:
-        if wanted.package is not None or wanted.records is not None:
+        if wanted.package is not None:
             raise InvalidField(
                 "give the package's document or the name of one of the library, not both",
                 field="library",
             )
         return entry(wanted.library).document
-    if wanted.records is not None:
-        return {"package": wanted.package, "records": wanted.records}
     if wanted.package is None:
         raise InvalidField(
             "package is missing: the package's document, as it is or as text; or give library, "

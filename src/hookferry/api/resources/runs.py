@@ -23,6 +23,7 @@ from hookferry.api.wire import (
     time_ms,
     time_text,
 )
+from hookferry.domain.automation_names import named
 from hookferry.domain.run import Run, RunExit
 from hookferry.errors import InvalidField, NotFound
 from hookferry.store.ports import RunFilter
@@ -133,6 +134,21 @@ async def run_page(
     return page_of(found, size, run_item, lambda run: run.id)
 
 
+def _automation_id(s: Services, tenant_id: int, wanted: str) -> int:
+    """Return the id of an automation that is there by its name, or of any by its id; raises
+    InvalidField."""
+    found = s.directory.automation_by_name(tenant_id, named(wanted))
+    if found is not None:
+        return found.id
+    if not wanted.startswith("auto_"):
+        raise InvalidField(
+            f"there is no automation {wanted[:80]!r}; runs of one that was deleted or renamed are "
+            "found by its id",
+            field="automation",
+        )
+    return id_in("auto", wanted, field="automation")
+
+
 def run_item(run: Run) -> RunItem:
     """Show a run as lists do."""
     return RunItem(**_known(run))
@@ -181,7 +197,7 @@ def run_router(s: Services) -> Router:
         limit: FromQuery[int | None] = None,
         cursor: FromQuery[str | None] = None,
     ) -> Page[RunItem]:
-        number = None if automation is None else id_in("auto", automation, field="automation")
+        number = None if automation is None else _automation_id(s, owner.id, automation)
         return await run_page(s, owner.id, wanted, number, limit, cursor)
 
     @get("/{run_id:str}", summary="Get a run with its log")

@@ -94,6 +94,7 @@ def automation_kind(directory: Directory, automations: Automations) -> Kind:
 
     async def change(record: Automation, fields: Fields, beside: Beside) -> Drafted:
         drafted = automations.draft(record.tenant_id, merge_patch(fields_of(record), fields))
+        automations.check_trigger(record, drafted.extension_id)
         return [
             msgspec.structs.replace(
                 drafted,

@@ -206,7 +206,8 @@ class Packages:
         base = {"base_url": self._origin().rstrip("/"), "tenant": tenant.name}
         placeholders = made(package.package.placeholders, self._rng)
         scope = {**given, **placeholders, "default": base}
-        planner = Planner(self.kinds, self._ids, Renderer(run, problems), problems)
+        renderer = Renderer(run, problems, {raw["uid"] for raw in package.records})
+        planner = Planner(self.kinds, self._ids, renderer, problems)
 
         def work() -> Rendered:
             planned, skipped = planner.plan(tenant.id, package.records, scope, known)

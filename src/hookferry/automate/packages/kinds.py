@@ -86,6 +86,17 @@ CONTEXTS: Final = {
     "credential": "credential",
 }
 """Types by what a package may call them."""
+NO_BOTS: Final = (
+    "the behaviors of Cerb's bots are not run here: write what they do as an automation"
+)
+BOTS: Final = ("bots", "behaviors")
+"""Where Cerb's older packages have them, beside ``records``."""
+_BOTS: Final = frozenset(
+    f"{room}{name}"
+    for room in ("", "cerb.contexts.", "cerberusweb.contexts.")
+    for name in ("bot", "behavior")
+)
+"""What records of packages call them."""
 _PORTALS: Final = frozenset(name for name in CONTEXTS if name.endswith("portal"))
 _BOOKKEEPING: Final = ("created", "created_at", "updated", "updated_at", "links")
 """What Cerb keeps of any record, and a package of its says now and then."""
@@ -112,6 +123,8 @@ class Kinds:
 
     def of(self, context: str) -> Kind:
         """Return the type that a package's ``_context`` means; raises InvalidField."""
+        if context in _BOTS:
+            raise InvalidField(NO_BOTS, field="_context")
         try:
             return self._by_type[CONTEXTS[context]]
         except KeyError:
@@ -158,8 +171,7 @@ def definition(context: str, fields: Fields) -> Fields:
         kata = fields.pop(params)
         if not isinstance(kata, dict) or set(kata) - {"automations_kata"}:
             raise InvalidField(
-                f"{params} names the automations that answer, as automations_kata; the behaviors "
-                "of Cerb's bots are not run here: write what they do as an automation",
+                f"{params} names the automations that answer, as automations_kata; {NO_BOTS}",
                 field=params,
             )
         fields |= kata

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from hookferry.automate.packages.kinds import BOTS, NO_BOTS
 from hookferry.automate.packages.problems import Problems
 from hookferry.automate.packages.prompts import Placeholder, Prompt, check_keys
 from hookferry.engine.validation import explain_validation
@@ -95,6 +96,10 @@ def parse_package(document: object) -> Package:
     if isinstance(document, str):
         document = _decoded(document)
     _check_depth(document)
+    if isinstance(document, dict):
+        for name in BOTS:
+            if name in document:
+                raise InvalidField(NO_BOTS, field=name)
     try:
         package = msgspec.convert(document, Package)
     except msgspec.ValidationError as error:

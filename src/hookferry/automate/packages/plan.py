@@ -18,7 +18,7 @@ from hookferry.automate.packages.problems import Problems
 from hookferry.automate.packages.rendering import Renderer, has_template
 from hookferry.domain.package import ImportedPackage
 from hookferry.errors import InvalidField
-from hookferry.ids import IdSource
+from hookferry.ids import IdSource, with_article
 from hookferry.kata.values import truthy
 
 _OWN = ("uid", "_context", "_exclude", "name")
@@ -105,8 +105,8 @@ class Planner:
                 self._problems.add(
                     uid,
                     "name",
-                    f"there is a {kind.type} called {name[:100]!r} that did not come from this "
-                    "package; rename that one, or the record in the package",
+                    f"there is {with_article(kind.type)} called {name[:100]!r} that did not come "
+                    "from this package; rename that one, or the record in the package",
                 )
                 continue
             number = self._ids.next() if before is None else before.id

@@ -7,12 +7,17 @@ S-CB-05). They are rendered after the JSON was decoded: what an answer says stay
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, Final
 
 from hookferry.automate.packages.problems import Problems
 from hookferry.errors import ScriptError, ScriptRefused
+from hookferry.kata.problems import hint
 from hookferry.kata.templates import PACKAGE, Run, compile_template
+from hookferry.kata.templates.lexer import Problems as Unread
+from hookferry.kata.templates.lexer import lex
 
+_UID: Final = "uid"
 _OPENING: Final = re.compile(r"\{\{[{%#]")
 
 
@@ -29,17 +34,37 @@ def literal(text: str) -> str:
     return shown.replace("\r", "{{{'\\r'}}}")  # the end of a line is read as a newline
 
 
+def uids_in(text: str) -> list[str]:
+    """Return the records that a template refers to, as ``uid.X`` or ``uid['X']``; it has to be
+    one that compiles."""
+    found = []
+    for segment in lex(text, PACKAGE, Unread(text, 1, 1)):
+        words = segment.tokens
+        for before, name, sign, member in zip(
+            [None, *words], words, words[1:], words[2:], strict=False
+        ):
+            if (name.kind, name.text) != ("name", _UID) or (
+                before is not None and before.text == "."
+            ):
+                continue
+            if (sign.text, member.kind) in ((".", "name"), ("[", "string")):
+                found.append(member.text)
+    return found
+
+
 class Renderer:
     """Renders the records of one package.
 
     Args:
         run: pays for it, and has the time.
         problems: where what can't be rendered is noted.
+        uids: of its records, whether they are imported or left out.
     """
 
-    def __init__(self, run: Run, problems: Problems) -> None:
+    def __init__(self, run: Run, problems: Problems, uids: Collection[str] = ()) -> None:
         self._run = run
         self._problems = problems
+        self._uids = uids
 
     def render(self, value: Any, scope: dict[str, Any], record: str, field: str) -> Any:
         """Return a JSON value with every text and key in it rendered.
@@ -83,4 +108,18 @@ class Renderer:
         except (ScriptRefused, ScriptError) as error:
             self._problems.add_error(record, field, error)
             return ""
+        if _UID in text:
+            self._check_uids(text, record, field)
         return rendered
+
+    def _check_uids(self, text: str, record: str, field: str) -> None:
+        """Note the records that a template refers to and that are not in the package."""
+        self._run.fuel.read(len(text))
+        for uid in dict.fromkeys(uids_in(text)):
+            if uid not in self._uids:
+                self._problems.add(
+                    record,
+                    field,
+                    f"{_UID}.{uid[:100]}: the package has no record {uid[:100]!r}; "
+                    + hint(uid, self._uids),
+                )
