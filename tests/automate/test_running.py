@@ -11,8 +11,8 @@ import structlog
 
 from automate.stage import TENANT, Stage, caught, published
 from hookferry.automate.actions.context import Context
-from hookferry.automate.automations import ON_CALL
 from hookferry.automate.running import MAX_COMPILED, Chosen, RunLimits
+from hookferry.domain.automation import ON_CALL
 from hookferry.domain.run import MESSAGE_CHARACTERS, RunExit
 from hookferry.engine.masking import MASK
 from hookferry.errors import ScriptError

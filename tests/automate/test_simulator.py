@@ -10,9 +10,8 @@ import pytest
 from api.kit import House
 from automate.stage import ALL, TENANT, Stage
 from automate.staged_house import StagedHouse
-from hookferry.automate.automations import ON_CALL
 from hookferry.automate.simulator import Simulated, Simulation
-from hookferry.domain.automation import Automation
+from hookferry.domain.automation import ON_CALL, Automation
 from hookferry.errors import InvalidField, NotFound, ScriptRefused, UnknownField
 
 SHOWS = """\

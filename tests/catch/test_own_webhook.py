@@ -13,7 +13,7 @@ import pytest
 
 from hookferry.catch.sources import Sources
 from hookferry.clock import SystemClock
-from hookferry.domain.automation import Automation
+from hookferry.domain.automation import ON_CALL, Automation
 from hookferry.domain.source import Source
 from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import AUTOMATION, Mode, Webhook
@@ -53,13 +53,10 @@ class Room:
         """Every webhook that the ledger ever had, as it is now."""
         return list((await self.store.changes(0)).webhooks)
 
-    async def automation(self, name: str, tenant: int = TENANT) -> Automation:
-        made = Automation(
-            id=self.ids.next(),
-            tenant_id=tenant,
-            name=name,
-            extension_id="cerb.trigger.webhook.respond",
-        )
+    async def automation(
+        self, name: str, tenant: int = TENANT, trigger: str = "cerb.trigger.webhook.respond"
+    ) -> Automation:
+        made = Automation(id=self.ids.next(), tenant_id=tenant, name=name, extension_id=trigger)
         saved = await self.store.save(made)
         await self.directory.refresh()
         return saved
@@ -222,3 +219,10 @@ async def test_another_sources_webhook_answers_nobody_else(room: Room) -> None:
     for wanted in (own.name, encode("wh", own.id)):
         with pytest.raises(InvalidField, match="make it first"):
             await room.make(name="thief", respond={"webhook": wanted})
+
+
+async def test_a_function_answers_no_callers(room: Room) -> None:
+    await room.automation("example.sum", trigger=ON_CALL)
+    with pytest.raises(InvalidField, match="only other automations") as error:
+        await room.make(respond={"automation": "example.sum"})
+    assert error.value.field == "respond.automation"

@@ -12,7 +12,7 @@ import pytest
 from doubles.transport import always
 from hookferry.domain.webhook import Mode, WebhookState
 from hookferry.engine.engine import EngineLimits
-from hookferry.engine.intake import Answer, Publishing
+from hookferry.engine.intake import Answer, Cause, Publishing
 from hookferry.engine.publication import Publication
 from hookferry.engine.synchronous import MAX_CALLS_PER_EVENT, QUEUE_FACTOR, Verdict
 from hookferry.errors import (
@@ -217,6 +217,22 @@ async def test_a_receiver_too_many_wait_for_uses_up_no_more_than_its_share(rig: 
     told, _ = ask(rig)
     await rig.passes(1)
     assert isinstance(told[0], Verdict)
+
+
+async def test_who_waits_for_what_a_source_owns_is_given_up_by_time_alone(rig: Rig) -> None:
+    own = {"mode": Mode.SYNC, "owner": 77, "events": (), "max_in_flight": 4, "timeout": 10.0}
+    await rig.webhook("own", **own)
+    rig.receivers["own"] = always(200, delay=1.0)
+    told: list[Answer] = []
+    publication = Publication(type="webhook.received", data=b"{}")  # type: ignore[arg-type]
+    for _ in range(60):
+        rig.engine.intake.publish(rig.tenant, publication, told.append, cause=Cause(timer=77))
+    await rig.passes(0.9)
+    assert told == []
+    await rig.until(lambda: len(told) == 60)
+    details = [verdict.outcomes[0].detail for verdict in told if isinstance(verdict, Verdict)]
+    assert details.count(None) == pytest.approx(40, abs=4)
+    assert set(details) == {None, "timeout", "receiver_busy"}
 
 
 async def test_publishers_who_wait_are_bounded(rig: Rig) -> None:

@@ -14,7 +14,7 @@ import structlog
 
 from hookferry.automate import plugins
 from hookferry.clock import Clock
-from hookferry.domain.automation import Automation
+from hookferry.domain.automation import ON_CALL, Automation
 from hookferry.domain.automation_names import NAME, named
 from hookferry.domain.webhook import AUTOMATION
 from hookferry.engine.definition import MAX_TEXT, check_text, merge_patch
@@ -33,7 +33,6 @@ MAX_SCRIPT: Final = 256 * 1024
 ON_REQUEST: Final = "cerb.trigger.webhook.respond"
 ON_EVENT: Final = "hookferry.trigger.event"
 ON_TIMER: Final = "cerb.trigger.automation.timer"
-ON_CALL: Final = "cerb.trigger.automation.function"
 TRIGGERS: Final = (ON_REQUEST, ON_EVENT, ON_TIMER, ON_CALL)
 _USES_NAMED: Final = 5
 """Users that a refusal names."""

@@ -18,13 +18,12 @@ import structlog
 from hookferry.automate.acting import Acting
 from hookferry.automate.actions.context import Action, Context
 from hookferry.automate.answers import NOTHING, ScriptAnswer, answer_of
-from hookferry.automate.automations import ON_CALL
 from hookferry.automate.plugin_runs import PluginCall, call_plugin
 from hookferry.automate.plugins import Plugins
 from hookferry.automate.records import Note, plugin_record, record
 from hookferry.automate.turns import Guest, Turns
 from hookferry.clock import Clock
-from hookferry.domain.automation import Automation
+from hookferry.domain.automation import ON_CALL, Automation
 from hookferry.domain.automation_names import named
 from hookferry.domain.event import Event
 from hookferry.domain.run import Run

@@ -14,13 +14,12 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from hookferry.automate.automations import ON_CALL
 from hookferry.automate.schedule import next_due
 from hookferry.clock import Clock
 from hookferry.domain.automation import Automation
-from hookferry.domain.automation_names import named
 from hookferry.domain.timer import Timer
 from hookferry.domain.webhook import AUTOMATION, Retry, Webhook
+from hookferry.engine.automation_references import runnable
 from hookferry.engine.definition import MAX_TEXT, check_text, merge_patch
 from hookferry.engine.directory import Directory
 from hookferry.engine.validation import explain_validation
@@ -205,25 +204,9 @@ class Timers:
             raise InvalidField("cron names a time that never comes", field="cron")
         fields: dict[str, Any] = msgspec.structs.asdict(d)
         if d.automation is not None and d.automation != timer.automation:
-            fields["automation"] = self._automation(timer.tenant_id, d.automation, beside)
+            known = (*beside, *self._directory.automations(timer.tenant_id))
+            fields["automation"] = runnable(d.automation, known, field="automation").name
         return msgspec.structs.replace(timer, next_due_ms=due if d.enabled else None, **fields)
-
-    def _automation(self, tenant_id: int, wanted: str, beside: Collection[Automation]) -> str:
-        """Return the name of an automation that a timer can run, given its id or name."""
-        name = named(wanted)
-        for automation in (*beside, *self._directory.automations(tenant_id)):
-            if name in (automation.name, encode("auto", automation.id)):
-                if automation.extension_id == ON_CALL:
-                    raise InvalidField(
-                        f"{automation.name!r} has the trigger {ON_CALL!r}: only other automations "
-                        "run it",
-                        field="automation",
-                    )
-                return automation.name
-        raise InvalidField(
-            f"there is no automation {wanted[:80]!r}; make it first, with POST /api/v1/automations",
-            field="automation",
-        )
 
     def with_own(self, timer: Timer) -> list[ConfigRecord]:
         """Return what is saved in one transaction where a timer is: it, and its own webhook."""

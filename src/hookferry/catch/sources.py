@@ -27,9 +27,9 @@ from hookferry.catch.shares import live_shares, with_share, without_share
 from hookferry.catch.source_secrets import SourceSecrets, replaces_scheme
 from hookferry.clock import Clock
 from hookferry.domain.automation import Automation
-from hookferry.domain.automation_names import named
 from hookferry.domain.source import GUID_DIGITS, FormerGuid, Respond, Share, Source
 from hookferry.domain.webhook import Mode, Webhook
+from hookferry.engine.automation_references import runnable
 from hookferry.engine.definition import merge_patch
 from hookferry.engine.directory import Directory
 from hookferry.engine.keys import digest_of
@@ -429,23 +429,14 @@ class Sources:
         """
         before = source.respond
         if respond.automation is not None and respond.automation != before.automation:
-            name = self._automation_named(source.tenant_id, respond.automation, beside)
-            respond = msgspec.structs.replace(respond, automation=name)
+            drafted = [record for record in beside if isinstance(record, Automation)]
+            known = (*drafted, *self._directory.automations(source.tenant_id))
+            found = runnable(respond.automation, known, field="respond.automation")
+            respond = msgspec.structs.replace(respond, automation=found.name)
         if respond.webhook is not None and respond.webhook != before.webhook:
             webhook_id = self._webhook_named(source, respond.webhook, beside)
             respond = msgspec.structs.replace(respond, webhook=webhook_id)
         return respond
-
-    def _automation_named(self, tenant_id: int, wanted: str, beside: Beside) -> str:
-        name = named(wanted)
-        drafted = [record for record in beside if isinstance(record, Automation)]
-        for automation in (*drafted, *self._directory.automations(tenant_id)):
-            if name in (automation.name, encode("auto", automation.id)):
-                return automation.name
-        raise InvalidField(
-            f"there is no automation {wanted[:80]!r}; make it first, with POST /api/v1/automations",
-            field="respond.automation",
-        )
 
     def _webhook_named(self, source: Source, wanted: str, beside: Beside) -> str:
         drafted = {record.id: record for record in beside if isinstance(record, Webhook)}

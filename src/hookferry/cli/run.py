@@ -10,14 +10,14 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from hookferry.automate.automations import MAX_SCRIPT, ON_CALL, ON_REQUEST
+from hookferry.automate.automations import MAX_SCRIPT, ON_REQUEST
 from hookferry.automate.plugins import Plugins
 from hookferry.automate.running import Running
 from hookferry.automate.simulator import Simulated, Simulation, Simulator
 from hookferry.cli.reading import read_bytes
 from hookferry.cli.terminal import CommandError, Exit, err, out, safe
 from hookferry.clock import SystemClock
-from hookferry.domain.automation import Automation
+from hookferry.domain.automation import ON_CALL, Automation
 from hookferry.domain.automation_names import NAME
 from hookferry.domain.tenant import Tenant
 from hookferry.engine.validation import explain_validation

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+ON_CALL: Final = "cerb.trigger.automation.function"
+"""The trigger of what other automations call, and nothing else runs."""
 
 
 class Automation(msgspec.Struct, frozen=True, kw_only=True):

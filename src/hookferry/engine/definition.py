@@ -87,7 +87,7 @@ class WebhookDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     name: str
     target_url: str = ""
     """An address; of type ``automation`` the script's name, as it is or as
-    ``cerb:automation:<name>``."""
+    ``cerb:automation:<name>``, or its id."""
     events: tuple[str, ...]
     profile: str = "standard"
     type: str = HTTP

@@ -22,7 +22,7 @@ from hookferry.clock import Clock, Timeline
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
 from hookferry.domain.event import Event
 from hookferry.domain.run import Run
-from hookferry.domain.webhook import Mode, Webhook
+from hookferry.domain.webhook import AUTOMATION, Mode, Webhook
 from hookferry.engine.attempts import attempt_of, not_rendered, span_of
 from hookferry.engine.committer import Committer, Resolve
 from hookferry.engine.directory import Directory
@@ -64,7 +64,8 @@ _NOT_TO_BE = (CALLER_GONE, SynchronousWebhookFailed.code, Vetoed.code)
 CANCELLED_READ = 250
 """Cancelled deliveries of an event looked at for those that waited for its verdict."""
 QUEUE_FACTOR = 3
-"""Calls that may wait for a busy receiver, as a multiple of those it may have in flight."""
+"""Calls that may wait for a busy receiver, as a multiple of those it may have in flight. Not of a
+source's automation, which runs here: who waits for that is bounded by ``Calls.full`` alone."""
 UNUSABLE = "webhook_unusable"
 BUSY = "receiver_busy"
 """Earlier calls kept the receiver busy until the timeout, or too many waited already."""
@@ -273,10 +274,11 @@ class Calls:
     def _enqueue(self, call: _Call, lane: Lane) -> None:
         """Let a call wait for its turn, for as long as its webhook's timeout.
 
-        Behind a bounded number of others: one slow receiver must not use up the calls of all.
+        Behind a bounded number of others: one slow receiver must not use up the calls of all. A
+        source's own automation is no receiver, and its callers' requests are taken already.
         """
         queue = self._queues.setdefault(call.webhook.id, deque())
-        if len(queue) >= QUEUE_FACTOR * lane.max_in_flight:
+        if call.webhook.owner is None and len(queue) >= QUEUE_FACTOR * lane.max_in_flight:
             self._loop.call_soon(self._unsent, call, BUSY)
             return
         queue.append(call)
@@ -365,7 +367,7 @@ class Calls:
                 status=status,
                 success=success,
                 error=outcome.error,
-                text=None if success else readable_text(outcome.head, outcome.body),
+                text=None if success else _text_of(call.webhook, outcome.head, outcome.body),
                 duration_ms=round(outcome.duration * 1000, 3),
                 outcome=outcome,
             )
@@ -614,14 +616,24 @@ class Calls:
         if not attempts:
             return msgspec.structs.replace(report, error=delivery.last_error)
         first = attempts[0]
+        text = None
+        if not first.success:
+            webhook = self._directory.webhook_by_id(asked.webhook_id)
+            text = _text_of(webhook, first.response_head, first.response_body)
         return msgspec.structs.replace(
             report,
             status=first.status,
             success=first.success,
             error=first.error,
-            text=None if first.success else readable_text(first.response_head, first.response_body),
+            text=text,
             duration_ms=round(first.duration_ms, 3),
         )
+
+
+def _text_of(webhook: Webhook | None, head: bytes, body: bytes) -> str | None:
+    """Return what was said for people to read; a script's body is text unless it says otherwise."""
+    scripted = webhook is not None and webhook.type == AUTOMATION
+    return readable_text(head, body, untyped=scripted)
 
 
 def _gone(report: Report) -> Report:

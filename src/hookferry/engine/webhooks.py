@@ -6,15 +6,18 @@ decided here. Every save goes to the ledger first and is then read back into the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol
 
 import msgspec
 
 from hookferry.clock import Clock
+from hookferry.domain.automation import Automation
+from hookferry.domain.automation_names import named
 from hookferry.domain.credential import Credential
 from hookferry.domain.webhook import HTTP, Webhook, WebhookState
 from hookferry.engine.announcements import STARTED, STOPPED
+from hookferry.engine.automation_references import runnable
 from hookferry.engine.definition import (
     DefinitionLimits,
     WebhookDefinition,
@@ -145,6 +148,7 @@ class Webhooks:
         *,
         webhook_id: int | None = None,
         beside: Collection[Credential] = (),
+        automations: Iterable[Automation] = (),
     ) -> tuple[Webhook, str | None]:
         """Build a webhook from a definition without saving it.
 
@@ -153,6 +157,7 @@ class Webhooks:
             document: the decoded JSON of the definition.
             webhook_id: its id; made when left out.
             beside: credentials that would be saved with it.
+            automations: those that would be.
 
         Returns:
             The webhook and its secret, if it has one.
@@ -174,7 +179,7 @@ class Webhooks:
         )
         webhook = self._applied(webhook, definition, beside)
         if webhook.type != HTTP:
-            return webhook, None
+            return self._running(webhook, automations), None
         await self._judge(webhook)
         return self._secrets.first(webhook, definition.secret)
 
@@ -249,6 +254,7 @@ class Webhooks:
         version: int | None = None,
         secret: str | msgspec.UnsetType = msgspec.UNSET,
         beside: Collection[Credential] = (),
+        automations: Iterable[Automation] = (),
     ) -> Webhook:
         """Build what ``patch`` would save, without asking its receiver.
 
@@ -259,6 +265,7 @@ class Webhooks:
             version: the version that the caller saw, where that matters.
             secret: one that replaces the present ones.
             beside: credentials that would be saved with it.
+            automations: those that would be.
 
         Raises:
             NotFound, InvalidField, UnknownField, TargetRefused, VersionMismatch: as ``patch``.
@@ -287,6 +294,8 @@ class Webhooks:
             after = self._secrets.removed(after)
         if after.type == HTTP and not _WAY_FIELDS.isdisjoint(patch):
             await self._judge(after)
+        if after.type != HTTP and after.target_url != before.target_url:
+            after = self._running(after, automations)
         return self._next(after)
 
     async def delete(self, tenant_id: int, webhook_id: int, *, version: int | None = None) -> None:
@@ -437,6 +446,19 @@ class Webhooks:
             return self._directory.find_credential(tenant_id, id_or_name).id
         except NotFound as error:
             raise InvalidField(error.detail, field="credential") from None
+
+    def _running(self, webhook: Webhook, automations: Iterable[Automation]) -> Webhook:
+        """Return a webhook of type ``automation`` with the name of what it runs.
+
+        Handlers name theirs for the moment when they are chosen.
+        """
+        if not webhook.target_url:
+            return webhook
+        known = (*automations, *self._directory.automations(webhook.tenant_id))
+        found = runnable(webhook.target_url, known, field="target_url")
+        if found.name == named(webhook.target_url):
+            return webhook
+        return msgspec.structs.replace(webhook, target_url=found.name)
 
     async def greet(self, webhook: Webhook) -> Webhook:
         """Ask the receiver, where there is one beside this server; return the webhook to save.

@@ -15,7 +15,7 @@ _KEPT = frozenset("\n\t")
 _INVISIBLE = frozenset(("Cc", "Cf", "Co", "Cn", "Cs"))
 
 
-def readable_text(head: bytes, body: bytes) -> str | None:
+def readable_text(head: bytes, body: bytes, *, untyped: bool = False) -> str | None:
     """Return the text of a ``text/plain`` answer; None for any other, or for an empty one.
 
     Decoded by its charset where Python knows it as a text encoding, else as UTF-8; what does not
@@ -25,11 +25,12 @@ def readable_text(head: bytes, body: bytes) -> str | None:
     Args:
         head: status line and headers, lines ended by CRLF.
         body: what was kept of the body.
+        untyped: a body without a ``Content-Type`` is ``text/plain`` too.
     """
     found = _CONTENT_TYPE.search(head)
-    if found is None:
+    if found is None and not untyped:
         return None
-    media = found.group(1)
+    media = b"text/plain" if found is None else found.group(1)
     if media.split(b";", 1)[0].strip().lower() != b"text/plain":
         return None
     charset = _CHARSET.search(media)

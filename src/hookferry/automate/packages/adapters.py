@@ -127,7 +127,13 @@ def webhook_kind(directory: Directory, webhooks: Webhooks) -> Kind:
 
     async def draft(tenant_id: int, number: int, fields: Fields, beside: Beside) -> Drafted:
         credentials = _those(beside, Credential)
-        webhook, _ = await webhooks.draft(tenant_id, fields, webhook_id=number, beside=credentials)
+        webhook, _ = await webhooks.draft(
+            tenant_id,
+            fields,
+            webhook_id=number,
+            beside=credentials,
+            automations=_those(beside, Automation),
+        )
         return [webhook]
 
     async def change(record: Webhook, fields: Fields, beside: Beside) -> Drafted:
@@ -138,6 +144,7 @@ def webhook_kind(directory: Directory, webhooks: Webhooks) -> Kind:
             patch,
             secret=fields.get("secret", msgspec.UNSET),
             beside=_those(beside, Credential),
+            automations=_those(beside, Automation),
         )
         return [webhook]
 
