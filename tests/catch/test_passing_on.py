@@ -63,6 +63,12 @@ def test_what_is_the_servers_own_is_no_scripts(header: str) -> None:
     assert headers_of(header, "X-Own: 1") == [("x-own", "1")]
 
 
+def test_what_was_left_out_is_told_by_its_name() -> None:
+    headers = ("Set-Cookie: secret", "X-Own: 1", "Date: never", "set-cookie: b=c")
+    _, why = from_automation(answered(200, *headers))
+    assert why == "left out, as no source may set them: date, set-cookie"
+
+
 def test_which_pages_may_read_an_answer_is_the_automations_to_say() -> None:
     given_by_the_script = [
         ("access-control-allow-origin", "*"),

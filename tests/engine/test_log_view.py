@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from hookferry.domain.delivery import HELD, WAITED_FOR, Attempt, Delivery, DeliveryState
-from hookferry.domain.webhook import Webhook
+from hookferry.domain.webhook import AUTOMATION, Webhook
 from hookferry.engine import log_view
 from hookferry.engine.log_view import SentRequests, header_of, waiting_for
 
@@ -86,6 +86,16 @@ async def test_a_request_that_was_never_made_is_said_not_to_have_been(
     _, delivery, [first, *_] = await sent(rig)
     shown = await requests.of(delivery, [replace(first, request_head=b"")])
     assert shown[first.id] == log_view.SentRequest(missing=log_view.NOT_MADE)
+
+
+async def test_a_run_shows_the_data_that_its_script_was_given(
+    rig: Rig, requests: SentRequests
+) -> None:
+    webhook, delivery, [first, *_] = await sent(rig)
+    replaced = await rig.change(webhook, type=AUTOMATION)
+    run = replace(first, request_head=b"RUN /it HTTP/1.1\r\n\r\n", webhook_version=replaced.version)
+    shown = (await requests.of(delivery, [run], most=1))[first.id]
+    assert shown == log_view.SentRequest(body=b"{", truncated=True, content_type="application/json")
 
 
 async def test_a_profile_that_is_gone_is_named(rig: Rig, requests: SentRequests) -> None:

@@ -47,9 +47,9 @@ def from_webhook(report: Report) -> tuple[Answer, str | None]:
 
 
 def from_automation(report: Report) -> tuple[Answer, str | None]:
-    """Return what an automation answered, as its caller gets it; or why it did not.
+    """Return what an automation answered, as its caller gets it; and what its owner should know.
 
-    All of its headers go out but those that are the server's own.
+    All of its headers go out but those that are the server's own: these are named instead.
     """
     outcome = report.outcome
     if outcome is None:
@@ -59,20 +59,19 @@ def from_automation(report: Report) -> tuple[Answer, str | None]:
     cut = outcome.truncated and outcome.whole is None
     if status is None or cut or not _is_status(status):
         return _RUN_FAILED, "the automation failed; its run says why"
-    given = _legible(_pairs(outcome.head))
-    headers = [
+    sendable = [
         (name, value)
-        for name, value in given
-        if _NAME.fullmatch(name)
-        and len(name) <= MAX_HEADER_NAME
-        and len(value) <= MAX_HEADER
-        and not is_reserved(name)
-    ][:MAX_HEADERS]
+        for name, value in _legible(_pairs(outcome.head))
+        if _NAME.fullmatch(name) and len(name) <= MAX_HEADER_NAME and len(value) <= MAX_HEADER
+    ]
+    reserved = sorted({name for name, _ in sendable if is_reserved(name)})
+    headers = [pair for pair in sendable if pair[0] not in reserved][:MAX_HEADERS]
     if status in _WITHOUT_BODY:
         body = b""
     if body and not any(name == "content-type" for name, _ in headers):
         headers.insert(0, ("content-type", PLAIN))
-    return Answer(status, tuple(headers), body), None
+    why = f"left out, as no source may set them: {', '.join(reserved)}" if reserved else None
+    return Answer(status, tuple(headers), body), why
 
 
 def passed_on(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

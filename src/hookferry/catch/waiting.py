@@ -333,7 +333,8 @@ class Waiting:
         self.listeners.forget(wait.request.id)
         request, body = wait.request, answer.body
         if len(body) > MAX_BODY:
-            body, why = b"", f"an answer of {len(body):,} bytes is given, and not kept"
+            large = f"an answer of {len(body):,} bytes is given, and not kept"
+            body, why = b"", large if why is None else f"{large}; {why}"
         kept = RequestAnswer(
             tenant_id=request.tenant_id,
             request_id=request.id,

@@ -2,7 +2,8 @@
 
 The log keeps an attempt's head, and the body only as the event it was rendered from. Here it is
 rendered again, under the version of the webhook that the attempt was made from. What can't be
-told for certain is not guessed: the reason stands in its place.
+told for certain is not guessed: the reason stands in its place. Of a run it is the event's data,
+which the script is given as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import structlog
 
 from hookferry.domain.delivery import HELD, OWING, WAITED_FOR, Attempt, Delivery
 from hookferry.domain.event import Event
-from hookferry.domain.webhook import Webhook
+from hookferry.domain.webhook import AUTOMATION, Webhook
 from hookferry.engine.directory import Directory
 from hookferry.engine.dispatch import Carrier
 from hookferry.engine.planner import Planner
@@ -122,6 +123,11 @@ class SentRequests:
             webhook = await self._store.webhook_at(delivery.tenant_id, delivery.webhook_id, version)
         if webhook is None:
             return _Rendered(missing=FORGOTTEN)
+        if webhook.type == AUTOMATION:
+            # A caught request has the type that its own headers say.
+            kind = "application/json" if event.meta.caught is None else None
+            data = event.payload
+            return _Rendered(body=data[:most], length=len(data), run=True, content_type=kind)
         try:
             note = profile_named(webhook.profile).signature
             rendering = self._planner.rendering(webhook)
@@ -141,6 +147,10 @@ class _Rendered(msgspec.Struct, frozen=True, kw_only=True):
     length: int = 0
     missing: str | None = None
     note: SignatureNote | None = None
+    run: bool = False
+    """It ran a script here: its head has neither a length nor a type."""
+    content_type: str | None = None
+    """Of what a script was given."""
 
     def sent(self, attempt: Attempt) -> SentRequest:
         """Return what an attempt sent, going by its head."""
@@ -152,12 +162,13 @@ class _Rendered(msgspec.Struct, frozen=True, kw_only=True):
             value = header_of(head, self.note.header)
             signature = None if value is None else SentSignature(value, self.note)
         body, missing = self.body, self.missing
-        if body is not None and header_of(head, "Content-Length") != str(self.length):
+        stands = self.run or header_of(head, "Content-Length") == str(self.length)
+        if body is not None and not stands:
             body, missing = None, DIFFERS
         return SentRequest(
             body=body,
             truncated=body is not None and len(body) < self.length,
-            content_type=header_of(head, "Content-Type"),
+            content_type=self.content_type if self.run else header_of(head, "Content-Type"),
             missing=missing,
             signature=signature,
         )
