@@ -59,6 +59,17 @@ def test_histograms_are_cumulative_and_end_in_infinity() -> None:
     assert found["hookferry_commit_seconds_sum", ()] == pytest.approx(0.006)
 
 
+def test_runs_come_out_by_exit_and_with_their_seconds() -> None:
+    metrics = Metrics()
+    metrics.automation_run("return", 0.004)
+    metrics.automation_run("error", 25)
+    found = samples(metrics)
+    assert found["hookferry_automation_runs_total", ("return",)] == 1
+    assert found["hookferry_automation_runs_total", ("error",)] == 1
+    assert found["hookferry_automation_run_seconds_bucket", ("0.005",)] == 1
+    assert found["hookferry_automation_run_seconds_sum", ()] == pytest.approx(25.004)
+
+
 def test_gauges_are_read_when_asked_for_and_only_known_ones_exist() -> None:
     metrics = Metrics()
     level = [1]
