@@ -21,6 +21,7 @@ from hookferry.kata.annotations import ANNOTATIONS, REMOVED
 from hookferry.kata.commands import COMMANDS
 from hookferry.kata.commands.acting import COMMON
 from hookferry.kata.commands.registry import Command
+from hookferry.kata.input_types import KINDS, TYPES
 from hookferry.kata.templates.registry import FILTERS, FUNCTIONS, TESTS, Callee
 from hookferry.settings import CONFIG_NAME, TOOL_VARIABLES, specs
 from hookferry.telemetry import COUNTERS, GAUGES, HISTOGRAMS
@@ -250,10 +251,12 @@ def language_page() -> str:
         _NOTE,
         "Every command, annotation, filter, function and test that scripts know, with examples "
         "that the test suite runs. What a script is, and where it runs: "
-        "[Automations](automations.md).",
+        "[Automations](automations.md). How scripts and templates are written: "
+        "[the language's syntax](kata.md).",
         "",
         "- [Commands](#commands)",
         "- [Annotations](#annotations)",
+        "- [Types of inputs](#types-of-inputs)",
         "- [Filters](#filters)",
         "- [Functions](#functions)",
         "- [Tests](#tests)",
@@ -272,12 +275,13 @@ def language_page() -> str:
         rows += _command(name, command)
     rows += ["## Annotations", "", "`key@annotation:`; several are applied from left to right.", ""]
     for name, annotation in ANNOTATIONS.items():
-        rows += [f"### @{name}", "", annotation.doc, ""]
+        rows += [f"### @{name}", "", annotation.doc.replace("``", "`"), ""]
         for kata, value in annotation.examples:
             said = "nothing: the key is removed"
             if value is not REMOVED:
                 said = f"`{json.dumps(value, ensure_ascii=False)}`"
             rows += [*_fenced("yaml", kata), f"is {said}", ""]
+    rows += _input_types()
     for title, registry, how in (
         ("Filters", FILTERS, "`{{ value|name(arguments) }}`"),
         ("Functions", FUNCTIONS, "`{{ name(arguments) }}`"),
@@ -287,6 +291,19 @@ def language_page() -> str:
         for name, callee in sorted(registry.items()):
             rows += _callee(name, callee)
     return "\n".join(rows).rstrip() + "\n"
+
+
+def _input_types() -> Iterator[str]:
+    yield from ("## Types of inputs", "")
+    yield from ("What stands before an input's name in [`inputs:`](kata.md#inputs):", "")
+    yield from ("| kind | what it has to be |", "|---|---|")
+    for name, kind in KINDS.items():
+        doc = kind.doc if name != "text" else "Of the `type:` that it says; any text without one."
+        yield f"| `{name}/` | {doc.replace('``', '`')} |"
+    yield from ("", "The `type:` of a `text/`:", "", "| type | what it has to be |", "|---|---|")
+    for name, kind in TYPES.items():
+        yield f"| `{name}` | {kind.doc.replace('``', '`')} |"
+    yield ""
 
 
 def _command(name: str, command: Command) -> Iterator[str]:

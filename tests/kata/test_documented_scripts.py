@@ -339,7 +339,7 @@ def unanswered(script: str) -> Result:
 
 def test_a_failure_without_on_error_ends_the_run() -> None:
     result = unanswered(UNANSWERED)
-    assert (result.exit, result.error) == ("error", "the name does not exist")
+    assert (result.exit, result.error) == ("error", "start:http.request: the name does not exist")
     assert result.returned == {"error": "the name does not exist"}
     assert [step.node for step in result.steps] == ["start:http.request"]
 

@@ -249,7 +249,10 @@ start:
           value: x
 """
     result = play(script, world=World({"storage.set": store}))
-    assert (result.exit, result.error) == ("error", "there are 1,000 keys already")
+    assert (result.exit, result.error) == (
+        "error",
+        "start:repeat:do:storage.set: there are 1,000 keys already",
+    )
 
 
 def test_a_pause_is_asked_for_often_and_may_end_the_run() -> None:

@@ -229,3 +229,7 @@ def test_a_section_with_a_text_is_none() -> None:
 def test_every_type_and_kind_is_documented() -> None:
     assert all(each.doc for each in (*TYPES.values(), *KINDS.values()))
     assert set(KINDS) == {"text", "array", "record", "records"}
+
+
+def test_what_an_editor_proposes_has_no_effect() -> None:
+    assert checked("inputs:\n  text/a:\n    snippet: a: x\n    default: b\n") == {"a": "b"}

@@ -606,3 +606,13 @@ def test_a_schema_that_is_none_is_an_error() -> None:
     script = PARSE.replace("object:", "objekt:")
     result = play(script, scope={"document": "automation: x"})
     assert "there is no type objekt; did you mean object?" in result.returned["said"]
+
+
+def test_an_error_says_which_command_it_is_of() -> None:
+    result = play("start:\n  outcome/a:\n    then:\n      set/b:\n        c@json: no json")
+    assert (result.error or "").startswith("start:outcome/a:then:set/b: @json wants JSON")
+    assert (result.log[-1].node, result.log[-1].message[:5]) == (
+        "start:outcome/a:then:set/b",
+        "@json",
+    )
+    assert play("start:\n  error: as it is").error == "as it is"

@@ -111,6 +111,14 @@ commands:
     )
 
 
+def test_a_denial_tells_of_the_rule_that_could_not_be_asked() -> None:
+    verdict = decide("commands:\n  http.request:\n    allow@bool: {{1 / 0}}\n    allow/b@bool: no")
+    assert not verdict.allowed
+    assert verdict.reason.startswith("no rule under commands:http.request: or commands:all:")
+    assert "; commands:http.request:allow fails: " in verdict.reason
+    assert "divided by zero" in verdict.reason
+
+
 def test_rules_for_all_come_after_those_of_the_command() -> None:
     policy = "commands:\n  all:\n    allow: yes\n  http.request:\n    deny: yes"
     assert not decide(policy).allowed

@@ -53,7 +53,9 @@ def problems(script: str) -> list[dict[str, Any]]:
         ("set:\n    a@jsn: 1", "@jsn"),
         ("set:\n    a@ref: nothing", "nothing"),
         ("storage.get/a/b:", "id"),
-        ("record.create:\n    output: x", "there is no command record.create"),
+        ("record.create:\n    output: x", "record.create is a command of Cerb that is not part of"),
+        ("decrypt.pgp:", "decrypt.pgp is a command of Cerb that is not part of hookferry"),
+        ("set:\n    a@foo: 1", "there is no annotation @foo; known are base64"),
     ],
 )
 def test_what_is_wrong_is_said(line: str, message: str) -> None:

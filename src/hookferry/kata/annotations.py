@@ -182,7 +182,11 @@ def _float(value: Value, scope: Scope, run: Run) -> Value:
     ("a@json:", None),
 )
 def _json(value: Value, scope: Scope, run: Run) -> Value:
-    """Read a JSON text; an empty one is null. What is no text stays as it is."""
+    """Read a JSON text; an empty one is null. What is no text stays as it is.
+
+    A text that is no JSON ends the run in an error that no ``on_error:`` catches, and whoever waits
+    gets 500. Where it may be none, ask ``json_decode()``, which is null then.
+    """
     if not isinstance(value, str):
         return value
     run.fuel.read(len(value))

@@ -19,7 +19,8 @@ from hookferry.kata.templates.registry import Run
 from hookferry.kata.tree import Node
 from hookferry.kata.values import Value
 
-_PROPERTIES: Final = ("default", "description", "required")
+_PROPERTIES: Final = ("default", "description", "required", "snippet")
+"""``snippet:``, what Cerb's editor proposes, has no effect here."""
 _MORE_PROPERTIES: Final = {
     "text": ("type",),
     "record": ("record_type",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from hookferry.clock import Clock
 from hookferry.domain.run import RunExit
@@ -15,6 +16,9 @@ from hookferry.kata.result import Result
 from hookferry.kata.script import Script
 from hookferry.kata.templates.registry import Run
 from hookferry.kata.values import Value
+
+_BEFORE: Final = "start"
+"""Where a run is before its first command."""
 
 
 def run(
@@ -50,7 +54,7 @@ def run(
         Memory(fuel), run, journal=journal, actions=actions, policy=policy, simulate=simulate
     )
     error, fault, finished = None, None, None
-    spent = False
+    spent = located = False
     try:
         for key, value in scope.items():
             frame.memory.assign(key, value)
@@ -58,6 +62,7 @@ def run(
     except (ScriptError, RunEnded) as ended:
         error = ended.detail
         spent = isinstance(ended, OutOfFuel)
+        located = isinstance(ended, ScriptError) and not spent and frame.node != _BEFORE
         fault = ended.fault if isinstance(ended, RunEnded) else None
     returned: dict[str, Value] = {} if error is None else {"error": error}
     if finished is not None:
@@ -65,6 +70,8 @@ def run(
     if error is not None:
         error = readable(error)
         journal.log("error", frame.node, error, None, last=True)
+        if located:
+            error = f"{frame.node}: {error}"
     exit = RunExit.EXIT if finished is None else RunExit.RETURN
     return Result(
         exit=exit if error is None else RunExit.ERROR,

@@ -73,6 +73,7 @@ class Policy:
         Raises:
             OutOfFuel: the rules cost more than there is.
         """
+        failure = ""
         for name in (command, ALL):
             for rule in self._rules.get(name, ()):
                 run.fuel.spend()
@@ -81,12 +82,15 @@ class Policy:
                 except OutOfFuel:
                     raise
                 except ScriptError as error:
-                    if rule.allows:
-                        continue
-                    return Verdict(False, f"{rule.path} fails: {error.detail}")
+                    why = f"{rule.path} fails: {error.detail}"
+                    if not rule.allows:
+                        return Verdict(False, why)
+                    failure = failure or f"; {why}"
+                    continue
                 if decides:
                     return Verdict(rule.allows, rule.path)
-        return Verdict(False, f"no rule under commands:{command}: or commands:all: allows it")
+        none = f"no rule under commands:{command}: or commands:all: allows it"
+        return Verdict(False, none + failure)
 
 
 def compile_policy(text: str) -> Policy:

@@ -15,6 +15,8 @@ MAX_NAMES: Final = 100
 """Names that the nearest one is looked for among: each takes some microseconds."""
 MAX_NAME: Final = 100
 """Characters of a name that are looked at."""
+_NEAR: Final = 0.65
+"""How alike names are, from 0 to 1, that one was written for another: ``foo`` is no ``bool``."""
 
 
 class Problem(NamedTuple):
@@ -40,5 +42,5 @@ def hint(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if len(names) > MAX_NAMES:
         return "check how it is written"
-    close = difflib.get_close_matches(name[:MAX_NAME], names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name[:MAX_NAME], names, n=1, cutoff=_NEAR)
     return f"did you mean {close[0]}?" if close else "known are " + ", ".join(names)

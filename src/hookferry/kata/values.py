@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from hookferry.errors import ScriptError
-from hookferry.kata.fuel import CELL, Fuel
+from hookferry.kata.fuel import CELL, PORTION, Fuel
 
 Value = Any
 """As above; ``Any`` because every rule here looks at the type itself."""
@@ -24,6 +24,8 @@ MAX_DIGITS: Final = 400
 """Characters of a text that is looked at as a number: the largest decimal has 309 digits."""
 MAX_DEPTH: Final = 64
 """Levels of a value: deeper ones are refused where they would be walked."""
+_NUMBER_SIZE: Final = 8
+"""Bytes that a number, a boolean and null count for."""
 
 _NUMBER: Final = re.compile(
     r"[ \t\n\r\v\f]*([+-]?(?:([0-9]+)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?)[ \t\n\r\v\f]*"
@@ -120,17 +122,30 @@ def size_of(value: Value, fuel: Fuel, depth: int = 0) -> int:
     if isinstance(value, str):
         return len(value)
     if not isinstance(value, list | dict):
-        return 8
+        return _NUMBER_SIZE
     if depth >= MAX_DEPTH:
         raise ScriptError(f"a value has at most {MAX_DEPTH} levels")
-    fuel.spend(1 + len(value))
     total = CELL * len(value)
     if isinstance(value, list):
         items: Iterable[Value] = value
     else:
         items = value.values()
         total += sum(map(len, value))
-    for item in items:
-        # Texts, which most values are, without a call for each.
-        total += len(item) if type(item) is str else size_of(item, fuel, depth + 1)
+    if len(value) <= PORTION:  # as most are
+        fuel.spend(1 + len(value))
+        return total + _size_of_all(items, fuel, depth + 1)
+    for portion in fuel.portions(items):
+        total += _size_of_all(portion, fuel, depth + 1)
     return total
+
+
+def _size_of_all(items: Iterable[Value], fuel: Fuel, depth: int) -> int:
+    # Texts and whole numbers, which most values are, without a call for each.
+    return sum(
+        len(item)
+        if type(item) is str
+        else _NUMBER_SIZE
+        if type(item) is int
+        else size_of(item, fuel, depth)
+        for item in items
+    )

@@ -222,7 +222,7 @@ async def test_an_error_without_on_error_ends_the_run(stage: Stage) -> None:
         "  return:\n    body: x\n"
     )
     assert ended.answer is None
-    assert ended.record.error == "the answer has status 500"
+    assert ended.record.error == "start:http.request: the answer has status 500"
 
 
 async def test_binary_is_a_data_uri_which_is_answered_as_it_came(stage: Stage) -> None:

@@ -25,6 +25,13 @@ _AWAIT: Final = (
 )
 
 
+_ELSEWHERE: Final = re.compile(
+    r"(?:record|queue|file)\.[a-z.]+|metric\.increment|api\.command|email\.parse|(?:en|de)crypt\.pgp"
+)
+_NO_PART: Final = (
+    "that is not part of hookferry: use http.request: to ask the system that has it, storage.set:"
+    " to keep values, event.publish: to tell others"
+)
 MAX_TEXT: Final = 64 * 1024
 """Characters of a script or policy."""
 MAX_WRITTEN_OUT: Final = 128 * 1024
@@ -174,5 +181,7 @@ class Compiler:
     def _unknown(self, node: Node) -> None:
         if node.key == "await":
             self.problem(node, _AWAIT)
+        elif _ELSEWHERE.fullmatch(node.key):
+            self.problem(node, f"{node.key} is a command of Cerb {_NO_PART}")
         else:
             self.problem(node, f"there is no command {node.key}; {hint(node.key, COMMANDS)}")

@@ -13,6 +13,8 @@ from hookferry.kata.templates.library.coercion import octets, text
 from hookferry.kata.templates.registry import Run, register
 from hookferry.kata.values import Value
 
+_BREAK: Final = "<br />"
+_LINE_END: Final = re.compile(r"\r\n|\n\r|\n|\r")
 _LONGEST: Final = 10
 """Characters that one may become."""
 
@@ -106,9 +108,18 @@ def raw(run: Run, value: Value) -> Value:
 def nl2br(run: Run, value: Value) -> str:
     """Put an HTML line break before every line feed."""
     said = text(run, value, "|nl2br")
-    run.fuel.spend(said.count("\n") // 3)
-    run.fuel.build(len(said) + 6 * (said.count("\n") + said.count("\r")))
-    return re.sub(r"\r\n|\n\r|\n|\r", lambda found: "<br />" + found[0], said)
+    lines = said.count("\n") + said.count("\r")
+    run.fuel.build(len(said) + len(_BREAK) * lines)
+    if "\r" not in said:
+        run.fuel.spend(lines // 8)
+        return said.replace("\n", _BREAK + "\n")
+    out: list[str] = []
+    end = 0
+    for found in _LINE_END.finditer(said):
+        run.fuel.spend()
+        out += (said[end : found.start()], _BREAK, found[0])
+        end = found.end()
+    return "".join((*out, said[end:]))
 
 
 @register(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cmp_to_key
+from itertools import chain
 from typing import Any
 
 from hookferry.errors import ScriptError
@@ -17,7 +17,7 @@ from hookferry.kata.templates.library.coercion import (
     text,
     whole,
 )
-from hookferry.kata.templates.library.ordering import sorted_by
+from hookferry.kata.templates.library.ordering import sorted_as, sorted_by
 from hookferry.kata.templates.registry import Run, register
 from hookferry.kata.values import Value, kind_of, truthy
 
@@ -118,16 +118,16 @@ def merge(run: Run, value: Value, *arrays: Value) -> Value:
             merged = [*merged, *(other or ())]
         else:
             built_dict(run, len(before) + len(after))
-            merged = _keyed(before, after)
+            merged = _keyed(run, before, after)
     return merged
 
 
-def _keyed(*arrays: list[tuple[Value, Value]]) -> dict[str, Value]:
+def _keyed(run: Run, *arrays: list[tuple[Value, Value]]) -> dict[str, Value]:
     """Return a list and a dictionary as one, as PHP does: the items are numbered."""
     merged: dict[str, Value] = {}
     place = 0
-    for pairs in arrays:
-        for key, item in pairs:
+    for portion in run.fuel.portions(chain.from_iterable(arrays), per_step=8):
+        for key, item in portion:
             if isinstance(key, str):
                 merged[key] = item
             else:
@@ -200,8 +200,9 @@ def batch(
     count = -(-len(among) // each)
     missing = count * each - len(among) if fill is not None else 0
     built_list(run, len(among) + count + missing)
-    run.fuel.spend(count // 4)
-    rows: list[Value] = [among[at : at + each] for at in range(0, len(among), each)]
+    rows: list[Value] = []
+    for portion in run.fuel.portions(range(0, len(among), each), per_step=4):
+        rows += [among[at : at + each] for at in portion]
     if missing:
         rows[-1] = rows[-1] + [fill] * missing
     return rows
@@ -275,15 +276,13 @@ def sort(run: Run, value: Value, arrow: Value = None) -> Value:
     """Sort by value, keys kept; an arrow function of two values says less, equal or more than 0."""
     pairs = entries(run, value, "|sort")
     if arrow is None:
-        ordered = sorted_by(run, pairs, lambda pair: pair[1])
-    else:
-        order = _arrow(arrow, "|sort")
-
-        def by_arrow(left: tuple[Value, Value], right: tuple[Value, Value]) -> int:
-            return _order(run, order(left[1], right[1]))
-
-        ordered = sorted(pairs, key=cmp_to_key(by_arrow))
-    return like(run, value, ordered)
+        return like(run, value, sorted_by(run, pairs, lambda pair: pair[1]))
+    order = _arrow(arrow, "|sort")
+    return like(
+        run,
+        value,
+        sorted_as(run, pairs, lambda left, right: _order(run, order(left[1], right[1]))),
+    )
 
 
 def _order(run: Run, said: Value) -> int:

@@ -173,12 +173,11 @@ def clamp_float(run: Run, value: Value, low: Value, high: Value) -> int | float:
 )
 def array_sum(run: Run, array: Value) -> int | float:
     """Return the sum of a list's numbers; what is none counts for nothing."""
-    values = items(run, array, "array_sum")
-    run.fuel.spend(len(values) // 2)
     total: int | float = 0
-    for value in values:
-        found = int(value) if isinstance(value, bool) else numeric(value)
-        total = bounded(total + (0 if found is None else found))
+    for portion in run.fuel.portions(items(run, array, "array_sum"), per_step=2):
+        for value in portion:
+            found = int(value) if isinstance(value, bool) else numeric(value)
+            total = bounded(total + (0 if found is None else found))
     return total
 
 

@@ -7,12 +7,21 @@ from typing import Final
 
 from hookferry.errors import ScriptError
 from hookferry.kata.fuel import CELL
-from hookferry.kata.templates.library.coercion import built_list, entries, number, text, whole
+from hookferry.kata.templates.library.coercion import (
+    built_list,
+    entries,
+    items,
+    number,
+    text,
+    whole,
+)
 from hookferry.kata.templates.registry import Run, register
 from hookferry.kata.values import Value, text_of
 
 _WHITESPACE: Final = " \t\n\r\0\x0b"
 """What PHP's trim takes away."""
+_PIECE: Final = 32_768
+"""Characters that are trimmed without a pause: half a millisecond or less."""
 _DIRECTIVE: Final = re.compile(
     r"%(?:(?P<percent>%)|(?:(?P<place>\d{1,3})\$)?(?P<flags>(?:[-+ 0]|'.)*)(?P<width>\d{1,4})?"
     r"(?:\.(?P<precision>\d{1,3}))?(?P<kind>[bcdeEfFgGosuxX]))"
@@ -69,15 +78,45 @@ def trim(run: Run, value: Value, character_mask: Value = None, side: str = "both
     """Take characters (blanks, by default) from the ends of a text; side: both, left or right."""
     said = text(run, value, "|trim")
     mask = _WHITESPACE if character_mask is None else text(run, character_mask, "|trim")
-    run.fuel.spend(len(said) * min(len(mask), 64) // 1000)
-    run.fuel.build(len(said))
-    if side == "left":
-        return said.lstrip(mask) if mask else said
-    if side == "right":
-        return said.rstrip(mask) if mask else said
-    if side != "both":
+    if side not in ("both", "left", "right"):
         raise ScriptError("|trim takes 'both', 'left' or 'right' as its side")
-    return said.strip(mask) if mask else said
+    start, end = 0, len(said)
+    if mask and side != "right":
+        start = _without(run, said, mask)
+    if mask and side != "left":
+        end = _without_at_end(run, said, mask, start)
+    run.fuel.build(end - start)
+    return said[start:end]
+
+
+def _without(run: Run, said: str, mask: str) -> int:
+    """Return where a text begins without the characters of a mask, piece by piece."""
+    start = 0
+    while start < len(said):
+        piece = said[start : start + _PIECE]
+        _pay_trimming(run, piece, mask)
+        left = len(piece.lstrip(mask))
+        start += len(piece) - left
+        if left:
+            break
+    return start
+
+
+def _without_at_end(run: Run, said: str, mask: str, start: int = 0) -> int:
+    """Return where a text, from a start on, ends without the characters of a mask."""
+    end = len(said)
+    while end > start:
+        piece = said[max(end - _PIECE, start) : end]
+        _pay_trimming(run, piece, mask)
+        left = len(piece.rstrip(mask))
+        end -= len(piece) - left
+        if left:
+            break
+    return end
+
+
+def _pay_trimming(run: Run, piece: str, mask: str) -> None:
+    run.fuel.spend(1 + len(piece) * min(len(mask), 64) // 1000)
 
 
 @register(
@@ -238,8 +277,7 @@ def append(run: Run, value: Value, suffix: Value, delimiter: Value = "", trim: V
     said = text(run, value, "|append")
     mark = text(run, delimiter, "|append")
     mask = mark if trim is None else text(run, trim, "|append")
-    run.fuel.spend(len(said) * min(len(mask), 64) // 1000)
-    said = said.rstrip(mask) if mask else said
+    said = said[: _without_at_end(run, said, mask)] if mask else said
     behind = text(run, suffix, "|append")
     run.fuel.build(len(said) + len(mark) + len(behind))
     return said + mark + behind if said else behind
@@ -353,7 +391,9 @@ def _formatted(run: Run, found: re.Match[str], value: Value) -> str:
 def join(run: Run, value: Value, glue: Value = "", and_: Value = None) -> str:
     """Join the items of a list with a glue; ``and`` goes between the last two."""
     between = text(run, glue, "|join")
-    parts = [text_of(item) for _, item in entries(run, value, "|join")]
+    parts: list[str] = []
+    for portion in run.fuel.portions(items(run, value, "|join"), per_step=4):
+        parts += map(text_of, portion)
     built_list(run, len(parts))
     size = sum(map(len, parts)) + len(between) * len(parts)
     if and_ is None or len(parts) < 2:
