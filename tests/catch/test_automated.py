@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from api.kit import House, until
+from hookferry.catch.own_webhook import TURN_SECONDS
 from hookferry.catch.replies import Answer
 from hookferry.domain.automation import Automation
 from hookferry.domain.delivery import Delivery, DeliveryState
@@ -275,7 +276,7 @@ async def test_a_run_ends_by_its_own_limit_before_its_caller_gives_up(house: Hou
     assert gate is not None
     assert gate.deadline == 30
     await caller.send()
-    assert ran.timeouts == [30]
+    assert ran.timeouts == [TURN_SECONDS]
     await caller.change(respond={"deadline": 5})
     gate = house.services.catching.reception.gate(caller.source)
     assert gate is not None

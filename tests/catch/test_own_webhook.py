@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from hookferry.catch.defaults import RUN_DEADLINE_SECONDS
 from hookferry.catch.sources import Sources
 from hookferry.clock import SystemClock
 from hookferry.domain.automation import ON_CALL, Automation
@@ -226,3 +227,9 @@ async def test_a_function_answers_no_callers(room: Room) -> None:
     with pytest.raises(InvalidField, match="only other automations") as error:
         await room.make(respond={"automation": "example.sum"})
     assert error.value.field == "respond.automation"
+
+
+async def test_whoever_gets_no_turn_is_told_so_before_the_usual_deadline(room: Room) -> None:
+    own = room.own(await room.make(automations_kata=KATA))
+    assert own.timeout is not None
+    assert own.timeout < RUN_DEADLINE_SECONDS

@@ -15,9 +15,10 @@ import msgspec
 from hookferry.domain.source import Source
 from hookferry.domain.webhook import AUTOMATION, Mode, Retry, Webhook
 
-TURN_SECONDS: Final = 30.0
-"""How long a request waits for its turn where many runs of its source are under way; how long a run
-takes is limited by its automation's policy."""
+TURN_SECONDS: Final = 25.0
+"""How long a request waits for its turn where many runs of its source are under way: less than the
+usual deadline, so that its caller is told to come back. How long a run takes is limited by its
+automation's policy."""
 
 
 def own_webhook(
