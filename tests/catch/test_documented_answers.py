@@ -51,6 +51,7 @@ async def answering(house: House, example: str, *, policy: str = "", **filled_in
     script = file.read_text()
     for name, value in filled_in.items():
         script = script.replace("{" * 3 + name + "}" * 3, value)
+        script = script.replace("{" * 3 + name + "|json_encode" + "}" * 3, json.dumps(value))
     # As the packages of the documentation have it: lines end by CRLF, a policy allows nothing.
     await automation(house, "example.answer", script.replace("\n", "\r\n"), policy or "commands:")
     kata = "automation/example:\n    uri: cerb:automation:example.answer\n    disabled@bool: no\n"
