@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import structlog
 
-from hookferry.engine.committer import Resolve
+from hookferry.engine.committer import Answered, Resolve
 from hookferry.engine.engine import Engine
 from hookferry.engine.intake import Receipt
 from hookferry.engine.synchronous import Room
@@ -68,11 +68,16 @@ def acknowledge_early(engine: Engine) -> None:
     committer = engine.committer
     commit = committer._commit
 
-    async def hasty(entries: list, settlements: list, resolves: Sequence[Resolve] = ()) -> None:
+    async def hasty(
+        entries: list,
+        settlements: list,
+        resolves: Sequence[Resolve] = (),
+        answers: Sequence[Answered] = (),
+    ) -> None:
         for entry in entries:
             acceptance = entry.build()
             entry.done(Receipt(acceptance.event.id, len(acceptance.deliveries)))
-        await commit(entries, settlements, resolves)
+        await commit(entries, settlements, resolves, answers)
 
     committer._commit = hasty  # type: ignore[method-assign]
 
