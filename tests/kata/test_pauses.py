@@ -49,6 +49,8 @@ class Pauses:
         "blanks|trim",
         "blanks|trim(side='right')",
         "lines|nl2br",
+        "accents|upper",
+        "accents|lower",
     ],
 )
 def test_a_long_call_pauses_on_its_way(expression: str) -> None:
@@ -57,6 +59,7 @@ def test_a_long_call_pauses_on_its_way(expression: str) -> None:
         "list": NUMBERS,
         "ordered": list(range(30_000)),
         "blanks": " " * 4_000_000,
+        "accents": "é" * 4_000_000,
         "lines": "a\r\n" * 20_000,
     }
     template = compile_template("{% set result = " + expression + " %}")
@@ -87,6 +90,13 @@ def test_a_long_text_is_trimmed_as_a_short_one(middle: str, mask: str) -> None:
     assert texts.trim(a_run(), said, mask, "left") == said.lstrip(mask)
     assert texts.trim(a_run(), said, mask, "right") == said.rstrip(mask)
     assert texts.append(a_run(), said, "", "", mask) == said.rstrip(mask)
+
+
+@given(st.text(alphabet="aßéΣÅ ", max_size=9))
+def test_a_long_text_changes_its_case_as_a_short_one(unit: str) -> None:
+    said = unit * 5_000
+    assert texts.upper(a_run(), said) == said.upper()
+    assert texts.lower(a_run(), said) == said.lower()
 
 
 @given(st.text(alphabet="a\r\n", max_size=12))

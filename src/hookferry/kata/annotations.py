@@ -184,8 +184,9 @@ def _float(value: Value, scope: Scope, run: Run) -> Value:
 def _json(value: Value, scope: Scope, run: Run) -> Value:
     """Read a JSON text; an empty one is null. What is no text stays as it is.
 
-    A text that is no JSON ends the run in an error that no ``on_error:`` catches, and whoever waits
-    gets 500. Where it may be none, ask ``json_decode()``, which is null then.
+    A text that is no JSON is an error, which only the ``on_error:`` of a command whose own inputs
+    it is in can catch; elsewhere, as under ``set:``, it ends the run, and whoever waits gets 500.
+    Where it may be none, ask ``json_decode()``, which is null then.
     """
     if not isinstance(value, str):
         return value

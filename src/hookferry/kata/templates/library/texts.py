@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from hookferry.errors import ScriptError
@@ -21,7 +22,9 @@ from hookferry.kata.values import Value, text_of
 _WHITESPACE: Final = " \t\n\r\0\x0b"
 """What PHP's trim takes away."""
 _PIECE: Final = 32_768
-"""Characters that are trimmed without a pause: half a millisecond or less."""
+"""Characters that are trimmed, or changed, without a pause: half a millisecond or less."""
+_SIGMA: Final = "\N{GREEK CAPITAL LETTER SIGMA}"
+"""The one letter whose small form depends on what stands around it."""
 _DIRECTIVE: Final = re.compile(
     r"%(?:(?P<percent>%)|(?:(?P<place>\d{1,3})\$)?(?P<flags>(?:[-+ 0]|'.)*)(?P<width>\d{1,4})?"
     r"(?:\.(?P<precision>\d{1,3}))?(?P<kind>[bcdeEfFgGosuxX]))"
@@ -33,14 +36,25 @@ _BASES: Final = {"b": "b", "o": "o", "x": "x", "X": "X"}
 def upper(run: Run, value: Value) -> str:
     """Return a text in upper case."""
     said = _cased(run, value, "|upper")
-    return said.upper()
+    if said.isascii():
+        return said.upper()
+    return "".join(piece.upper() for piece in _pieces(run, said))
 
 
 @register("filter", "lower", examples=(("{{ 'Content-Type'|lower }}", "content-type"),))
 def lower(run: Run, value: Value) -> str:
     """Return a text in lower case."""
     said = _cased(run, value, "|lower")
-    return said.lower()
+    if said.isascii() or _SIGMA in said:
+        return said.lower()
+    return "".join(piece.lower() for piece in _pieces(run, said))
+
+
+def _pieces(run: Run, said: str) -> Iterator[str]:
+    """Yield a text piece by piece, with pauses."""
+    for start in range(0, len(said), _PIECE):
+        run.fuel.spend(_PIECE // 500)
+        yield said[start : start + _PIECE]
 
 
 @register("filter", "capitalize", examples=(("{{ 'my FIRST hook'|capitalize }}", "My first hook"),))
