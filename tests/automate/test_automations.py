@@ -96,7 +96,7 @@ async def test_a_policy_that_can_not_be_read_is_refused(office: Office) -> None:
 @pytest.mark.parametrize("field", ["script", "policy_kata"])
 async def test_a_script_has_a_greatest_size(office: Office, field: str) -> None:
     long = "# " + "é" * 131_072 + f"\n{ANSWERS['script']}"
-    with pytest.raises(InvalidField, match="262,144 bytes") as refused:
+    with pytest.raises(InvalidField, match="65,536 characters") as refused:
         await office.automation(**{field: long})
     assert refused.value.field == field
 

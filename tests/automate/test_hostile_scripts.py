@@ -19,6 +19,7 @@ from hookferry.kata.fuel import STEPS
 
 STEPS_BETWEEN_TURNS = 10_000
 """A script gets 2 ms, which are 2,000 steps or so; what one call of C does can be much more."""
+LONG_SLICE_MS = 10
 LONGEST = 0.25
 """Seconds of this thread's time between turns of others; what they take is a tenth of that."""
 
@@ -58,7 +59,8 @@ async def test_a_hostile_script_ends_in_an_error_and_others_get_turns(
     assert (ended.record.exit, ended.answer) == (RunExit.ERROR, None), ended.record
     assert "unexpectedly" not in (ended.record.error or "")
     assert logs == []
-    assert others.turns >= min(ended.record.steps_used, STEPS) // STEPS_BETWEEN_TURNS
+    slices = ended.record.duration_ms / LONG_SLICE_MS  # steps may be paid for what takes no time
+    assert others.turns >= min(ended.record.steps_used, STEPS) // STEPS_BETWEEN_TURNS or slices < 1
     assert others.longest < LONGEST
     assert stage.running._pool.held == 0
 

@@ -22,14 +22,15 @@ from hookferry.engine.directory import Directory
 from hookferry.engine.validation import explain_validation
 from hookferry.errors import Conflict, InvalidField, ScriptRefused, VersionMismatch
 from hookferry.ids import IdSource, encode
+from hookferry.kata.commands.compiler import MAX_TEXT as MAX_TEXT_OF_SCRIPTS
 from hookferry.kata.policy import compile_policy
 from hookferry.kata.script import compile_script
 from hookferry.store.ports import ConfigStore
 
 MAX_AUTOMATIONS: Final = 1_000
 """Live automations of one tenant."""
-MAX_SCRIPT: Final = 256 * 1024
-"""Bytes of a script, and of a policy."""
+MAX_SCRIPT: Final = MAX_TEXT_OF_SCRIPTS
+"""Characters of a script, and of a policy."""
 ON_REQUEST: Final = "cerb.trigger.webhook.respond"
 ON_EVENT: Final = "hookferry.trigger.event"
 ON_TIMER: Final = "cerb.trigger.automation.timer"
@@ -238,8 +239,8 @@ def parse_automation(document: object) -> AutomationDefinition:
         )
     check_text("description", d.description, MAX_TEXT)
     for field in ("script", "policy_kata"):
-        if len(getattr(d, field).encode("utf-8", "surrogatepass")) > MAX_SCRIPT:
-            raise InvalidField(f"{field} has at most {MAX_SCRIPT:,} bytes", field=field)
+        if len(getattr(d, field)) > MAX_SCRIPT:
+            raise InvalidField(f"{field} has at most {MAX_SCRIPT:,} characters", field=field)
     if (d.python is None) is not bool(d.script.strip()):
         raise InvalidField(
             "an automation has a script, or names a function of an installed package in python: "
