@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import NamedTuple
-
 import msgspec
 import pytest
 
-SHARED = Path(os.environ.get("TEST_SHARED", Path(__file__).parents[2] / "shared"))
-"""Material kept beside the repository. Where it is missing, the tests that need it fail."""
-
-
-class Payload(NamedTuple):
-    """A real webhook payload."""
-
-    type: str
-    data: bytes
+from shared import SHARED, Payload
 
 
 class _Line(msgspec.Struct):

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Payload
 from crash.caught import VERIFY, Delivery, Senders, book_of, deliveries, each_twice
 from crash.kit import Receivers, Server
+from shared import Payload
 
 KILLS = max(1, int(os.environ.get("CRASH_KILLS", "20")) // 4)
 """``make faults`` kills oftener."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Payload
 from crash import dying
 from crash.caught import VERIFY, Delivery, book_of, deliveries
 from crash.kit import Receivers, Server
+from shared import Payload
 
 
 async def answer_to(url: str, delivery: Delivery, port: int) -> bytes:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from conftest import SHARED
 from hookferry.errors import ScriptError
 from hookferry.kata.result import Result
 from kata.runs import NOW, World, play
+from shared import SHARED
 
 
 def request(

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from automate.packages.kit import SCRIPT, Post, asking, automation, listener, package
-from conftest import SHARED
 from hookferry.domain.webhook import AUTOMATION
 from hookferry.errors import (
     Conflict,
@@ -20,6 +19,7 @@ from hookferry.errors import (
     PackageRefused,
     PayloadTooLarge,
 )
+from shared import SHARED
 
 
 def seed() -> str:
