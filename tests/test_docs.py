@@ -20,7 +20,6 @@ from typing import NamedTuple
 import pytest
 
 from hookferry.api.problems import catalogue
-from hookferry.api.resources.automation_events import AutomationEventDefinition
 from hookferry.automate.automations import TRIGGERS, AutomationDefinition
 from hookferry.automate.packages.kinds import CONTEXTS
 from hookferry.automate.packages.library import library
@@ -33,6 +32,7 @@ from hookferry.domain.request import Verdict as Caught
 from hookferry.domain.run import RunExit
 from hookferry.domain.source import Respond
 from hookferry.domain.webhook import Mode, WebhookState
+from hookferry.engine.automation_events import AutomationEventDefinition
 from hookferry.engine.definition import WebhookDefinition
 from hookferry.engine.event_types import EventTypeSettings
 from hookferry.engine.schema_checks import MODES

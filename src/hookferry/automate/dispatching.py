@@ -63,7 +63,7 @@ class AutomationDispatcher:
 
     Args:
         runs: runs it.
-        directory: tenants and timers.
+        directory: tenants.
         clock: times.
         metrics: counts the runs.
         kept: bytes of an answer that the log keeps.

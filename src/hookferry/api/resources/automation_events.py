@@ -25,31 +25,15 @@ from hookferry.api.wire import (
     version_in,
 )
 from hookferry.domain.tenant import Tenant
-from hookferry.domain.webhook import AUTOMATION, Mode, Webhook
+from hookferry.domain.webhook import AUTOMATION, Webhook
+from hookferry.engine.automation_events import (
+    FIELDS,
+    AutomationEventDefinition,
+    is_automation_event,
+    webhook_fields,
+)
 from hookferry.engine.definition import merge_patch
-from hookferry.engine.validation import explain_validation
-from hookferry.errors import InvalidField, NotFound
-
-
-class AutomationEventDefinition(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
-):
-    """Handlers that run on events, as their owner writes them."""
-
-    name: str
-    """1 to 100 characters without spaces, unique among the tenant's webhooks."""
-    events: tuple[str, ...]
-    """Patterns of event types, such as ``contact.*``."""
-    automations_kata: str
-    """The handlers; the first enabled one runs."""
-    description: str = ""
-    condition: dict[str, Any] | None = None
-    """Only events that it holds for."""
-    mode: Mode = Mode.ASYNC
-    """``sync`` and ``sync_critical`` make publishers wait for what is answered."""
-
-
-_NAMES = AutomationEventDefinition.__struct_fields__
+from hookferry.errors import NotFound
 
 
 class AutomationEventView(msgspec.Struct, kw_only=True):
@@ -96,37 +80,13 @@ def _shown(webhook: Webhook, tenant: Tenant, status: int = 200) -> Response[Auto
     return Response(view_of(webhook, tenant), status_code=status, headers=headers)
 
 
-def _is_one(webhook: Webhook) -> bool:
-    return webhook.type == AUTOMATION and webhook.owner is None and bool(webhook.automations_kata)
-
-
-def _fields(document: object) -> dict[str, Any]:
-    """Return the fields of a definition, as a webhook's; None for those that are left out.
-
-    Raises:
-        UnknownField, InvalidField: the document is no such definition.
-    """
-    try:
-        definition = msgspec.convert(merge_patch({}, document), AutomationEventDefinition)
-    except msgspec.ValidationError as error:
-        explain_validation(error, AutomationEventDefinition)
-    if not definition.automations_kata.strip():
-        raise InvalidField(
-            "automations_kata has no handlers; one is, for example, 'automation/a:' with "
-            "'uri: cerb:automation:example.name' under it",
-            field="automations_kata",
-        )
-    fields: dict[str, Any] = msgspec.to_builtins(definition)
-    return fields
-
-
 def automation_event_router(s: Services) -> Router:
     """Return the addresses under ``/automation_events``."""
 
     def one(tenant: Tenant, text: str) -> Webhook:
         number = id_in_path("wh", text)
         found = s.directory.webhook(tenant.id, number)
-        if not _is_one(found):
+        if not is_automation_event(found):
             raise NotFound(f"{ids.encode('wh', number)} is another webhook; see /api/v1/webhooks")
         return found
 
@@ -140,7 +100,7 @@ def automation_event_router(s: Services) -> Router:
         found = [
             webhook
             for webhook in s.directory.webhooks(owner.id)
-            if _is_one(webhook) and name in (None, webhook.name)
+            if is_automation_event(webhook) and name in (None, webhook.name)
         ]
         return page_in_memory(
             found,
@@ -152,7 +112,7 @@ def automation_event_router(s: Services) -> Router:
 
     @post("/", summary="Have handlers run on events", opt={"body": AutomationEventDefinition})
     async def create(owner: Owner, body: RawBody) -> Response[AutomationEventView]:
-        fields = _fields(decode_json(body))
+        fields = webhook_fields(decode_json(body))
         webhook, _ = await s.webhooks.create(owner.id, fields | {"type": AUTOMATION})
         return _shown(webhook, owner, 201)
 
@@ -169,8 +129,8 @@ def automation_event_router(s: Services) -> Router:
         owner: Owner, webhook_id: FromPath[str], body: RawBody, if_match: IfMatch = None
     ) -> Response[AutomationEventView]:
         before = one(owner, webhook_id)
-        document = {name: getattr(before, name) for name in _NAMES}
-        fields = _fields(merge_patch(document, decode_json(body)))
+        document = {name: getattr(before, name) for name in FIELDS}
+        fields = webhook_fields(merge_patch(document, decode_json(body)))
         webhook = await s.webhooks.patch(owner.id, before.id, fields, version=version_in(if_match))
         return _shown(webhook, owner)
 
