@@ -33,6 +33,8 @@ _WITH_BODY = frozenset({"content-type", "content-encoding"})
 """What the original body can't be read without."""
 _OF_BODY = re.compile(r"content-.*|(?:repr-)?digest")
 """What describes the body, and would be wrong beside another one (RFC 9110 section 8, RFC 9530)."""
+_CONNECTION = ("connection", None)
+"""The fate of a header that ends here, and those with it that it names."""
 MAX_FATES = 256
 """Names that a webhook remembers what becomes of: a source's senders use a few dozen."""
 _MASK = MASK.encode()
@@ -106,8 +108,10 @@ class Forwarding:
     __slots__ = (
         "_all",
         "_begins",
+        "_default_lines",
         "_defaults",
         "_fates",
+        "_forwards",
         "_head",
         "_logged_head",
         "_named",
@@ -131,12 +135,16 @@ class Forwarding:
         self._written = frozenset(written) | _NEVER
         self._begins = (_NEVER_BEGINS, *written_begins)
         self._original = original
-        self._fates: dict[bytes, tuple[str, bool, bool]] = {}
+        self._forwards = original or bool(names)
+        self._fates: dict[bytes, tuple[str, bytes | None] | None] = {}
+        """By names as they came: in lower case, with the line to log where the value is masked;
+        None of those that end here."""
         self._head = head
         self._logged_head = logged_head
-        self._defaults = tuple(
-            (line.partition(b":")[0].decode().lower(), line + b"\r\n") for line in defaults
-        )
+        self._defaults = {
+            line.partition(b":")[0].decode().lower(): line + b"\r\n" for line in defaults
+        }
+        self._default_lines = b"".join(self._defaults.values())
 
     def begin(self, caught: Caught, hops: int, *, traced: bool) -> tuple[bytes, bytes]:
         """Return the beginning of a request's head, and the same as it may be logged.
@@ -146,33 +154,52 @@ class Forwarding:
             hops: how many of hookferry's own events led to the event.
             traced: the request has a trace context of its own.
         """
-        lines: list[bytes] = []
-        shown: list[bytes] = []
-        present: set[str] = set()
-        if self._original or self._named or self._all:
-            shut = _per_connection(caught.headers)
-            for name, value in caught.headers:
-                lowered, goes, masked = self._fates.get(name) or self._fate(name)
-                if not goes or lowered in shut or (traced and lowered in _TRACE):
-                    continue
-                # No server lets it in; but what is sent must not hang on who caught it.
-                if _BROKEN.search(value):
-                    continue
-                present.add(lowered)
-                lines.append(b"%b: %b\r\n" % (name, value))
-                shown.append(b"%b: %b\r\n" % (name, _MASK) if masked else lines[-1])
-        fixed = [line for name, line in self._defaults if name not in present]
-        fixed.append(hops_line(hops + 1))
-        rest = b"".join(fixed)
+        going = self._going(caught.headers, traced) if self._forwards else []
+        names, lines, shown = zip(*going, strict=True) if going else ((), (), ())
+        rest = self._default_lines
+        if not self._defaults.keys().isdisjoint(names):
+            rest = b"".join([line for name, line in self._defaults.items() if name not in names])
+        rest += hops_line(hops + 1)
         head = self._head + rest + b"".join(lines)
         if shown == lines and self._logged_head is self._head:
             return head, head
         return head, self._logged_head + rest + b"".join(shown)
 
-    def _fate(self, name: bytes) -> tuple[str, bool, bool]:
-        """Return a name in lower case, whether such a header is sent, and whether it is masked."""
+    def _going(
+        self, headers: Sequence[tuple[bytes, bytes]], traced: bool
+    ) -> list[tuple[str, bytes, bytes]]:
+        """Return the headers that are sent: name in lower case, line, and line as logged."""
+        going: list[tuple[str, bytes, bytes]] = []
+        ended = set(_TRACE) if traced else set()
+        fates = self._fates
+        for name, value in headers:
+            try:
+                fate = fates[name]
+            except KeyError:
+                fate = self._fate(name)
+            if fate is None:
+                continue
+            if fate is _CONNECTION:
+                ended.update(_options(value))
+                continue
+            # No server lets it in; but what is sent must not hang on who caught it.
+            if _BROKEN.search(value):
+                continue
+            lowered, masked = fate
+            line = b"%b: %b\r\n" % (name, value)
+            going.append((lowered, line, masked or line))
+        if ended:  # only now: a Connection header may come behind those that it names
+            going = [sent for sent in going if sent[0] not in ended]
+        return going
+
+    def _fate(self, name: bytes) -> tuple[str, bytes | None] | None:
+        """Return what becomes of headers of this name, and remember it."""
         lowered = name.decode("latin-1").lower()
-        fate = lowered, self._goes(name, lowered), is_credential(lowered)
+        fate: tuple[str, bytes | None] | None = None
+        if lowered == "connection":
+            fate = _CONNECTION
+        elif self._goes(name, lowered):
+            fate = lowered, b"%b: %b\r\n" % (name, _MASK) if is_credential(lowered) else None
         if len(self._fates) >= MAX_FATES:
             self._fates.clear()
         self._fates[name] = fate
@@ -191,11 +218,6 @@ class Forwarding:
         )
 
 
-def _per_connection(headers: Sequence[tuple[bytes, bytes]]) -> set[str]:
-    """Return the names that Connection headers name: they end here, whatever they are."""
-    return {
-        option.strip().lower()
-        for name, value in headers
-        if name.lower() == b"connection"
-        for option in value.decode("latin-1").split(",")
-    }
+def _options(value: bytes) -> set[str]:
+    """Return what a Connection header names, in lower case: it ends here, whatever it is."""
+    return {option.strip().lower() for option in value.decode("latin-1").split(",")}
