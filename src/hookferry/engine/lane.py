@@ -92,6 +92,7 @@ class Lane:
         "plan",
         "queue",
         "refilling",
+        "sending",
         "slow_downs",
         "stopping_at",
         "wake_at",
@@ -138,13 +139,17 @@ class Lane:
         self.slow_downs = 0
         self._not_before = 0.0
         self._bucket: Bucket | None = None
+        self.sending = False
+        """The webhook's state lets deliveries out."""
+        self._see_state()
 
     # ------------------------------------------------------------------ definition
 
-    @property
-    def sending(self) -> bool:
-        """The webhook's state lets deliveries out."""
-        return self.owned and self.webhook.state is WebhookState.ACTIVE and self.stopping_at is None
+    def _see_state(self) -> None:
+        """Work out ``sending`` anew; due after each change of what it follows from."""
+        self.sending = (
+            self.owned and self.webhook.state is WebhookState.ACTIVE and self.stopping_at is None
+        )
 
     def redefine(self, webhook: Webhook, plan: Plan, max_in_flight: int, now: float) -> None:
         """Take over a saved change of the webhook."""
@@ -165,6 +170,17 @@ class Lane:
         if restarted:
             self.failures = self.slow_downs = 0
             self._not_before = 0.0
+        self._see_state()
+
+    def disown(self) -> None:
+        """Send nothing more: the lane is forgotten."""
+        self.owned = False
+        self._see_state()
+
+    def disable(self) -> None:
+        """Send nothing more: failures disable the webhook, which is not durable yet."""
+        self.stopping_at = self.webhook.version
+        self._see_state()
 
     # ------------------------------------------------------------------ what waits
 
@@ -195,11 +211,10 @@ class Lane:
 
     def release(self, delivery_id: int) -> bool:
         """Take one reason to hold a delivery away; True when it was the last."""
-        reasons = self.held.get(delivery_id, 0)
+        reasons = self.held.pop(delivery_id, 0)
         if reasons > 1:
             self.held[delivery_id] = reasons - 1
             return False
-        self.held.pop(delivery_id, None)
         if self.dropped:
             self.dropped.discard(delivery_id)
         return True
@@ -258,13 +273,10 @@ class Lane:
 
     def room(self) -> bool:
         """Tell whether there is something to send and the in-flight cap allows it."""
+        if not (self.queue or self.head):
+            return False
         cap = 1 if self.failures >= BREAKER_FAILURES else self.max_in_flight
-        return (
-            bool(self.queue or self.head)
-            and self.in_flight < cap
-            and self.awaiting is None
-            and self.sending
-        )
+        return self.in_flight < cap and self.awaiting is None and self.sending
 
     def take(self, now: float) -> Job | float:
         """Take the next delivery to send; or return the monotonic time to ask again.
@@ -273,9 +285,10 @@ class Lane:
         """
         if now < self._not_before:
             return self._not_before
-        if self._bucket is None and self.plan.rate_limit is not None:
-            self._bucket = Bucket(self.plan.rate_limit, now)
-        if self._bucket is not None:
+        limit = self.plan.rate_limit
+        if limit is not None:
+            if self._bucket is None:
+                self._bucket = Bucket(limit, now)
             wait = self._bucket.take(now)
             if wait:
                 return now + wait

@@ -41,6 +41,8 @@ from hookferry.wire.profiles import profile_named
 
 log = structlog.get_logger(__name__)
 
+_NAMES = {state: state.name.lower() for state in DeliveryState}
+"""What states are called outside."""
 PUMP_BURST = 64
 """Requests started before other callbacks of the loop get their turn."""
 MAX_UNSETTLED = 4_000
@@ -116,6 +118,8 @@ class Lanes:
         self._loop = asyncio.get_running_loop()
         self._epochs: dict[int, int] = {}
         self._lanes: dict[int, Lane] = {}
+        self._share = 0
+        """Payload bytes that one lane may hold while there is memory left."""
         self._broken: set[int] = set()
         self._ready: deque[Lane] = deque()
         self._parked: dict[Lane, None] = {}
@@ -127,8 +131,8 @@ class Lanes:
         self._refills = Refills(
             ledger, clock, timeline, allowance=self._allowance, filled=self._filled
         )
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._drained = asyncio.Event()
+        """Stopped, and nothing is in flight any more."""
         self.in_flight = 0
         self.queued_bytes = 0
         directory.on_webhook(self.redefine)
@@ -154,8 +158,10 @@ class Lanes:
         """
         self._stopped = True
         self._alarms.stop()
+        if not self.in_flight:
+            self._drained.set()
         try:
-            await asyncio.wait_for(self._idle.wait(), timeout)
+            await asyncio.wait_for(self._drained.wait(), timeout)
         except TimeoutError:
             log.warning("drain_timed_out", in_flight=self.in_flight)
         await self._refills.stop()
@@ -290,6 +296,7 @@ class Lanes:
             max_in_flight=self._limits.lane_in_flight,
             memory=self._limits.lane_memory,
         )
+        self._share_out()
         # An ordered lane looks into the ledger first: something may be retrying there.
         lane.backlog = webhook.ordered
         return lane
@@ -304,10 +311,11 @@ class Lanes:
 
     def _let_go(self, lane: Lane) -> None:
         """Forget a lane; what it has in flight still settles."""
-        lane.owned = False
+        lane.disown()
         self.queued_bytes -= lane.forget_queue()
         self._alarms.forget(lane)
         del self._lanes[lane.webhook.id]
+        self._share_out()
 
     # ------------------------------------------------------------------ what a lane needs next
 
@@ -337,15 +345,20 @@ class Lanes:
 
     # ------------------------------------------------------------------ memory
 
+    def _share_out(self) -> None:
+        """Work out a lane's share anew: fair, so that no lane starves the others.
+
+        Due after each change of their number.
+        """
+        share = self._limits.memory_bytes // max(1, len(self._lanes))
+        self._share = min(self._limits.lane_bytes, max(_MIN_ALLOWANCE, share))
+
     def _allowance(self) -> int:
-        """Payload bytes one lane may hold: a fair share, so that no lane starves the others.
+        """Payload bytes one lane may hold: its share.
 
         Once memory is spent, a lane holds one delivery at a time.
         """
-        if self.queued_bytes >= self._limits.memory_bytes:
-            return 0
-        share = self._limits.memory_bytes // max(1, len(self._lanes))
-        return min(self._limits.lane_bytes, max(_MIN_ALLOWANCE, share))
+        return 0 if self.queued_bytes >= self._limits.memory_bytes else self._share
 
     def _filled(self, lane: Lane, taken: int) -> None:
         self.queued_bytes += taken
@@ -363,13 +376,14 @@ class Lanes:
         if self._stopped or self._committer.unsettled >= MAX_UNSETTLED:
             return
         soft = self._limits.in_flight
+        hard = 2 * soft
         ready = self._ready
         parked = self._parked
         now = self._clock.monotonic()
         for _ in range(min(len(parked), soft - self.in_flight)):
             self._unpark(next(iter(parked)))
         for _ in range(PUMP_BURST):
-            if self.in_flight >= 2 * soft:
+            if self.in_flight >= hard:
                 return
             if not ready:
                 if not parked or self.in_flight >= soft:
@@ -404,7 +418,6 @@ class Lanes:
         plan = lane.plan
         self.queued_bytes -= job.size
         self.in_flight += 1
-        self._idle.clear()
         done = partial(self._done, job)
         if self._tracing is not None:
             job.span = span_of(self._tracing, job, plan)
@@ -418,8 +431,8 @@ class Lanes:
         plan = lane.plan
         self.in_flight -= 1
         lane.in_flight -= 1
-        if not self.in_flight:
-            self._idle.set()
+        if self._stopped and not self.in_flight:
+            self._drained.set()
         if self._parked and not lane.in_flight and lane in self._parked:
             self._unpark(lane)
         now_ms = self._clock.wall_ms()
@@ -506,7 +519,7 @@ class Lanes:
             and lane.sending
             and must_disable(lane.plan.policy, health, status, now_ms)
         ):
-            lane.stopping_at = lane.webhook.version
+            lane.disable()
             self.queued_bytes -= lane.forget_queue()
             self._metrics.webhook_disabled()
             log.warning(
@@ -570,16 +583,17 @@ class Lanes:
         if self._tracing is not None:
             for s in settlements:
                 self._tracing.settled(
-                    s.delivery_id, s.state.name.lower(), refused=s.delivery_id in refused
+                    s.delivery_id, _NAMES[s.state], refused=s.delivery_id in refused
                 )
-        deliveries = self._metrics.deliveries
+        durable = [s.state for s in settlements if s.delivery_id not in refused]
+        for state in set(durable):
+            self._metrics.deliveries(_NAMES[state], durable.count(state))
         for s in settlements:
             lane = self._lanes.get(s.webhook_id)
             if s.delivery_id in refused:
                 if lane is not None and lane.epoch == s.epoch:
                     self._lose(lane)
                 continue
-            deliveries(s.state.name.lower())
             if lane is None:
                 continue
             if lane.awaiting == s.delivery_id:
