@@ -6,8 +6,7 @@ Reading the request is ``hookferry.api.protocol``; what its route does is not kn
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -20,9 +19,10 @@ from hookferry.api.hotroute import (
     run_handler,
 )
 from hookferry.errors import HookferryError
-from hookferry.wire.headers import lowered
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_KEEP_ALIVE = b"\r\n"
+_CLOSE = b"connection: close\r\n\r\n"
 
 
 class Connection(Protocol):
@@ -49,62 +49,27 @@ class _NoEvent:
         """Do nothing."""
 
 
-_NO_EVENT = _NoEvent()
-
-
-class HotCycle(HotRequest):
+class HotCycle(HotRequest, eq=False, kw_only=True):
     """One request for a hot route and its answer; takes a place in uvicorn's pipeline."""
 
-    __slots__ = (
-        "_protocol",
-        "disconnected",
-        "expect",
-        "handler",
-        "has_turn",
-        "keep_alive",
-        "max_body",
-        "message_event",
-        "more_body",
-        "parts",
-        "refusal",
-        "response_complete",
-    )
+    message_event: ClassVar[_NoEvent] = _NoEvent()
 
-    def __init__(
-        self,
-        protocol: Connection,
-        method: bytes,
-        path: bytes,
-        query: bytes,
-        raw: Sequence[tuple[bytes, bytes]],
-        client: str,
-        handler: HotHandler | None,
-        max_body: int,
-        keep_alive: bool,
-    ) -> None:
-        # As HotRequest's, without the call.
-        self.method = method
-        self.path = path
-        self.query = query
-        self.raw = raw
-        self.headers = lowered(raw)
-        self.client = client
-        self.caller = None
-        self.body = b""
-        self.gone = None
-        self._protocol = protocol
-        self.handler = handler
-        self.max_body = max_body
-        self.keep_alive = keep_alive
-        self.expect = False
-        self.parts: bytearray | None = None
-        self.more_body = True
-        self.refusal: HookferryError | None = None
-        """Set when the request can't be taken: what it is answered in its turn."""
-        self.has_turn = False
-        self.response_complete = False
-        self.disconnected = False
-        self.message_event = _NO_EVENT
+    protocol: Connection
+    handler: HotHandler | None
+    """None where the request was refused before its route was known."""
+    max_body: int
+    """Bytes of body taken."""
+    keep_alive: bool
+    expect: bool = False
+    """The client waits to be told to send the body."""
+    parts: bytearray | None = None
+    """The body, while it comes in more than one piece."""
+    more_body: bool = True
+    refusal: HookferryError | None = None
+    """Set when the request can't be taken: what it is answered in its turn."""
+    has_turn: bool = False
+    response_complete: bool = False
+    disconnected: bool = False
 
     def take_turn(self) -> None:
         """Answer, if the request is there; called when all earlier answers are written."""
@@ -114,12 +79,12 @@ class HotCycle(HotRequest):
         elif not self.more_body:
             self.run()
         elif self.expect and not self.body:
-            self._protocol.transport.write(_CONTINUE)
+            self.protocol.transport.write(_CONTINUE)
 
     def run(self) -> None:
         """Call the handler."""
         if self.handler is not None:
-            self._protocol.answering = self
+            self.protocol.answering = self
             run_handler(self.handler, self, self.respond)
 
     def respond(self, status: int, headers: bytes, body: bytes) -> None:
@@ -127,16 +92,23 @@ class HotCycle(HotRequest):
         if self.response_complete:
             return
         self.response_complete = True
-        protocol = self._protocol
+        protocol = self.protocol
         transport = protocol.transport
         if self.disconnected or transport.is_closing():
             return
         framing = length_line(status, len(body))
-        head = STATUS_LINE[status] + protocol.watch.date_line + headers + framing
-        if not self.keep_alive:
-            head += b"connection: close\r\n"
-        has_body = body and framing and self.method != b"HEAD"
-        transport.write(head + b"\r\n" + body if has_body else head + b"\r\n")
+        transport.write(
+            b"".join(
+                (
+                    STATUS_LINE[status],
+                    protocol.watch.date_line,
+                    headers,
+                    framing,
+                    _KEEP_ALIVE if self.keep_alive else _CLOSE,
+                    body if framing and self.method != b"HEAD" else b"",
+                )
+            )
+        )
         if not self.keep_alive:
             protocol.close_after_answer(self.more_body)
         protocol.on_response_complete()

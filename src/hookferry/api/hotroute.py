@@ -12,6 +12,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from hookferry.api.problems import (
     CONTENT_TYPE,
     InternalError,
@@ -20,7 +22,7 @@ from hookferry.api.problems import (
     status_of,
 )
 from hookferry.errors import HookferryError, Overloaded, PayloadTooLarge
-from hookferry.wire.headers import lowered
+from hookferry.wire.headers import Headers, lowered
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -70,33 +72,26 @@ RAW_HEADERS = "hookferry.raw_headers"
 """Key of an ASGI scope: the headers as they came; ASGI has their names in lower case only."""
 
 
-class HotRequest:
+class HotRequest(msgspec.Struct, eq=False):
     """A request as a hot handler sees it: bytes as they came."""
 
-    __slots__ = ("body", "caller", "client", "gone", "headers", "method", "path", "query", "raw")
+    method: bytes
+    path: bytes
+    query: bytes
+    raw: Sequence[tuple[bytes, bytes]]
+    """The headers as they came."""
+    headers: Headers
+    """The headers, names in lower case."""
+    client: str
+    """The address at the other end of the connection; empty where it has none."""
+    caller: str | None = None
+    """The address behind proxies, once somebody found it."""
+    body: bytes = b""
+    gone: Callable[[], None] | None = None
+    """Set by a handler that wants to know when the client leaves before its answer."""
 
-    def __init__(
-        self,
-        method: bytes,
-        path: bytes,
-        query: bytes,
-        raw: Sequence[tuple[bytes, bytes]],
-        client: str,
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.raw = raw
-        """The headers as they came."""
-        self.headers = lowered(raw)
-        """The headers, names in lower case."""
-        self.client = client
-        """The address at the other end of the connection; empty where it has none."""
-        self.caller: str | None = None
-        """The address behind proxies, once somebody found it."""
-        self.body = b""
-        self.gone: Callable[[], None] | None = None
-        """Set by a handler that wants to know when the client leaves before its answer."""
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"  # what it holds has no place in a log
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, by its name in lower case."""
@@ -250,11 +245,13 @@ class HotAsgi:
                 answer.set_result((status, headers, body))
 
         client = scope.get("client")
+        raw = scope[RAW_HEADERS]
         request = HotRequest(
             scope["method"].encode(),
             path,
             scope["query_string"],
-            scope[RAW_HEADERS],
+            raw,
+            lowered(raw),
             client[0] if client else "",
         )
         body = handler.admit(request) or await _read(

@@ -50,6 +50,8 @@ class Reading(enum.IntEnum):
 
 
 _IDLE, _HEAD, _BODY, _NOTHING = Reading
+_JUST_BEGUN = -1
+_NEVER = math.inf
 
 
 def _ignore(_: tuple[bytes, bytes]) -> None:
@@ -88,6 +90,8 @@ class HookferryProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._routes = routes
+        self._address = ""
+        """At the other end of the connection; empty where it has none."""
         self._limits = limits
         self.watch = watch
         self._bodies = bodies
@@ -96,7 +100,8 @@ class HookferryProtocol(HttpToolsProtocol):
         self.reading = _IDLE
         """What is expected from the client next."""
         self._received = 0
-        """Bytes of the present head beyond its first read, or thrown away while lingering."""
+        """Bytes of the present head beyond its first read, or thrown away while lingering;
+        ``_JUST_BEGUN`` within the read that a head or a body begins in."""
         self.stalled = False
         """The client does not read its answers: nothing further is started."""
         self._advancing = False
@@ -113,6 +118,7 @@ class HookferryProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection; when there are too many, others make room, or it is refused."""
         super().connection_made(transport)
+        self._address = "" if self.client is None else self.client[0]
         most = self._limits.connections
         if len(self.connections) > most and not make_room(self.connections, self, most):
             transport.abort()
@@ -148,8 +154,9 @@ class HookferryProtocol(HttpToolsProtocol):
             self._refuse(BadRequest("this is not a well-formed HTTP/1.1 request (RFC 9112)"))
             return
         if self.reading is _HEAD:
-            if self._received < 0:  # this head began within this read
+            if self._received == _JUST_BEGUN:
                 self._received = 0
+                self._expect(_HEAD)
             else:
                 self._received += len(data)
             if self._received > self._limits.head_bytes:
@@ -157,6 +164,9 @@ class HookferryProtocol(HttpToolsProtocol):
             else:
                 self._hold(len(data))
         elif self.reading is _BODY:
+            if self._received == _JUST_BEGUN:
+                self._received = 0
+                self._expect(_BODY)
             cycle: Any = self.cycle
             if type(cycle) is HotCycle:  # the framework's bodies are bounded where they are read
                 self._hold(len(data))
@@ -202,12 +212,12 @@ class HookferryProtocol(HttpToolsProtocol):
             if self.reading is _HEAD or self.reading is _BODY:
                 self._expect(self.reading)
             else:
-                self.deadline = math.inf
+                self.deadline = _NEVER
             self._next()
 
     def on_deadline(self) -> None:
         """Act on a deadline that has passed; called by ``Watch.sweep``."""
-        self.deadline = math.inf
+        self.deadline = _NEVER
         if self.stalled:
             self.transport.abort()
         elif self.reading is _HEAD or self.reading is _BODY:
@@ -229,67 +239,76 @@ class HookferryProtocol(HttpToolsProtocol):
         """Start a request; what only ASGI needs is built when it turns out to need it."""
         if self.reading is _NOTHING:
             return
-        self._expect(_HEAD)
-        self._received = -1
+        self.reading = _HEAD
+        self._received = _JUST_BEGUN
         self.url = b""
         # As they came; uvicorn's, in lower case, are made where they are needed.
         headers: list[tuple[bytes, bytes]] = []
         self.headers = headers
         self._keep_header = headers.append
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or a trailer: what is kept of them is decided by the request's state."""
-        self._keep_header((name, value))
+    def on_header(self, *field: bytes) -> None:
+        """Take a header, or a trailer: what is kept of them is decided by the request's state.
+
+        Args:
+            field: its name and its value; called so often that packing them here counts.
+        """
+        self._keep_header(field)  # type: ignore[arg-type]  # always two
 
     def on_headers_complete(self) -> None:
         """Decide which way the request takes."""
         self._keep_header = _ignore  # a trailer is no header (RFC 9110 section 6.5.1)
         if self.reading is _NOTHING:
             return
-        if len(self.headers) > self._limits.headers:
+        raw = self.headers
+        limits = self._limits
+        if len(raw) > limits.headers:
             self._refuse(self._headers_too_large())
             return
-        if len(self.pipeline) >= self._limits.pipelined:
+        if len(self.pipeline) >= limits.pipelined:
             self._refuse(Overloaded("too many requests sent ahead of their answers"))
             return
         parser = self.parser
         method = parser.get_method()
-        if b"#" in self.url:  # one program would cut it off there, the next would not
+        url = self.url
+        if b"#" in url:  # one program would cut it off there, the next would not
             self._refuse(BadRequest("a request target has no fragment (RFC 9112 section 3.2)"))
             return
-        path, _, query = self.url.partition(b"?")
+        path, _, query = url.partition(b"?")
         handler = find(self._routes, method, path)
         if handler is None:
             self._begin_asgi()
-            self._expect(_BODY)
             return
-        self._expect(_BODY)
+        self.reading = _BODY
+        self._received = _JUST_BEGUN
         keep_alive = (
             parser.get_http_version() != "1.0"
             and parser.should_keep_alive()
             and not parser.should_upgrade()
         )
-        client = self.client
+        headers = lowered(raw)
         cycle = HotCycle(
-            self,
             method,
             path,
             query,
-            self.headers,
-            client[0] if client is not None else "",
-            handler,
-            handler.max_body,
-            keep_alive,
+            raw,
+            headers,
+            self._address,
+            protocol=self,
+            handler=handler,
+            max_body=handler.max_body,
+            keep_alive=keep_alive,
         )
-        cycle.refusal = handler.admit(cycle)
-        first = cycle.headers.first
-        length = first.get(b"content-length")  # the parser takes no second one
-        if length is not None and int(length) > handler.max_body and cycle.refusal is None:
-            cycle.refusal = body_too_large(handler.max_body)
-        if b"expect" in first:
-            cycle.expect = _expects_continue(cycle.headers)
-        if cycle.refusal is not None:
+        refusal = handler.admit(cycle)
+        if refusal is None:
+            length = headers.first.get(b"content-length")  # the parser takes no second one
+            if length is not None and int(length) > cycle.max_body:
+                refusal = body_too_large(cycle.max_body)
+        if refusal is not None:
+            cycle.refusal = refusal
             self._stop_reading(cycle)
+        elif b"expect" in headers.first:
+            cycle.expect = _expects_continue(headers)
         self._enqueue(cycle)
 
     def on_body(self, body: bytes) -> None:
@@ -316,13 +335,12 @@ class HookferryProtocol(HttpToolsProtocol):
         self.reading = _IDLE
         cycle: Any = self.cycle
         if not self.stalled:  # else the deadline is that of reading answers
-            if cycle.response_complete:
-                self.deadline = self.watch.now + self._limits.keep_alive
-            else:
-                self.deadline = math.inf
+            self.deadline = _NEVER
         if self._held:
             self._let_go()
         if type(cycle) is not HotCycle:
+            if cycle.response_complete and not self.stalled:
+                self.deadline = self.watch.now + self._limits.keep_alive
             super().on_message_complete()
             return
         if cycle.parts is not None:
@@ -425,6 +443,8 @@ class HookferryProtocol(HttpToolsProtocol):
         self.headers.extend(headers)
         self.expect_100_continue = _expects_continue(headers)
         super().on_headers_complete()
+        self.reading = _BODY
+        self._received = _JUST_BEGUN
 
     # ------------------------------------------------------------------ refusing and closing
 
@@ -464,8 +484,19 @@ class HookferryProtocol(HttpToolsProtocol):
             cycle.response_complete = True
             cycle.disconnected = True
             cycle.message_event.set()  # the application sees a disconnect
-        refused = HotCycle(self, b"", b"", b"", (), "", None, 0, False)
-        refused.refusal = error
+        refused = HotCycle(
+            b"",
+            b"",
+            b"",
+            (),
+            lowered(()),
+            "",
+            protocol=self,
+            handler=None,
+            max_body=0,
+            keep_alive=False,
+            refusal=error,
+        )
         self._stop_reading(refused)
         self._enqueue(refused)
 
@@ -478,7 +509,7 @@ class HookferryProtocol(HttpToolsProtocol):
         self.reading = _NOTHING
         self._received = 0
         if not self.stalled:
-            self.deadline = math.inf
+            self.deadline = _NEVER
         cycle.keep_alive = False
 
     def _let_go(self) -> None:
