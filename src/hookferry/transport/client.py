@@ -13,7 +13,7 @@ from hookferry.clock import Clock
 from hookferry.transport.deadlines import DeadlineWheel
 from hookferry.transport.dial import Dialer, DialError
 from hookferry.transport.dns import Resolver
-from hookferry.transport.exchange import Exchange
+from hookferry.transport.exchange import Exchange, Progress
 from hookferry.transport.guard import Guard
 from hookferry.transport.http1 import Connection
 from hookferry.transport.limits import Limits
@@ -99,7 +99,7 @@ class HttpTransport:
 
     def cut(self, exchange: Exchange) -> None:
         """End an exchange whose deadline passed before it had a connection."""
-        self._give_up(exchange, *exchange.phase.value)
+        self._give_up(exchange, *exchange.progress.phase.value)
 
     # ------------------------------------------------------------------ http1.Keeper
 
@@ -121,16 +121,18 @@ class HttpTransport:
     # ------------------------------------------------------------------ dialing
 
     def _dial(self, exchange: Exchange) -> None:
+        exchange.progress = Progress()
         task = self._loop.create_task(self._connect(exchange))
         exchange.dialing = task
         self._dials.add(task)
         task.add_done_callback(self._dials.discard)
 
     async def _connect(self, exchange: Exchange) -> None:
+        progress = exchange.progress
         connection = Connection(self, exchange.request.target, self._limits, self._now)
         failure: tuple[ErrorKind, str] | None = None
         try:
-            await self._dialer.dial(exchange.request.target, connection, exchange)
+            await self._dialer.dial(exchange.request.target, connection, progress)
         except DialError as error:
             failure = error.kind, error.detail
         except Exception as error:
@@ -145,8 +147,11 @@ class HttpTransport:
         exchange.dialing = None
         if failure is not None:
             exchange.fail(*failure, self._now())
+        elif not connection.usable:
+            # Lost between the end of the handshake and now.
+            exchange.fail(ErrorKind.CLOSED, "the peer closed the new connection", self._now())
         else:
-            connection.address, connection.verdict = exchange.address, exchange.verdict
+            connection.address, connection.verdict = progress.address, progress.verdict
             connection.start(exchange)
 
     def _give_up(self, exchange: Exchange, kind: ErrorKind, detail: str) -> None:

@@ -7,6 +7,7 @@ wheel costs a set insertion and a set removal.
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import Callable
 
 from hookferry.transport.exchange import Exchange
@@ -27,6 +28,8 @@ class DeadlineWheel:
         self._loop = loop
         self._now = now
         self._slots: dict[int, set[Exchange]] = {}
+        self._ticks: list[int] = []
+        """Those of the slots, as a heap."""
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, item: Exchange, deadline: float) -> None:
@@ -35,6 +38,7 @@ class DeadlineWheel:
         slot = self._slots.get(tick)
         if slot is None:
             slot = self._slots[tick] = set()
+            heapq.heappush(self._ticks, tick)
             if self._timer is None:
                 self._timer = self._loop.call_later(TICK, self._turn)
         slot.add(item)
@@ -53,6 +57,7 @@ class DeadlineWheel:
         for item in items:
             item.slot = None
         self._slots.clear()
+        self._ticks.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -62,8 +67,8 @@ class DeadlineWheel:
         self._timer = None
         now = int(self._now() / TICK)
         try:
-            for tick in sorted(tick for tick in self._slots if tick <= now):
-                slot = self._slots.pop(tick)
+            while self._ticks and self._ticks[0] <= now:
+                slot = self._slots.pop(heapq.heappop(self._ticks))
                 while slot:
                     item = slot.pop()
                     item.slot = None

@@ -53,7 +53,11 @@ class Progress:
         self.dns = self.connect = self.tls = 0.0
 
 
-class Exchange(Progress):
+_NOT_DIALED = Progress()
+"""Of every exchange on a pooled connection, for which nothing was looked up or judged."""
+
+
+class Exchange:
     """A request and its whereabouts.
 
     Args:
@@ -69,6 +73,7 @@ class Exchange(Progress):
         "done",
         "first_byte",
         "owner",
+        "progress",
         "request",
         "slot",
         "started",
@@ -77,7 +82,6 @@ class Exchange(Progress):
     def __init__(
         self, owner: Owner, request: Request, done: Callable[[Outcome], None], started: float
     ) -> None:
-        super().__init__()
         self.owner = owner
         self.request = request
         self.done = done
@@ -86,6 +90,8 @@ class Exchange(Progress):
         """The deadline wheel's."""
         self.connection: Connection | None = None
         self.dialing: asyncio.Task[None] | None = None
+        self.progress = _NOT_DIALED
+        """Of the connection that is made for it."""
         self.first_byte = 0.0
 
     def expire(self) -> None:
@@ -97,18 +103,19 @@ class Exchange(Progress):
 
     def fail(self, kind: ErrorKind, detail: str, now: float, *, reused: bool = False) -> None:
         """End it without a status."""
+        progress = self.progress
         self.owner.finish(
             self,
             Outcome(
                 error=kind,
                 detail=detail,
-                verdict=self.verdict,
-                address=self.address,
+                verdict=progress.verdict,
+                address=progress.address,
                 reused=reused,
                 duration=now - self.started,
-                dns=self.dns,
-                connect=self.connect,
-                tls=self.tls,
+                dns=progress.dns,
+                connect=progress.connect,
+                tls=progress.tls,
                 first_byte=self.first_byte,
             ),
         )

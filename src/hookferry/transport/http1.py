@@ -92,21 +92,20 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         # A user agent must accept folded header lines (RFC 9112 section 5.2). Framing stays strict.
         self._parser.set_dangerous_leniencies(lenient_headers=True)
+        self._raw: bytes | bytearray = b""
+        self._status = 0
+        # A connection after whose answer these are set serves no other exchange.
+        self._surplus = False
+        self._broken: tuple[ErrorKind, str] | None = None
         self._reset()
 
     def _reset(self) -> None:
-        self._raw: bytes | bytearray = b""
-        self._at = 0
+        """Be ready for the next answer. ``_raw`` is empty: the last head was cut out of it."""
         self._head: bytes | None = None
-        self._status = 0
         self._body: bytes | bytearray = b""
-        self._size = 0
-        self._received = 0
-        self._informational = 0
-        self._complete = False
-        self._keep_alive = False
-        self._surplus = False
-        self._broken: tuple[ErrorKind, str] | None = None
+        self._size = self._received = 0
+        self._at = self._informational = 0
+        self._complete = self._keep_alive = False
 
     # ------------------------------------------------------------------ used by pool and client
 
@@ -116,12 +115,9 @@ class Connection(asyncio.Protocol):
         return self.transport is not None and not self.transport.is_closing()
 
     def start(self, exchange: Exchange) -> None:
-        """Send a request; the exchange ends through its owner, later."""
+        """Send a request over a usable connection; the exchange ends through its owner, later."""
         transport = self.transport
-        if transport is None or transport.is_closing():
-            # Lost between the end of the handshake and now.
-            exchange.fail(ErrorKind.CLOSED, "the peer closed the new connection", self._now())
-            return
+        assert transport is not None
         self._exchange = exchange
         exchange.connection = self
         request = exchange.request
@@ -219,23 +215,20 @@ class Connection(asyncio.Protocol):
             return
         raw = self._raw
         start = self._at
-        while raw[start : start + 2] == b"\r\n":  # llhttp skips empty lines before a response
+        while raw.startswith(b"\r\n", start):  # llhttp skips empty lines before a response
             start += 2
         end = raw.find(b"\r\n\r\n", start) + 4
-        lines = raw.count(b"\r\n", start, end)
+        head = bytes(raw[start:end])
+        lines = head.count(b"\r\n")
         status = self._parser.get_status_code()
         if end < 4:
             self._broken = (ErrorKind.PROTOCOL, "the headers do not end in CRLF CRLF")
         elif end > self._limits.head or lines - 2 > self._limits.headers:
             self._broken = self._too_large()
-        elif (
-            raw.count(b"\r", start, end) != lines
-            or raw.count(b"\n", start, end) != lines
-            or raw.find(b"\0", start, end) >= 0
-        ):
+        elif head.count(b"\r") != lines or head.count(b"\n") != lines or b"\0" in head:
             self._broken = (ErrorKind.PROTOCOL, "a header holds NUL, CR or LF (RFC 9110 5.5)")
         elif status >= 200:
-            self._head = bytes(raw[start:end])
+            self._head = head
             self._status = status
             self._raw = b""
             self._received -= start  # what came before the final head is no body
@@ -303,6 +296,7 @@ class Connection(asyncio.Protocol):
         assert exchange is not None
         assert transport is not None
         now = self._now()
+        progress = exchange.progress
         keep = self._limits.keep
         body = self._body
         if self._size > keep:
@@ -319,9 +313,9 @@ class Connection(asyncio.Protocol):
             self.address,
             self.served > 0,
             now - exchange.started,
-            exchange.dns,
-            exchange.connect,
-            exchange.tls,
+            progress.dns,
+            progress.connect,
+            progress.tls,
             exchange.first_byte,
         )
         self._exchange = None

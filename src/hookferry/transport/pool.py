@@ -30,7 +30,7 @@ class Pool:
         while idle:
             connection = idle.pop()
             self.size -= 1
-            if connection.usable and not self._spent(connection, now):
+            if self._fit(connection, now):
                 return connection
             connection.abort()
         return None
@@ -64,7 +64,7 @@ class Pool:
             idle = self._idle[target]
             kept = []
             for connection in idle:
-                if connection.usable and not self._spent(connection, now):
+                if self._fit(connection, now):
                     kept.append(connection)
                 else:
                     connection.abort()
@@ -82,8 +82,11 @@ class Pool:
         self._idle.clear()
         self.size = 0
 
-    def _spent(self, connection: Connection, now: float) -> bool:
+    def _fit(self, connection: Connection, now: float) -> bool:
+        """Whether a connection may serve another request."""
+        limits = self._limits
         return (
-            now - connection.idle_since > self._limits.idle_seconds
-            or now - connection.born > self._limits.age_seconds
+            connection.usable
+            and now - connection.idle_since <= limits.idle_seconds
+            and now - connection.born <= limits.age_seconds
         )
