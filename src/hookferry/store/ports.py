@@ -639,7 +639,7 @@ class Jobs(Protocol):
 
 
 class Answers(Protocol):
-    """Idempotency keys of management calls, whose work is not an accept."""
+    """Idempotency keys of management calls, whose work is no accept; in a scope of their own."""
 
     async def claim(self, key: DedupeKey, now_ms: int) -> DedupeKey | None:
         """Store ``key`` unless an unexpired row has it; return that row, or None if stored."""
@@ -690,7 +690,10 @@ class Upkeep(Protocol):
         ...
 
     async def forget_keys(self, now_ms: int, limit: int) -> int:
-        """Delete up to ``limit`` expired dedupe keys and stored values; return how many went."""
+        """Delete up to ``limit`` expired dedupe keys and stored values; return how many went.
+
+        Keys may stay until the hour in which they expired is over.
+        """
         ...
 
     async def remember_time(self, now_ms: int) -> None:

@@ -390,9 +390,23 @@ dedupe = Table(
     Column("body_hash", LargeBinary, nullable=False),
     Column("answer", LargeBinary, nullable=False),
     Column("expires_at", BIG, nullable=False),
-    Index("dedupe_expires", "expires_at"),
+    # By the hour, so that keys which lie side by side in the table do so in here.
+    Index("dedupe_expires", text("expires_at / 3600000")),
     sqlite_with_rowid=False,
 )
+
+dedupe_recent = Table(
+    "dedupe_recent",
+    metadata,
+    _key(),
+    Column("tenant_id", BIG, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("expires_at", BIG, nullable=False),
+)
+"""What is not sorted into ``dedupe`` yet, in the order in which it came; by its own numbers."""
 
 jobs = Table(
     "jobs",

@@ -12,6 +12,7 @@ from hookferry.domain.delivery import DeliveryState
 from hookferry.domain.webhook import Webhook
 from hookferry.store.ports import Acceptance, Batch, DeliveryFilter, EventFilter, Settlement
 from hookferry.store.sqlite import due, retention, schema, search
+from hookferry.store.sqlite.claims import Claims
 from hookferry.store.sqlite.commit import commit
 from hookferry.store.sqlite.config import save
 from hookferry.store.sqlite.connection import open_writer
@@ -135,8 +136,9 @@ def test_events_that_owe_are_not_walked_again_by_every_call(tmp_path: Path) -> N
 def test_a_commit_of_many_rows_takes_few_statements(tmp_path: Path) -> None:
     log = Log(tmp_path, 0)
     statements: list[str] = []
+    claims = Claims(log.connection)
     log.connection.set_trace_callback(statements.append)
-    commit(log.connection, log.batch(128, DeliveryState.PENDING))
+    commit(log.connection, log.batch(128, DeliveryState.PENDING), claims=claims)
     # Begin, configuration version, two chunks of events, two of deliveries, the time, commit.
     assert len(statements) == 8
     log.connection.close()
@@ -147,8 +149,9 @@ def test_a_commit_without_resolutions_pays_nothing_for_them(tmp_path: Path) -> N
     commit(log.connection, log.batch(10, DeliveryState.PENDING))
     batch = log.settling(10)
     statements: list[str] = []
+    claims = Claims(log.connection)
     log.connection.set_trace_callback(statements.append)
-    commit(log.connection, batch)
+    commit(log.connection, batch, claims=claims)
     # Begin, configuration version, epochs, attempts, settlements, the time, commit.
     assert len(statements) == 7
     log.connection.close()

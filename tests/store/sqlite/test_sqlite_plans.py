@@ -8,7 +8,7 @@ import pytest
 
 from hookferry.domain.delivery import DeliveryState
 from hookferry.store.ports import DeliveryFilter, EventFilter
-from hookferry.store.sqlite import actions, calls, commit, config, due, retention, search
+from hookferry.store.sqlite import actions, calls, claims, commit, config, due, retention, search
 from hookferry.store.sqlite.compiled import compiled
 from hookferry.store.sqlite.upkeep import GREATEST_ID
 from store.sqlite.plans import plan, tables_scanned
@@ -17,8 +17,12 @@ HOT = {
     "settle": (commit.SETTLE.sql(64), "SEARCH deliveries USING INTEGER PRIMARY KEY"),
     "epochs": (commit.STALE_EPOCHS.sql(64), "SEARCH shards USING INTEGER PRIMARY KEY"),
     "dedupe": (
-        commit.FIND_KEYS.sql(64),
+        claims.FIND_KEYS.sql(64),
         "k USING PRIMARY KEY (tenant_id=? AND scope=? AND key_hash=?)",
+    ),
+    "forget keys that are sorted in": (
+        claims.DELETE_RECENT,
+        "SEARCH dedupe_recent USING INTEGER PRIMARY KEY (rowid=?)",
     ),
     "configuration version": (commit.CONFIG_VERSION, "SEARCH ledger USING PRIMARY KEY"),
     "due": (due.READ_DUE, "SEARCH d USING INDEX deliveries_due (webhook_id=? AND due<?)"),
@@ -35,7 +39,7 @@ HOT = {
     "forget attempts": (retention.DELETE_ATTEMPTS, "INDEX attempts_delivery (delivery_id=?)"),
     "forget deliveries": (retention.DELETE_DELIVERIES, "INDEX deliveries_event (event_id=?)"),
     "forget events": (retention.DELETE_EVENTS, "SEARCH events USING INTEGER PRIMARY KEY"),
-    "forget keys": (retention.DELETE_KEYS, "dedupe_expires (expires_at<?)"),
+    "forget keys": (retention.DELETE_KEYS, "dedupe_expires (<expr><?)"),
     "forget versions": (retention.DELETE_VERSIONS, "webhook_versions_replaced (replaced_at<?)"),
 }
 

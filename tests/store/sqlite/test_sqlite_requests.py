@@ -14,6 +14,7 @@ from hookferry.domain.request import Verdict
 from hookferry.errors import StorageDown
 from hookferry.store.ports import Acceptance, Batch, RequestFilter, Ring
 from hookferry.store.sqlite import SqliteStore, requests, retention, rings, schema, search
+from hookferry.store.sqlite.claims import Claims
 from hookferry.store.sqlite.commit import commit
 from hookferry.store.sqlite.connection import open_writer
 from hookferry.store.sqlite.rings import Rings
@@ -35,9 +36,10 @@ class Log:
         schema.upgrade(self.connection)
         self.make = Maker()
         self.rings = Rings()
+        self.claims = Claims(self.connection)
 
     def commit(self, *accept: Acceptance) -> None:
-        commit(self.connection, Batch(VERSION, list(accept)), self.rings)
+        commit(self.connection, Batch(VERSION, list(accept)), self.rings, self.claims)
 
     def alone(self, count: int, ring: Ring | None = None) -> list[Acceptance]:
         return [Acceptance(None, (), (), self.make.request(), ring) for _ in range(count)]

@@ -26,6 +26,8 @@ def definitions(connection: sqlite3.Connection) -> dict[str, str]:
     return {name: re.sub(r"\s+", " ", sql).replace("( ", "(") for name, sql in rows}
 
 
+# The index by the hour can't be reflected; the definitions are compared as text, too.
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
 def test_the_migrated_schema_is_the_one_that_the_tables_declare(tmp_path: Path) -> None:
     migrated = open_writer(tmp_path)
     schema.upgrade(migrated)

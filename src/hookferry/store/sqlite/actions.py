@@ -14,7 +14,8 @@ from sqlalchemy import insert, select
 
 from hookferry.domain.delivery import Delivery, DeliveryState
 from hookferry.store.ports import DedupeKey, Job
-from hookferry.store.sqlite.commit import BEGIN, FIND_KEYS, PUT_KEYS, insert_deliveries
+from hookferry.store.sqlite.claims import FIND_KEYS, SORT_IN_KEYS, key_rows
+from hookferry.store.sqlite.commit import BEGIN, insert_deliveries
 from hookferry.store.sqlite.compiled import rows, run
 from hookferry.store.sqlite.statements import MultiRow
 from hookferry.store.tables import jobs
@@ -143,7 +144,7 @@ def claim(connection: sqlite3.Connection, key: DedupeKey, now_ms: int) -> Dedupe
     if first is not None and first.expires_at_ms > now_ms:
         connection.execute("ROLLBACK")
         return first
-    PUT_KEYS.run(connection, list(msgspec.structs.astuple(key)))
+    SORT_IN_KEYS.run(connection, key_rows([key]))
     connection.execute("COMMIT")
     return None
 

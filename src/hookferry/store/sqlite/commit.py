@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from hookferry.domain.delivery import Delivery
@@ -13,12 +14,12 @@ from hookferry.store.ports import (
     Acceptance,
     Batch,
     Committed,
-    DedupeKey,
     HealthChange,
     Settlement,
 )
 from hookferry.store.sqlite.calls import no_longer_waited_for, resolve
 from hookferry.store.sqlite.caught import insert_requests
+from hookferry.store.sqlite.claims import NOTHING, Claims
 from hookferry.store.sqlite.codec import attempt_document, encode_meta
 from hookferry.store.sqlite.config import disable_webhooks
 from hookferry.store.sqlite.requests import put_answers
@@ -66,22 +67,6 @@ STALE_EPOCHS: Final = MultiRow(
     " CROSS JOIN shards ON shards.shard = held.column1 WHERE shards.epoch <> held.column2",
     2,
 )
-FIND_KEYS: Final = MultiRow(
-    "SELECT k.tenant_id, k.scope, k.key_hash, k.body_hash, k.answer, k.expires_at"
-    " FROM (VALUES {rows}) AS wanted CROSS JOIN dedupe AS k ON k.tenant_id = wanted.column1"
-    " AND k.scope = wanted.column2 AND k.key_hash = wanted.column3",
-    3,
-)
-CLAIM_KEYS: Final = MultiRow(
-    "INSERT INTO dedupe (tenant_id, scope, key_hash, body_hash, answer, expires_at)"
-    " VALUES {rows} ON CONFLICT DO NOTHING",
-    6,
-)
-PUT_KEYS: Final = MultiRow(
-    "INSERT OR REPLACE INTO dedupe (tenant_id, scope, key_hash, body_hash, answer, expires_at)"
-    " VALUES {rows}",
-    6,
-)
 PUT_HEALTH: Final = MultiRow(
     "INSERT OR REPLACE INTO webhook_health (webhook_id, consecutive_failures, failing_since,"
     " last_success, last_failure, last_error, total_calls, total_errors) VALUES {rows}",
@@ -91,33 +76,32 @@ PUT_HEALTH: Final = MultiRow(
 _NONE_REFUSED: Final[frozenset[int]] = frozenset()
 
 
-def commit(connection: sqlite3.Connection, batch: Batch, rings: Rings | None = None) -> Committed:
+def commit(
+    connection: sqlite3.Connection,
+    batch: Batch,
+    rings: Rings | None = None,
+    claims: Claims | None = None,
+) -> Committed:
     """Store a batch; the port's ``Ledger.commit``.
 
     Args:
         connection: the writer's.
         batch: what to store.
         rings: what is known of the sources' rings; without it, they are counted.
+        claims: the keys that are not sorted in yet; without it, they are read.
     """
     rings = rings or Rings()
-    try:
-        return _commit(connection, batch, rings, _claim_new_keys)
-    except _KnownKey:
-        connection.execute("ROLLBACK")
-        return _commit(connection, batch, rings, _claim_keys)
-
-
-def _commit(connection: sqlite3.Connection, batch: Batch, rings: Rings, claim: _Claim) -> Committed:
+    claims = claims or Claims(connection)
     execute = connection.execute
     execute(BEGIN)
     version: int = execute(CONFIG_VERSION).fetchone()[0]
     stale = version > batch.config_version
-    repeated: dict[int, DedupeKey] = {}
     refused = _NONE_REFUSED
+    claimed = NOTHING
     opened: Opened | None = None
     if batch.accept and not stale:
-        repeated = claim(connection, batch.accept)
-        opened = _accept(connection, batch.accept, repeated, rings)
+        claimed = claims.claim(connection, batch.accept)
+        opened = _accept(connection, batch.accept, claimed.repeated.keys(), rings)
     if batch.settle or batch.health:
         lost = _lost_shards(connection, batch)
         refused = _settle(connection, batch.settle, lost)
@@ -132,15 +116,16 @@ def _commit(connection: sqlite3.Connection, batch: Batch, rings: Rings, claim: _
         put_answers(connection, batch.answers)
     execute(REMEMBER_TIME, (batch.now_ms,))
     execute("COMMIT")
+    claims.keep(claimed)
     if opened is not None:
         rings.keep(opened)
-    return Committed(version, stale and bool(batch.accept), repeated, refused)
+    return Committed(version, stale and bool(batch.accept), claimed.repeated, refused)
 
 
 def _accept(
     connection: sqlite3.Connection,
     accept: Sequence[Acceptance],
-    repeated: dict[int, DedupeKey],
+    repeated: AbstractSet[int],
     rings: Rings,
 ) -> Opened | None:
     plain: list[Any] = []
@@ -198,72 +183,6 @@ def insert_deliveries(connection: sqlite3.Connection, deliveries: Sequence[Deliv
             fresh += row
     INSERT_DELIVERIES.run(connection, fresh)
     INSERT_USED_DELIVERIES.run(connection, used)
-
-
-class _KnownKey(Exception):
-    """A key of a batch was claimed before, or twice in it."""
-
-
-def _claim_new_keys(
-    connection: sqlite3.Connection, accept: Sequence[Acceptance]
-) -> dict[int, DedupeKey]:
-    """Claim the keys of all acceptances in one statement, as it nearly always goes.
-
-    Raises:
-        _KnownKey: one of them is known, maybe expired; the transaction must be begun again.
-    """
-    keys = [key for acceptance in accept for key in acceptance.dedupe]
-    if keys and CLAIM_KEYS.run(connection, _rows(keys)) < len(keys):
-        raise _KnownKey
-    return {}
-
-
-def _claim_keys(
-    connection: sqlite3.Connection, accept: Sequence[Acceptance]
-) -> dict[int, DedupeKey]:
-    """Claim the keys of every acceptance that can have all of its own; return the others."""
-    wanted: list[Any] = []
-    for acceptance in accept:
-        for key in acceptance.dedupe:
-            wanted += (key.tenant_id, key.scope, key.key_hash)
-    if not wanted:
-        return {}
-    taken = {
-        (key.tenant_id, key.scope, key.key_hash): key
-        for key in (DedupeKey(*row) for row in FIND_KEYS.rows(connection, wanted))
-    }
-    claimed: list[DedupeKey] = []
-    repeated: dict[int, DedupeKey] = {}
-    for position, acceptance in enumerate(accept):
-        now_ms = acceptance.at_ms
-        for key in acceptance.dedupe:
-            first = taken.get((key.tenant_id, key.scope, key.key_hash))
-            if first is not None and first.expires_at_ms > now_ms:
-                repeated[position] = first
-                break
-        else:
-            for key in acceptance.dedupe:
-                taken[key.tenant_id, key.scope, key.key_hash] = key
-                claimed.append(key)
-    PUT_KEYS.run(connection, _rows(claimed))
-    return repeated
-
-
-_Claim = Callable[[sqlite3.Connection, Sequence[Acceptance]], dict[int, DedupeKey]]
-
-
-def _rows(keys: Sequence[DedupeKey]) -> list[Any]:
-    rows: list[Any] = []
-    for key in keys:
-        rows += (
-            key.tenant_id,
-            key.scope,
-            key.key_hash,
-            key.body_hash,
-            key.answer,
-            key.expires_at_ms,
-        )
-    return rows
 
 
 def _lost_shards(connection: sqlite3.Connection, batch: Batch) -> set[tuple[int, int]]:

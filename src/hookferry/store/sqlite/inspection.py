@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Table
+from sqlalchemy import ClauseElement, Column, Table
 
 from hookferry.store import tables
 from hookferry.store.sqlite.connection import FILE_NAME, damaged, inspect_only, means_damage
@@ -26,6 +26,7 @@ _LONG: Final = (
     tables.deliveries,
     tables.attempts,
     tables.dedupe,
+    tables.dedupe_recent,
     tables.webhook_versions,
     tables.runs,
     tables.storage,
@@ -81,12 +82,17 @@ def _both_ends(table: Table, found: set[str]) -> list[str]:
             if index.name not in found:
                 continue
             where = index.dialect_options["sqlite"]["where"]
-            columns = ", ".join(f"{column.name} {order}" for column in index.columns)
+            columns = ", ".join(f"{_term(each)} {order}" for each in index.expressions)
             statements.append(
                 f"SELECT 1 FROM {table.name} INDEXED BY {index.name}"  # noqa: S608
                 f"{'' if where is None else f' WHERE {where}'} ORDER BY {columns} LIMIT 1"
             )
     return statements
+
+
+def _term(part: str | ClauseElement) -> str:
+    """Return what an index is ordered by: a column, or an expression."""
+    return part.name if isinstance(part, Column) else str(part)
 
 
 def _inspect_file(path: Path) -> None:

@@ -95,9 +95,10 @@ DELETE_JOBS: Final = (
     "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs"
     " WHERE id < ? AND state <> 'running' AND updated_at < ? ORDER BY id LIMIT ?)"
 )
+# By the hour, and in it by key: what is deleted together shares pages.
 DELETE_KEYS: Final = (
     "DELETE FROM dedupe WHERE (tenant_id, scope, key_hash) IN (SELECT tenant_id, scope, key_hash"
-    " FROM dedupe INDEXED BY dedupe_expires WHERE expires_at <= ? LIMIT ?)"
+    " FROM dedupe INDEXED BY dedupe_expires WHERE expires_at / 3600000 < ? / 3600000 LIMIT ?)"
 )
 DELETE_VALUES: Final = (
     "DELETE FROM storage WHERE rowid IN (SELECT rowid FROM storage INDEXED BY storage_expires"
@@ -258,5 +259,8 @@ def forget_values(connection: sqlite3.Connection, now_ms: int, limit: int) -> in
 
 
 def forget_keys(connection: sqlite3.Connection, now_ms: int, limit: int) -> int:
-    """Delete at most ``limit`` expired dedupe keys; return how many went."""
+    """Delete at most ``limit`` dedupe keys that expired before this hour; return how many went.
+
+    Those that are not sorted in yet are bounded by their number (``claims``).
+    """
     return connection.execute(DELETE_KEYS, (now_ms, limit)).rowcount

@@ -54,6 +54,7 @@ from hookferry.store.sqlite import (
     upkeep,
 )
 from hookferry.store.sqlite.checkpoints import Checkpoints
+from hookferry.store.sqlite.claims import Claims
 from hookferry.store.sqlite.connection import (
     FILE_NAME,
     damaged,
@@ -94,12 +95,14 @@ class SqliteStore:
         owner: Owner,
         writer: Worker[sqlite3.Connection],
         readers: Worker[sqlite3.Connection],
+        claims: Claims,
     ) -> None:
         self._owner: Owner | None = owner
         self._writer = writer
         self._readers = readers
         self._sweep = retention.Sweep()
         self._rings = Rings()
+        self._claims = claims
         self._write = writer.run
         self._read = readers.run
 
@@ -107,7 +110,7 @@ class SqliteStore:
 
     async def commit(self, batch: Batch) -> Committed:
         """See ``Ledger.commit``."""
-        return await self._write(commit.commit, batch, self._rings)
+        return await self._write(commit.commit, batch, self._rings, self._claims)
 
     async def read_due(
         self, webhook_id: int, now_ms: int, limit: int, max_bytes: int, skip: frozenset[int]
@@ -437,7 +440,7 @@ class SqliteStore:
         """
         loop = asyncio.get_running_loop()
         opened = await loop.run_in_executor(None, functools.partial(_open, folder, migrate))
-        owner, writer, readers = opened
+        owner, writer, readers, claims = opened
         return cls(
             owner,
             Worker(
@@ -448,6 +451,7 @@ class SqliteStore:
                 after=Checkpoints(writer).after_call,
             ),
             Worker("ledger-reader", readers, limit=READS_WAITING, recover=_recover),
+            claims,
         )
 
     async def aclose(self) -> None:
@@ -476,7 +480,7 @@ def _limited(connection: sqlite3.Connection, call: Callable[..., T], *args: obje
 
 def _open(
     folder: Path, migrate: bool
-) -> tuple[Owner, sqlite3.Connection, list[sqlite3.Connection]]:
+) -> tuple[Owner, sqlite3.Connection, list[sqlite3.Connection], Claims]:
     require_version()
     owner = Owner.take(folder)
     connections: list[sqlite3.Connection] = []
@@ -486,13 +490,14 @@ def _open(
         if migrate:
             schema.upgrade(connections[0])
         schema.refuse_other(connections[0])
+        claims = Claims(connections[0])
         connections += [open_reader(folder) for _ in range(READERS)]
     except BaseException as error:
         for connection in connections:
             connection.close()
         owner.release()
         raise _startup_error(folder, error) from error
-    return owner, connections[0], connections[1:]
+    return owner, connections[0], connections[1:], claims
 
 
 def _startup_error(folder: Path, error: BaseException) -> BaseException:
