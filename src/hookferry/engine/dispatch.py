@@ -182,10 +182,9 @@ class Plan:
         event = carrier.event
         lines = carrier.trace if trace is None else trace
         start, shown = self._head, self._logged_head
-        if event.meta.caught is not None:
-            start, shown = self._forwarding.begin(
-                event.meta.caught, event.meta.hops, traced=bool(lines)
-            )
+        caught = event.meta.caught
+        if caught is not None:
+            start, shown = self._forwarding.begin(caught, event.meta.hops, traced=bool(lines))
         rest = b"Content-Length: %d\r\n%b%b\r\n" % (
             len(body),
             rendering.headers(

@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
         self._head: bytes | None = None
         self._body: bytes | bytearray = b""
         self._size = self._received = 0
-        self._at = self._informational = 0
+        self._at = self._informational = 0  # _at: where the next head begins, or the body
         self._complete = self._keep_alive = False
 
     # ------------------------------------------------------------------ used by pool and client
@@ -177,7 +177,7 @@ class Connection(asyncio.Protocol):
         elif self._head is None:
             if len(self._raw) > self._limits.head:
                 self._fail(*self._too_large())
-        elif self._surplus or self._received - len(self._head) > self._limits.read:
+        elif self._surplus or self._received - self._at > self._limits.read:
             self._settle(truncated=True)
 
     def eof_received(self) -> None:
@@ -231,7 +231,7 @@ class Connection(asyncio.Protocol):
             self._head = head
             self._status = status
             self._raw = b""
-            self._received -= start  # what came before the final head is no body
+            self._at = end
         elif status == 101:
             self._broken = (ErrorKind.PROTOCOL, "the peer switched protocols unasked (101)")
         elif self._informational == self._limits.informational:
