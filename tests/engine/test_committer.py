@@ -53,6 +53,25 @@ async def test_what_arrives_while_the_ledger_is_busy_shares_the_next_commit(rig:
     assert [len(batch.accept) for batch in rig.store.tried] == [1, 300]
 
 
+async def test_a_commit_waits_for_as_many_as_the_last_one_had(rig: Rig) -> None:
+    publish(rig, 8)
+    await rig.passes(0.01)
+    publish(rig, 7)
+    await rig.passes(committer.GATHER_SECONDS / 2)
+    assert [len(batch.accept) for batch in rig.store.tried] == [8]
+    publish(rig, 1)
+    await rig.passes(0)
+    assert [len(batch.accept) for batch in rig.store.tried] == [8, 8]
+
+
+async def test_a_commit_does_not_wait_long_for_those_that_do_not_come(rig: Rig) -> None:
+    publish(rig, 8)
+    await rig.passes(0.01)
+    publish(rig, 7)
+    await rig.passes(2 * committer.GATHER_SECONDS)
+    assert [len(batch.accept) for batch in rig.store.tried] == [8, 7]
+
+
 async def test_a_commit_is_bounded(rig: Rig) -> None:
     rig.store.held = asyncio.Event()
     publish(rig, 2 * committer.MAX_ACCEPTS + 1)

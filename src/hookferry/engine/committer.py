@@ -38,7 +38,7 @@ MAX_ACCEPTS = 500
 MAX_SETTLEMENTS = 1_000
 GATHER_SECONDS = 0.002
 _BUSY = 4
-"""A batch this large says that more is coming soon: the next one waits to gather."""
+"""A batch this large says that as many are coming soon: the next one waits to gather."""
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
 _STALE_ROUNDS = 100
 _ENDED = (
@@ -134,6 +134,9 @@ class Committer:
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
+        self._gathered: asyncio.Future[None] | None = None
+        """Done once a batch is worth its commit; there only while the committer waits for that."""
+        self._expected = 0
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._failures = 0
@@ -174,9 +177,16 @@ class Committer:
         self._rouse()
 
     def _rouse(self) -> None:
-        if not self._wake.is_set():
+        gathered = self._gathered
+        if gathered is not None:
+            if self._queued() >= self._expected and not gathered.done():
+                gathered.set_result(None)
+        elif not self._wake.is_set():
             self._quiet.clear()
             self._wake.set()
+
+    def _queued(self) -> int:
+        return len(self._entries) + len(self._settlements) + len(self._answers)
 
     async def flush(self) -> None:
         """Wait until nothing is queued and nothing is in the air."""
@@ -193,7 +203,6 @@ class Committer:
     # ------------------------------------------------------------------ the loop
 
     async def _run(self) -> None:
-        busy = False
         while True:
             if not (self._entries or self._settlements or self._resolves or self._answers):
                 self._wake.clear()
@@ -205,13 +214,13 @@ class Committer:
                 pass
             elif self._failures and not self._entries and not self._answers:
                 await asyncio.sleep(_RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS)) - 1])
-            elif busy:
-                await asyncio.sleep(GATHER_SECONDS)
+            elif self._expected >= _BUSY and self._queued() < self._expected:
+                await self._gather()
             entries = _take(self._entries, MAX_ACCEPTS)
             settlements = _take(self._settlements, MAX_SETTLEMENTS)
             resolves = _take(self._resolves, MAX_RESOLVES) if self._resolves else []
             answers = _take(self._answers, MAX_ANSWERS) if self._answers else []
-            busy = len(entries) + len(settlements) + len(answers) >= _BUSY
+            self._expected = len(entries) + len(settlements) + len(answers)
             try:
                 await self._commit(entries, settlements, resolves, answers)
             except Exception:  # a bug; without this task nothing would ever be stored again
@@ -223,6 +232,21 @@ class Committer:
                 )
                 self._settlements.clear()
                 self._resolves.clear()
+
+    async def _gather(self) -> None:
+        """Wait until as much has come as was committed last, for ``GATHER_SECONDS`` at most.
+
+        Callers who send again once they were answered are all back by then: to wait on would only
+        hold them up.
+        """
+        loop = asyncio.get_running_loop()
+        gathered = self._gathered = loop.create_future()
+        timer = loop.call_later(GATHER_SECONDS, _done, gathered)
+        try:
+            await gathered
+        finally:
+            timer.cancel()
+            self._gathered = None
 
     async def _commit(
         self,
@@ -354,6 +378,11 @@ class Committer:
             middle = len(settlements) // 2
             await self._commit([], settlements[:middle])
             await self._commit([], settlements[middle:])
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _take(queue: deque[T], limit: int) -> list[T]:
