@@ -124,6 +124,7 @@ class Plan:
         self.rate_limit = _rate_limit(webhook)
         self._secrets = secrets
         self._signing: tuple[object, ...] = ()
+        """What of them signs until ``_until_ms``."""
         self._until_ms = -1
         fixed = _Fixed(webhook, target, path, authorization)
         defaults = [
@@ -157,14 +158,12 @@ class Plan:
             log.error("verdict_failed", profile=self.profile.name, error=type(error).__name__)
             return False
 
-    def signing(self, now_ms: int) -> tuple[object, ...]:
-        """Return the keys that sign now, newest first (wall-clock Unix milliseconds)."""
-        if now_ms >= self._until_ms:
-            live = [s for s in self._secrets if s.expires_at_ms is None or s.expires_at_ms > now_ms]
-            ends = [s.expires_at_ms for s in live if s.expires_at_ms is not None]
-            self._signing = tuple(s.key for s in live)
-            self._until_ms = min(ends, default=2**62)
-        return self._signing
+    def _choose_keys(self, now_ms: int) -> None:
+        """Keep the keys that sign now, newest first (wall-clock Unix milliseconds)."""
+        live = [s for s in self._secrets if s.expires_at_ms is None or s.expires_at_ms > now_ms]
+        ends = [s.expires_at_ms for s in live if s.expires_at_ms is not None]
+        self._signing = tuple(s.key for s in live)
+        self._until_ms = min(ends, default=2**62)
 
     def render(
         self, carrier: Carrier, now_ms: int, attempt: int, trace: bytes | None = None
@@ -185,13 +184,15 @@ class Plan:
         caught = event.meta.caught
         if caught is not None:
             start, shown = self._forwarding.begin(caught, event.meta.hops, traced=bool(lines))
+        if now_ms >= self._until_ms:
+            self._choose_keys(now_ms)
         rest = b"Content-Length: %d\r\n%b%b\r\n" % (
             len(body),
             rendering.headers(
                 event,
                 carrier.text_id,
                 body,
-                self.signing(now_ms),
+                self._signing,
                 now_ms // 1000,
                 attempt,
             ),

@@ -51,7 +51,12 @@ class HttpDispatcher:
 
     def send(self, job: Job, plan: Plan, timeout: float, done: Done) -> None:
         """Render a request and send it."""
-        head, body = job.render(plan, self._clock.wall_ms())
+        now_ms = job.started_ms = self._clock.wall_ms()
+        job.version = plan.version
+        span = job.span
+        head, job.logged_head, body = plan.render(
+            job.carrier, now_ms, job.spent + 1, None if span is None else span.lines
+        )
         self._transport.send(Request(plan.target, head, body, timeout), done)
 
 

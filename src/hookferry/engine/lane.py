@@ -50,15 +50,6 @@ class Job:
         self.span: AttemptSpan | None = None
         """The try's own, where traces are exported."""
 
-    def render(self, plan: Plan, now_ms: int) -> tuple[bytes, bytes]:
-        """Return (head, body) of the next try, and keep what its log will say of them."""
-        self.started_ms = now_ms
-        self.version = plan.version
-        head, self.logged_head, body = plan.render(
-            self.carrier, now_ms, self.spent + 1, None if self.span is None else self.span.lines
-        )
-        return head, body
-
 
 class Lane:
     """One webhook's lane.
