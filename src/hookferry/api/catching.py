@@ -6,6 +6,7 @@ Per-request code: no coroutine, no framework. What happens to a request is
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from hookferry.api.hotroute import HotHandler, HotRequest, Respond, header_block
@@ -32,31 +33,67 @@ _STRANGER_BODY = 64 * 1024
 
 
 class _Door:
-    """One source's gate, as a hot handler."""
+    """One source's gate, as a hot handler.
 
-    __slots__ = ("_catching", "_gate", "max_body")
+    Args:
+        gate: the gate.
+        pipeline: takes requests.
+        proxies: finds the caller's address.
+        clock: when requests come.
+    """
 
-    def __init__(self, catching: CatchRoute, gate: Gate) -> None:
-        self._catching = catching
+    __slots__ = ("_clock", "_gate", "_pipeline", "_proxies", "max_body")
+
+    def __init__(self, gate: Gate, pipeline: Pipeline, proxies: Proxies, clock: Clock) -> None:
         self._gate = gate
+        self._pipeline = pipeline
+        self._proxies = proxies
+        self._clock = clock
         self.max_body = gate.max_body
 
     def admit(self, request: HotRequest) -> HookferryError | None:
         """Refuse by method, address and rate, before any of the body is held."""
-        catching = self._catching
-        return self._gate.refuses(
-            request.method.decode("latin-1"),
-            catching.caller(request),
-            catching.monotonic(),
+        gate = self._gate
+        if not gate.guarded:
+            return None
+        return gate.refuses(
+            request.method.decode("latin-1"), self._caller(request), self._clock.monotonic()
         )
 
     def refused(self, request: HotRequest, error: HookferryError) -> None:
         """Keep a refused request where an operator sees it."""
-        self._catching.refused(self._gate, request, error)
+        self._pipeline.records.refused(
+            self._gate, self._arrival(request, _nobody), error.code, error.detail, status_of(error)
+        )
 
     def __call__(self, request: HotRequest, respond: Respond) -> None:
-        """Take the request; answer when the pipeline says so."""
-        self._catching.take(self._gate, request, respond)
+        """Hand the request over; answer when the pipeline says so."""
+        try:
+            self._pipeline.take(
+                self._gate, self._arrival(request, functools.partial(_answer, respond))
+            )
+        except Unavailable as error:
+            _answer(respond, unavailable(error))
+
+    def _caller(self, request: HotRequest) -> str:
+        """Return the address of whoever sent a request."""
+        caller = request.caller
+        if caller is None:
+            caller = request.caller = self._proxies.caller(request.client, request.headers)
+        return caller
+
+    def _arrival(self, request: HotRequest, told: Callable[[Outcome], None]) -> Arrival:
+        return Arrival(
+            method=request.method.decode("latin-1"),
+            path=request.path,
+            query=request.query,
+            headers=request.headers,
+            raw=request.raw,
+            body=request.body,
+            client=self._caller(request),
+            told=told,
+            at_ms=self._clock.wall_ms(),
+        )
 
 
 class _Nothing:
@@ -98,6 +135,8 @@ class CatchRoute:
         clock: when requests come.
     """
 
+    prefix = PATH
+
     def __init__(
         self, reception: Reception, pipeline: Pipeline, proxies: Proxies, clock: Clock
     ) -> None:
@@ -105,61 +144,30 @@ class CatchRoute:
         self._pipeline = pipeline
         self._proxies = proxies
         self._clock = clock
-        self.monotonic: Callable[[], float] = clock.monotonic
 
     def match(self, method: bytes, path: bytes) -> HotHandler | None:
         """Return what stands at an address, whatever the method."""
-        if not path.startswith(PATH):
-            return None
         if len(path) > _END and path[_END] != 0x2F:
             return _NOTHING
         gate = self._reception.find(path[_START:_END])
         if gate is None:
             return _NOTHING
+        door: HotHandler | None = gate.door
+        if door is None:
+            door = gate.door = self._door_of(gate)
+        return door
+
+    def _door_of(self, gate: Gate | OutOfOrder) -> HotHandler:
         if isinstance(gate, OutOfOrder):
             return _OUT_OF_ORDER
-        return _Door(self, gate)
-
-    def caller(self, request: HotRequest) -> str:
-        """Return the address of whoever sent a request."""
-        caller = request.caller
-        if caller is None:
-            caller = request.caller = self._proxies.caller(request.client, request.headers)
-        return caller
-
-    def take(self, gate: Gate, request: HotRequest, respond: Respond) -> None:
-        """Hand a request over to the pipeline."""
-        arrival = self._arrival(request, lambda outcome: _answer(outcome, respond))
-        try:
-            self._pipeline.take(gate, arrival)
-        except Unavailable as error:
-            _answer(unavailable(error), respond)
-
-    def refused(self, gate: Gate, request: HotRequest, error: HookferryError) -> None:
-        """Hand over a request that was refused while it was read."""
-        self._pipeline.records.refused(
-            gate, self._arrival(request, _nobody), error.code, error.detail, status_of(error)
-        )
-
-    def _arrival(self, request: HotRequest, told: Callable[[Outcome], None]) -> Arrival:
-        return Arrival(
-            method=request.method.decode("latin-1"),
-            path=request.path,
-            query=request.query,
-            headers=request.headers,
-            raw=request.raw,
-            body=request.body,
-            client=self.caller(request),
-            told=told,
-            at_ms=self._clock.wall_ms(),
-        )
+        return _Door(gate, self._pipeline, self._proxies, self._clock)
 
 
 def _nobody(_: Outcome) -> None:
     """The caller was answered already."""
 
 
-def _answer(outcome: Outcome, respond: Respond) -> None:
+def _answer(respond: Respond, outcome: Outcome) -> None:
     answer = outcome.answer
     head = _BASE
     if answer.headers:

@@ -124,6 +124,9 @@ class HotHandler(Protocol):
 class HotRoute(Protocol):
     """A set of addresses."""
 
+    prefix: bytes
+    """What the paths of all of them begin with: for no other is the route asked."""
+
     def match(self, method: bytes, path: bytes) -> HotHandler | None:
         """Return the handler of a method and raw path, or None when they are not this route's."""
         ...
@@ -162,9 +165,10 @@ class BodyBudget:
 def find(routes: Sequence[HotRoute], method: bytes, path: bytes) -> HotHandler | None:
     """Return the handler of the first route that takes a request."""
     for route in routes:
-        handler = route.match(method, path)
-        if handler is not None:
-            return handler
+        if path.startswith(route.prefix):
+            handler = route.match(method, path)
+            if handler is not None:
+                return handler
     return None
 
 

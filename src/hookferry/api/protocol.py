@@ -395,7 +395,8 @@ class HookferryProtocol(HttpToolsProtocol):
     def _rest(self) -> None:
         """Wait for a request, with nothing kept of those that were answered: an idle connection
         must not hold a body of megabytes."""
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         self.deadline = self.watch.now + self._limits.keep_alive
         self.cycle = None  # type: ignore[assignment]
         self.answering = None

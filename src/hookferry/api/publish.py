@@ -28,11 +28,14 @@ from hookferry.engine.synchronous import Verdict
 from hookferry.engine.verdicts import CallOutcome
 from hookferry.errors import HookferryError, InvalidField, Unauthorized, UnknownField
 from hookferry.tracing import TRACEPARENT, read_trace
+from hookferry.wire.headers import values_of
 
 PATH = b"/api/v1/events"
 ENVELOPE_BYTES = 64 * 1024
 """Room for what surrounds the payload in a publish body."""
 
+_AUTHORIZATION = b"authorization"
+_IDEMPOTENCY_KEY = b"idempotency-key"
 _encode = msgspec.json.Encoder().encode
 _HEAD = header_block(((b"content-type", b"application/json"), *SECURITY_HEADERS))
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -119,6 +122,8 @@ class PublishRoute:
         intake: takes the event.
     """
 
+    prefix = PATH
+
     def __init__(self, access: Access, intake: Intake) -> None:
         self._access = access
         self._intake = intake
@@ -132,12 +137,8 @@ class PublishRoute:
 
     def admit(self, request: HotRequest) -> HookferryError | None:
         """Refuse a stranger before any of the body is held."""
-        authorization = None
-        for name, value in request.headers:
-            if name == b"authorization":
-                authorization = value
         try:
-            self._access.key_of(authorization)
+            self._access.key_of(request.headers.last(_AUTHORIZATION))
         except Unauthorized as error:
             return error
         return None
@@ -147,17 +148,16 @@ class PublishRoute:
 
     def __call__(self, request: HotRequest, respond: Respond) -> None:
         """Take the event; answer when it is durable."""
-        authorization = idempotency = trace = None
-        for name, value in request.headers:
-            if name == b"authorization":
-                authorization = value
-            elif name == b"idempotency-key":
+        headers = request.headers
+        idempotency = trace = None
+        if _IDEMPOTENCY_KEY in headers.first:
+            for value in values_of(headers, _IDEMPOTENCY_KEY):
                 idempotency = check_idempotency_key(value)
-            elif name == TRACEPARENT:
-                trace = read_trace(request.headers)
+        if TRACEPARENT in headers.first:
+            trace = read_trace(headers)
         publication = decode_publication(request.body)
         in_query = tenant_in_query(request.query) if request.query else None
-        tenant = tenant_of(self._access, authorization, in_query, publication)
+        tenant = tenant_of(self._access, headers.last(_AUTHORIZATION), in_query, publication)
 
         def done(answer: Answer) -> None:
             request.gone = None

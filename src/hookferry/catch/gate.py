@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -85,6 +86,8 @@ class Gate:
         """Its callers wait for a webhook's or an automation's answer."""
         self.deadline = force.deadline
         """Seconds that callers wait, where they do."""
+        self.door: Any = None
+        """What takes its requests off the wire; made, and known, by the API alone."""
         self._methods = frozenset(source.methods)
         self._beside = {
             method for name in force.handshakes for method in GREETINGS[name].methods or ()
@@ -95,11 +98,15 @@ class Gate:
         limit = source.rate_limit
         self.per_minute = None if limit is None else max(1, int(limit.per_second * 60))
         """Requests a minute that a sender is told it may make."""
+        self.guarded = bool(
+            source.maintenance or source.methods or source.allow_ips or limit is not None
+        )
+        """Whether ``refuses`` has anything to ask of a request."""
         self._allow = AllowList([network_of(text, field="allow_ips") for text in source.allow_ips])
         self._bucket: Bucket | None = None
-        if source.rate_limit is not None:
-            kept = before is not None and before.source.rate_limit == source.rate_limit
-            self._bucket = before._bucket if kept and before else Bucket(source.rate_limit, now)
+        if limit is not None:
+            kept = before is not None and before.source.rate_limit == limit
+            self._bucket = before._bucket if kept and before else Bucket(limit, now)
         self._unproven: Bucket = (
             Bucket(limits.unproven_rate, now) if before is None else before._unproven
         )

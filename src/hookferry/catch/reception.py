@@ -6,6 +6,8 @@ profile's package is) is out of order: its callers are asked to come back, and n
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 
 from hookferry.catch.gate import Gate, GateLimits
@@ -26,6 +28,8 @@ class OutOfOrder:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.door: Any = None
+        """As a gate's."""
 
 
 class Reception:
@@ -45,8 +49,8 @@ class Reception:
         self._clock = clock
         self._limits = limits
         self._gates: dict[int, Gate | OutOfOrder] = {}
-        self._guids: dict[bytes, tuple[int, int | None]] = {}
-        """By guid: the source, and until when a former guid leads there (Unix ms)."""
+        self._guids: dict[bytes, tuple[Gate | OutOfOrder, int | None]] = {}
+        """By guid: what it leads to, and until when (Unix ms)."""
         for source in directory.all_sources():
             self._take(source)
         directory.on_source(self._take)
@@ -56,12 +60,8 @@ class Reception:
         found = self._guids.get(guid)
         if found is None or not self._directory.plugin_enabled(WEBHOOKS):
             return None
-        source_id, expires_at_ms = found
-        if expires_at_ms is not None and expires_at_ms <= self._clock.wall_ms():
-            return None
-        gate = self._gates[source_id]
-        ends = gate.source.expires_at_ms
-        if ends is not None and ends <= self._clock.wall_ms():
+        gate, ends_at_ms = found
+        if ends_at_ms is not None and ends_at_ms <= self._clock.wall_ms():
             return None
         return gate
 
@@ -77,17 +77,21 @@ class Reception:
         if before is not None:
             for guid in _guids(before.source):
                 # One that was rotated away and has expired may be another source's by now.
-                if self._guids.get(guid, (None,))[0] == source.id:
+                if self._guids.get(guid, (None,))[0] is before:
                     del self._guids[guid]
         if source.deleted or not source.enabled:
             return
         kept = before if isinstance(before, Gate) else None
-        self._gates[source.id] = self._make(source, kept) or OutOfOrder(source)
-        self._guids[source.guid.encode()] = (source.id, None)
+        gate = self._gates[source.id] = self._make(source, kept) or OutOfOrder(source)
+        ends_at_ms = source.expires_at_ms
+        self._guids[source.guid.encode()] = (gate, ends_at_ms)
         now_ms = self._clock.wall_ms()
         for former in source.former_guids:
             if former.expires_at_ms > now_ms:
-                self._guids[former.guid.encode()] = (source.id, former.expires_at_ms)
+                until_ms = former.expires_at_ms
+                if ends_at_ms is not None:
+                    until_ms = min(until_ms, ends_at_ms)
+                self._guids[former.guid.encode()] = (gate, until_ms)
 
     def _make(self, source: Source, before: Gate | None = None) -> Gate | None:
         clock = self._clock

@@ -6,11 +6,12 @@ import functools
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from hookferry.wire.headers import Pairs, values_of
+from hookferry.wire.headers import Headers, values_of
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+_FORWARDED_FOR = b"x-forwarded-for"
 MAX_HOPS = 32
 """Entries of X-Forwarded-For looked at, from the right."""
 REMEMBERED = 4_096
@@ -47,7 +48,7 @@ class Proxies:
         self._judged = functools.lru_cache(maxsize=REMEMBERED)(self._judge)
         self._told = functools.lru_cache(maxsize=REMEMBERED)(self._caller)
 
-    def caller(self, peer: str, headers: Pairs) -> str:
+    def caller(self, peer: str, headers: Headers) -> str:
         """Return the address of whoever called.
 
         X-Forwarded-For counts only when the peer is a trusted proxy, and then its right-most
@@ -57,10 +58,11 @@ class Proxies:
             peer: the address at the other end of the connection.
             headers: the request's, names in lower case.
         """
-        if not self._trusted or not self._judged(peer)[1]:
+        value = headers.first.get(_FORWARDED_FOR)
+        if value is None or not self._trusted or not self._judged(peer)[1]:
             return peer
-        forwarded = values_of(headers, b"x-forwarded-for")
-        value = forwarded[0] if len(forwarded) == 1 else b",".join(forwarded)
+        if headers.repeats:
+            value = b",".join(values_of(headers, _FORWARDED_FOR))
         if len(value) > MAX_REMEMBERED:
             return self._caller(peer, value)
         return self._told(peer, value)

@@ -15,12 +15,18 @@ class Headers(list[tuple[bytes, bytes]]):
         pairs: names in lower case, in their order, repeats and all.
     """
 
-    __slots__ = ("first",)
+    __slots__ = ("first", "repeats")
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         super().__init__(pairs)
         self.first: dict[bytes, bytes] = dict(reversed(self))
         """The first value of each name."""
+        self.repeats = len(self.first) != len(self)
+        """Some name is there twice."""
+
+    def last(self, name: bytes) -> bytes | None:
+        """Return the last value of a header, by its name in lower case."""
+        return dict(self).get(name) if self.repeats else self.first.get(name)
 
 
 def lowered(raw: Pairs) -> Headers:
@@ -46,6 +52,6 @@ def values_of(headers: Pairs, name: bytes) -> list[bytes]:
         first = headers.first
         if name not in first:
             return []
-        if len(first) == len(headers):  # nothing is there twice
+        if not headers.repeats:
             return [first[name]]
     return [value for known, value in headers if known == name]
