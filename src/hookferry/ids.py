@@ -58,15 +58,17 @@ class IdSource:
     def block(self, count: int) -> int:
         """Return the first of ``count`` consecutive ids (at most 4,096 at a time)."""
         ms = self._clock.wall_ms() - EPOCH_MS
+        sequence = 0
         if ms > self._ms:
             self._ms = ms
-            self._sequence = 0
-        elif self._sequence + count > 1 << _SEQUENCE_BITS:
-            self._ms += 1
-            self._sequence = 0
-        first = (self._ms << _LOW_BITS) | self._node | self._sequence
-        self._sequence += count
-        return first
+        else:
+            ms = self._ms
+            if self._sequence + count <= 1 << _SEQUENCE_BITS:
+                sequence = self._sequence
+            else:
+                ms = self._ms = ms + 1
+        self._sequence = sequence + count
+        return (ms << _LOW_BITS) | self._node | sequence
 
 
 def lowest_at(wall_ms: int) -> int:

@@ -258,12 +258,17 @@ class Metrics(Collector):
             verdict: what the pipeline said of it.
             reason: a stable name, where there is one.
         """
-        if source not in self._sources:
-            if len(self._sources) >= MAX_SOURCES:
-                source = "other"
-            else:
-                self._sources.add(source)
-        self._add("hookferry_requests_caught_total", (source, verdict, reason or ""), 1)
+        series = self._counts["hookferry_requests_caught_total"]
+        reason = reason or ""
+        try:
+            series[source, verdict, reason] += 1
+        except KeyError:  # the first of its kind
+            if source not in self._sources:
+                if len(self._sources) >= MAX_SOURCES:
+                    source = "other"
+                else:
+                    self._sources.add(source)
+            self._add("hookferry_requests_caught_total", (source, verdict, reason), 1)
 
     def timer_fired(self, result: str) -> None:
         """Count a firing: ``due``, ``by_hand`` or ``failed``."""

@@ -16,6 +16,10 @@ from hookferry.wire.inbound.received import Received
 
 PATH = b"/webhooks/"
 """Every source's address begins so; its guid follows."""
+_START = len(PATH)
+
+_UNKNOWN = Answer(0)
+"""What is kept in place of an answer that is not known yet."""
 
 Told = Callable[["Outcome"], None]
 
@@ -31,82 +35,39 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     event_id: int | None = None
 
 
-class Arrival:
-    """One request.
+class Arrival(msgspec.Struct, kw_only=True, eq=False):
+    """One request."""
 
-    Args:
-        method: as received.
-        path: as received, percent-encoding and all, without the query.
-        query: as received.
-        headers: as received, names in lower case.
-        raw: the headers as received: order, case and repeats.
-        body: as received.
-        client: the caller's address, behind trusted proxies.
-        told: called once with what became of it.
-        at_ms: when it came (wall-clock Unix milliseconds).
-        replay_of: the request that it repeats.
-        releases: the quarantined request that it repeats, to be let run once.
-        vouched: a person vouches for it: it is not verified.
-        verified_ms: when it is verified as of, where that is not when it came: a stored request is
-            no older for being taken again.
-    """
+    method: str
+    """As received."""
+    path: bytes
+    """As received, percent-encoding and all, without the query."""
+    query: bytes
+    headers: Headers
+    """As received, names in lower case."""
+    raw: Sequence[tuple[bytes, bytes]]
+    """As received: order, case and repeats."""
+    body: bytes
+    client: str
+    """The caller's address, behind trusted proxies."""
+    told: Told
+    """Called once with what became of it."""
+    at_ms: int
+    """When it came (wall-clock Unix milliseconds)."""
+    replay_of: int | None = None
+    """The request that it repeats."""
+    releases: int | None = None
+    """The quarantined request that it repeats, to be let run once."""
+    vouched: bool = False
+    """A person vouches for it: it is not verified."""
+    verified_ms: int | None = None
+    """When it is verified as of, where that is not when it came: a stored request is no older for
+    being taken again."""
+    raw_headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Those of ``raw``; the request and its event share them."""
 
-    __slots__ = (
-        "at_ms",
-        "body",
-        "client",
-        "headers",
-        "method",
-        "path",
-        "query",
-        "raw_headers",
-        "releases",
-        "replay_of",
-        "told",
-        "verified_ms",
-        "vouched",
-    )
-
-    def __init__(
-        self,
-        *,
-        method: str,
-        path: bytes,
-        query: bytes,
-        headers: Headers,
-        raw: Sequence[tuple[bytes, bytes]],
-        body: bytes,
-        client: str,
-        told: Told,
-        at_ms: int,
-        replay_of: int | None = None,
-        releases: int | None = None,
-        vouched: bool = False,
-        verified_ms: int | None = None,
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = headers
-        self.raw_headers = tuple(raw)
-        """As received; the request and its event share them."""
-        self.body = body
-        self.client = client
-        self.told = told
-        self.at_ms = at_ms
-        self.replay_of = replay_of
-        self.releases = releases
-        self.vouched = vouched
-        self.verified_ms = at_ms if verified_ms is None else verified_ms
-
-    @property
-    def rest(self) -> bytes:
-        """The path below the source's own address, without the slashes around it."""
-        return self.path[len(PATH) :].partition(b"/")[2].strip(b"/")
-
-    def header(self, name: bytes) -> bytes | None:
-        """Return the first value of a header, by its name in lower case."""
-        return self.headers.first.get(name)
+    def __post_init__(self) -> None:
+        self.raw_headers = tuple(self.raw)
 
     def received(self, source: Source, origin: str) -> Received:
         """Return the request as verification sees it.
@@ -118,7 +79,7 @@ class Arrival:
         if source.public_url is None:
             url = origin + _text(self.path)
         else:
-            rest = self.path[len(PATH) :].partition(b"/")
+            rest = self.path[_START:].partition(b"/")
             url = source.public_url + _text(rest[1] + rest[2])
         if self.query:
             url += "?" + _text(self.query)
@@ -126,12 +87,13 @@ class Arrival:
 
     def caught(self, request_id: int, source_id: int) -> Caught:
         """Return what the event keeps of the request."""
+        first = self.headers.first
         return Caught(
             request_id=request_id,
             source_id=source_id,
-            form=form_of(self.header(b"content-type"), self.body, self.header(b"content-encoding")),
+            form=form_of(first.get(b"content-type"), self.body, first.get(b"content-encoding")),
             method=self.method,
-            path=self.rest,
+            path=self.path[_START:].partition(b"/")[2].strip(b"/"),
             query=self.query,
             client=self.client,
             headers=self.raw_headers,
@@ -161,27 +123,29 @@ class Arrival:
         answer: Answer | None = None,
     ) -> CaughtRequest:
         """Return what the ledger keeps of the request."""
+        answer = answer or _UNKNOWN
+        # What every record has goes by position: so many names would be put into a dict first.
         return CaughtRequest(
-            id=request_id,
-            tenant_id=source.tenant_id,
-            source_id=source.id,
-            received_at_ms=self.at_ms,
-            verdict=verdict,
-            method=self.method,
-            path=self.path,
-            query=self.query,
-            headers=self.raw_headers,
-            body=self.body,
-            client=self.client,
+            request_id,
+            source.tenant_id,
+            source.id,
+            self.at_ms,
+            verdict,
+            self.method,
+            self.path,
+            self.query,
+            self.raw_headers,
+            self.body,
+            self.client,
             reason=reason,
             detail=detail,
             event_id=event_id,
             duplicate_of=duplicate_of,
             key=key,
             replay_of=self.replay_of,
-            status=0 if answer is None else answer.status,
-            answer_headers=() if answer is None else answer.headers,
-            answer_body=b"" if answer is None else answer.body,
+            status=answer.status,
+            answer_headers=answer.headers,
+            answer_body=answer.body,
         )
 
 

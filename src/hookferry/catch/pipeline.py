@@ -22,7 +22,7 @@ from hookferry.catch.replies import Answer
 from hookferry.catch.waiting import Wait, Waiting
 from hookferry.clock import Clock
 from hookferry.domain.event import EventMeta
-from hookferry.domain.request import Verdict
+from hookferry.domain.request import CaughtRequest, Verdict
 from hookferry.domain.source import Source
 from hookferry.engine import synchronous
 from hookferry.engine.directory import Directory
@@ -163,7 +163,8 @@ class Pipeline:
     def _verify(self, gate: Gate, arrival: Arrival, received: Received) -> None:
         verifier = gate.verifier(arrival.at_ms)
         if verifier is not None and not arrival.vouched:
-            verifier.verify(received, arrival.verified_ms / 1000, self._keys.known)
+            as_of = arrival.at_ms if arrival.verified_ms is None else arrival.verified_ms
+            verifier.verify(received, as_of / 1000, self._keys.known)
 
     def _fetched(self, gate: Gate, arrival: Arrival, there: bool) -> None:
         """Go on with a request whose certificate was fetched, or could not be."""
@@ -234,8 +235,9 @@ class Pipeline:
     def _genuine(self, gate: Gate, arrival: Arrival) -> None:
         source = gate.source
         if source.parse == "require":
+            first = arrival.headers.first
             wrong = unparseable(
-                arrival.header(b"content-type"), arrival.body, arrival.header(b"content-encoding")
+                first.get(b"content-type"), arrival.body, first.get(b"content-encoding")
             )
             if wrong is not None:
                 answer = Answer(400)
@@ -251,18 +253,18 @@ class Pipeline:
 
     def _read(self, gate: Gate, arrival: Arrival) -> Facts:
         """Return what a request says, under the id that it is kept with (its event: the next)."""
+        headers = arrival.headers
         caught = arrival.caught(self._ids.block(2), gate.source.id)
-        hops = 0 if arrival.header(HOPS) is None else hops_in(arrival.headers)
+        hops = hops_in(headers) if HOPS in headers.first else 0
         data = arrival.body
         if caught.form != JSON:
-            data = read(caught.form, arrival.header(b"content-type"), data)
-        facts = Facts("", data, EventMeta(caught=caught, hops=hops))
+            data = read(caught.form, headers.first.get(b"content-type"), data)
+        facts = Facts("", data, EventMeta(caught=caught, hops=hops), headers.first)
         facts.type = gate.event_type.of(facts)
         return facts
 
     def _publish(self, gate: Gate, arrival: Arrival, facts: Facts) -> None:
         """Make a request and its event durable, then answer."""
-        source = gate.source
         key = None if gate.duplicate_key is None else gate.duplicate_key.of(facts, arrival.body)
         waits = self.waiting.wanted(gate)
         answer: Answer | None = None
@@ -271,53 +273,67 @@ class Pipeline:
         request_id = _id_in(facts)
         request = arrival.record(
             request_id,
-            source,
+            gate.source,
             Verdict.ACCEPTED,
             event_id=request_id + 1,
             key=key,
             answer=answer,
         )
         wait = self.waiting.begin(gate, arrival, request, facts) if waits else None
-
-        def done(told: Receipt | synchronous.Verdict | HookferryError) -> None:
-            if type(told) is Receipt and told.duplicate:
-                if wait is not None:
-                    wait.give_up()
-                self._duplicate(gate, arrival, told, key, answer)
-            elif isinstance(told, _STORED):
-                self.records.taken(gate)
-                if answer is not None:
-                    arrival.told(arrival.outcome(request, answer))
-                elif wait is not None:
-                    self.waiting.heard(wait, gate, told)
-            else:  # nothing is stored
-                if wait is not None:
-                    wait.give_up()
-                if isinstance(told, Unavailable):
-                    arrival.told(unavailable(told))
-                else:
-                    self.records.filtered(gate, arrival, Answer(422), told.code, told.detail)
-
-        trace = None
-        if arrival.header(TRACEPARENT) is not None:
-            trace = read_trace(arrival.headers)
         try:
             self._intake.catch(
-                self._directory.tenant_by_id(source.tenant_id),
+                self._directory.tenant_by_id(request.tenant_id),
                 facts.type,
                 facts.meta,
                 request,
                 self._claims(gate, arrival, key),
-                done,
+                functools.partial(self._told, gate, arrival, request, answer, wait),
                 waits=gate.waits,
                 stored=None if wait is None else functools.partial(self._stored, gate, wait),
-                trace=trace,
+                trace=read_trace(arrival.headers) if TRACEPARENT in arrival.headers.first else None,
                 ring=gate.ring,
             )
         except HookferryError:
             if wait is not None:
                 wait.give_up()
             raise
+
+    def _told(
+        self,
+        gate: Gate,
+        arrival: Arrival,
+        request: CaughtRequest,
+        answer: Answer | None,
+        wait: Wait | None,
+        told: Receipt | synchronous.Verdict | HookferryError,
+    ) -> None:
+        """Take what the intake says of a request.
+
+        Args:
+            gate: its source.
+            arrival: the request.
+            request: the record of it.
+            answer: what its caller is answered; None where it waits for that.
+            wait: its caller's wait, if any.
+            told: what came of it.
+        """
+        if type(told) is Receipt and told.duplicate:
+            if wait is not None:
+                wait.give_up()
+            self._duplicate(gate, arrival, told, request.key, answer)
+        elif isinstance(told, _STORED):
+            self.records.taken(gate)
+            if answer is not None:
+                arrival.told(arrival.outcome(request, answer))
+            elif wait is not None:
+                self.waiting.heard(wait, gate, told)
+        else:  # nothing is stored
+            if wait is not None:
+                wait.give_up()
+            if isinstance(told, Unavailable):
+                arrival.told(unavailable(told))
+            else:
+                self.records.filtered(gate, arrival, Answer(422), told.code, told.detail)
 
     def _stored(self, gate: Gate, wait: Wait) -> None:
         """Show a request to those who watch, while its caller still waits."""
@@ -346,11 +362,10 @@ class Pipeline:
 
     def _claims(self, gate: Gate, arrival: Arrival, key: str | None) -> tuple[DedupeKey, ...]:
         """Return what is claimed in the commit: the duplicate key, and a release."""
-        tenant_id = gate.source.tenant_id
         claims: tuple[DedupeKey, ...] = ()
         if key is not None and (arrival.replay_of is None or arrival.releases is not None):
             claim = DedupeKey(
-                tenant_id,
+                gate.source.tenant_id,
                 gate.label,
                 blake2b(key.encode(), digest_size=16).digest(),
                 blake2b(arrival.body, digest_size=16).digest(),
@@ -360,7 +375,7 @@ class Pipeline:
             claims = (claim,)
         if arrival.releases is not None:  # once, whoever clicks twice
             claim = DedupeKey(
-                tenant_id,
+                gate.source.tenant_id,
                 SCOPE_RELEASE,
                 arrival.releases.to_bytes(8, "big"),
                 b"",

@@ -52,7 +52,7 @@ class Caught(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """As received: order, case and repeats."""
 
 
-class CaughtRequest(msgspec.Struct, frozen=True, kw_only=True):
+class CaughtRequest(msgspec.Struct, frozen=True):
     """One request as the ledger keeps it."""
 
     id: int

@@ -22,7 +22,7 @@ from hookferry.domain.tenant import Tenant
 from hookferry.domain.webhook import Mode, Webhook
 from hookferry.engine.committer import Committer
 from hookferry.engine.directory import Directory
-from hookferry.engine.matching import MAX_HOPS, Matcher
+from hookferry.engine.matching import MAX_HOPS, NOBODY, Matcher
 from hookferry.engine.owing import Waiting, arrange, owed, unless_for
 from hookferry.engine.publication import Publication, meta_of
 from hookferry.engine.synchronous import Asked, Calls, Room, Verdict
@@ -111,83 +111,44 @@ class Publishing(Protocol):
         ...
 
 
-class _Entry:
+class _Entry(msgspec.Struct, eq=False):
     """One publication on its way to the ledger (the committer's Entry)."""
 
-    __slots__ = (
-        "_disabled",
-        "_event",
-        "_gone",
-        "_intake",
-        "_own",
-        "_plan",
-        "_request",
-        "_ring",
-        "_room",
-        "_size",
-        "_stored",
-        "_waits",
-        "dedupe",
-        "done",
-        "meta",
-        "payload",
-        "span",
-        "tenant",
-        "type",
-    )
-
-    def __init__(
-        self,
-        intake: Intake,
-        tenant: Tenant,
-        type: str,
-        payload: bytes,
-        meta: EventMeta,
-        dedupe: tuple[DedupeKey, ...],
-        done: Done,
-        waits: bool,
-        span: AcceptSpan | None,
-        request: CaughtRequest | None = None,
-        stored: Callable[[], None] | None = None,
-        ring: Ring | None = None,
-    ) -> None:
-        self._intake = intake
-        self._stored = stored
-        self._waits = waits
-        self._request = request
-        """The caught request that this event is born from; stored with it."""
-        self._ring = ring
-        self._own = False
-        """Hookferry itself says it: such an event is in no catalogue."""
-        self._disabled: int | None = None
-        """The webhook that this very event says is disabled: the directory may not know yet."""
-        self._gone = False
-        self._room: Room | None = None
-        self._plan: Waiting | None = None
-        self._event: Event | None = None
-        self._size = len(payload)
-        self.tenant = tenant
-        self.type = type
-        self.payload = payload
-        self.meta = meta
-        self.dedupe = dedupe
-        self.done = done
-        self.span = span
+    _intake: Intake
+    tenant: Tenant
+    type: str
+    payload: bytes
+    meta: EventMeta
+    dedupe: tuple[DedupeKey, ...]
+    done: Done
+    _waits: bool
+    span: AcceptSpan | None
+    _request: CaughtRequest | None = None
+    """The caught request that this event is born from; stored with it."""
+    _stored: Callable[[], None] | None = None
+    _ring: Ring | None = None
+    _own: bool = False
+    """Hookferry itself says it: such an event is in no catalogue."""
+    _disabled: int | None = None
+    """The webhook that this very event says is disabled: the directory may not know yet."""
+    _gone: bool = False
+    _room: Room | None = None
+    _plan: Waiting | None = None
+    _event: Event | None = None
 
     def build(self) -> Acceptance:
         intake = self._intake
-        directory = intake.directory
-        tenant = directory.tenant_by_id(self.tenant.id)
-        facts = Facts(self.type, data_of(self), self.meta)
-        schema_error = None if self._own else intake.matcher.admit(tenant, facts)
-        matched: tuple[Webhook, ...] = ()
-        errors: dict[str, str] | None = None
+        tenant = intake.directory.tenant_by_id(self.tenant.id)
         meta = self.meta
+        facts = Facts(self.type, data_of(self), meta)
+        schema_error = None if self._own else intake.matcher.admit(tenant, facts)
         if meta.hops <= MAX_HOPS:
-            matched, errors = intake.matcher.select(tenant.id, facts)
+            selection = intake.matcher.select(tenant.id, facts)
         else:
+            selection = NOBODY
             intake.metrics.hops_exceeded()
             log.error("hops_exceeded", tenant=tenant.name, type=self.type, hops=meta.hops)
+        matched, errors = selection.webhooks, selection.errors
         if schema_error is not None or errors is not None:
             meta = msgspec.structs.replace(meta, schema_error=schema_error, match_errors=errors)
             if self._event is None:  # and not once more when the batch is matched again
@@ -199,9 +160,9 @@ class _Entry:
             )
         request = self._request
         if (
-            not self._waits
-            and request is None  # what a source caught is a fact, whatever it is called
-            and asks(self.type, directory.event_types(tenant.id).get(self.type))
+            request is None  # what a source caught is a fact, whatever it is called
+            and not self._waits
+            and asks(self.type, intake.directory.event_types(tenant.id).get(self.type))
         ):
             raise InvalidField(
                 f"{self.type!r} asks before the fact, and a batch never waits for answers; "
@@ -210,68 +171,70 @@ class _Entry:
             )
         first = self._event
         if first is not None:
-            number = first.id
+            number, received = first.id, first.received_at_ms
+            self._plan = None
         else:
             number = intake.ids.next() if request is None else request.event_id or 0
+            received = intake.clock.wall_ms()
         event = self._event = Event(
             number,
             tenant.id,
             self.type,
             self.payload,
-            first.received_at_ms if first is not None else intake.clock.wall_ms(),
+            received,
             EventState.MATCHED if matched else EventState.UNMATCHED,
             meta,
         )
-        deliveries: Sequence[Delivery] = ()
-        waiting = self._plan = None
-        if matched:
-            due = intake.timeline.now_ms()
-            owing = [owed(intake.ids.next(), event, w, tenant, due) for w in matched]
-            if self._disabled is not None:
-                owing = [unless_for(self._disabled, d) for d in owing]
-            if self._waits and any(w.mode is not Mode.ASYNC for w in matched):
-                if intake.calls.full:
-                    raise Overloaded(
-                        "too many publishers wait for an answer; try again in a moment"
-                    )
-                before = asks(self.type, directory.event_types(tenant.id).get(self.type))
-                waiting = self._plan = arrange(matched, owing, before)
-            deliveries = owing
+        deliveries = self._owed(event, matched, tenant) if matched else ()
         dedupe = self.dedupe
         if dedupe:
-            dedupe = self._told_to_repeats(event.id, len(deliveries), waiting)
+            dedupe = self._told_to_repeats(event.id, len(deliveries))
         return Acceptance(event, deliveries, dedupe, request, self._ring)
 
-    def _told_to_repeats(
-        self, event_id: int, deliveries: int, waiting: Waiting | None
-    ) -> tuple[DedupeKey, ...]:
+    def _owed(
+        self, event: Event, matched: tuple[Webhook, ...], tenant: Tenant
+    ) -> Sequence[Delivery]:
+        """Return the deliveries; where the publisher waits for some, ``_plan`` says for which."""
+        intake = self._intake
+        due = intake.timeline.now_ms()
+        owing = [owed(intake.ids.next(), event, w, tenant, due) for w in matched]
+        if self._disabled is not None:
+            owing = [unless_for(self._disabled, d) for d in owing]
+        if self._waits and any(w.mode is not Mode.ASYNC for w in matched):
+            if intake.calls.full:
+                raise Overloaded("too many publishers wait for an answer; try again in a moment")
+            before = asks(self.type, intake.directory.event_types(tenant.id).get(self.type))
+            self._plan = arrange(matched, owing, before)
+        return owing
+
+    def _told_to_repeats(self, event_id: int, deliveries: int) -> tuple[DedupeKey, ...]:
         """Return the dedupe keys with what a repeat is told."""
-        request = self._request
+        request, plan = self._request, self._plan
         request_id = 0 if request is None else request.id
-        if waiting is None:
+        if plan is None:
             kept = _First(event_id, deliveries, request_id=request_id)
         else:
-            kept = _First(event_id, deliveries, waiting.asked, waiting.before, request_id)
+            kept = _First(event_id, deliveries, plan.asked, plan.before, request_id)
         answer = _encoder.encode(kept)
         return tuple([key.with_answer(answer) for key in self.dedupe])
 
     def committed(self, acceptance: Acceptance) -> None:
         intake = self._intake
-        intake.release(self._size)
-        event = acceptance.event
+        intake.release(len(self.payload))
+        event, deliveries = acceptance.event, acceptance.deliveries
         assert event is not None  # as built above
-        intake.metrics.accepted(1, 0 if acceptance.deliveries else 1)
+        intake.metrics.accepted(1, 0 if deliveries else 1)
         if self.span is not None:
-            self.span.accepted(encode("evt", event.id), len(acceptance.deliveries), duplicate=False)
-        waiting = self._plan
-        if waiting is not None:
+            self.span.accepted(encode("evt", event.id), len(deliveries), duplicate=False)
+        plan = self._plan
+        if plan is not None:
             if self._stored is not None:
                 self._stored()
-            self._begin(event, acceptance.deliveries, waiting)
+            self._begin(event, deliveries, plan)
             return
-        self.done(Receipt(event.id, len(acceptance.deliveries)))
-        if acceptance.deliveries:
-            intake.hand.offer(event, acceptance.deliveries)
+        self.done(Receipt(event.id, len(deliveries)))
+        if deliveries:
+            intake.hand.offer(event, deliveries)
 
     def _begin(self, event: Event, deliveries: Sequence[Delivery], waiting: Waiting) -> None:
         """Make the calls; asynchronous deliveries go now, unless they hang on the verdict."""
@@ -298,7 +261,7 @@ class _Entry:
             self._intake.calls.leave(self._room)
 
     def repeated(self, first: DedupeKey) -> None:
-        self._intake.release(self._size)
+        self._intake.release(len(self.payload))
         mine = next(
             k for k in self.dedupe if k.scope == first.scope and k.key_hash == first.key_hash
         )
@@ -334,7 +297,7 @@ class _Entry:
         self.done(Receipt(kept.event_id, kept.deliveries, True, kept.request_id))
 
     def failed(self, error: HookferryError) -> None:
-        self._intake.release(self._size)
+        self._intake.release(len(self.payload))
         self._intake.metrics.refused(error.code)
         if self.span is not None:
             self.span.refused(error.code)
@@ -482,6 +445,8 @@ class Intake:
     ) -> None:
         """Queue a caught request and the event that it becomes for the next commit.
 
+        Its caller has asked ``check_room`` for the body, and has not waited since.
+
         ``done`` is told as by ``publish``; where it is given an error that is no verdict, neither
         is stored. A repeat is told the first's receipt, whatever its webhooks said. What was caught
         is a fact: a type that asks does not make its publisher wait.
@@ -497,11 +462,7 @@ class Intake:
             stored: called after the commit, where ``done`` is called only later.
             trace: the caller's trace, passed on with each attempt.
             ring: trimmed after the request is in.
-
-        Raises:
-            Draining, Overloaded: it can't be taken now.
         """
-        self.check_room(len(request.body))
         span = None
         if self._tracing is not None:
             span = self._tracing.accept(trace, type)
@@ -543,9 +504,9 @@ class Intake:
             if isinstance(answer, HookferryError):
                 log.warning("own_event_not_stored", type=type, error=answer.detail)
 
-        entry = _Entry(self, tenant, type, payload, meta, (), done, False, None)
-        entry._own = True
-        entry._disabled = disabled
+        entry = _Entry(
+            self, tenant, type, payload, meta, (), done, False, None, _own=True, _disabled=disabled
+        )
         self.hold(len(payload))
         self._committer.accept(entry)
 
@@ -580,9 +541,9 @@ class Intake:
             meta = msgspec.structs.replace(
                 meta, traceparent=trace.traceparent, tracestate=trace.tracestate
             )
-        entry = _Entry(self, tenant, p.type, payload, meta, dedupe, done, waits, span)
-        entry._own = cause.own
-        return entry
+        return _Entry(
+            self, tenant, p.type, payload, meta, dedupe, done, waits, span, _own=cause.own
+        )
 
     def _dedupe(
         self,

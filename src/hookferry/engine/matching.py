@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from hookferry.domain.event import Event
@@ -25,12 +23,15 @@ MAX_ERROR = 200
 """Characters kept of each."""
 
 
-class Selection(NamedTuple):
+class Selection(msgspec.Struct, frozen=True):
     """What matching found."""
 
     webhooks: tuple[Webhook, ...]
     errors: dict[str, str] | None = None
     """By webhook id (``wh_...``): conditions that could not be evaluated, and so did not match."""
+
+
+NOBODY = Selection(())
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,15 +97,17 @@ class Matcher:
         """Return the webhooks that an event goes to, by ascending id."""
         if facts.meta.addressed is not None:
             one = self._directory.webhook_by_id(facts.meta.addressed)
-            return Selection(() if one is None or one.tenant_id != tenant_id else (one,))
+            return NOBODY if one is None or one.tenant_id != tenant_id else Selection((one,))
         candidates = self._directory.match(tenant_id, facts.type)
         owner = facts.meta.owner
         if owner is not None:
             own = self._directory.owned(owner)
             if own is not None:
                 candidates = tuple(sorted((*candidates, own), key=_id))
+        if not candidates:
+            return NOBODY
         filters = self._filters.get(tenant_id)
-        if not filters or not candidates:
+        if not filters:
             return Selection(candidates)
         chosen: list[Webhook] = []
         errors: dict[str, str] = {}

@@ -5,7 +5,7 @@ Texts only, made from the bytes as they came. Where they are asked for is ``hook
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import unquote_to_bytes
 
 from hookferry.domain.request import Caught
@@ -17,8 +17,15 @@ Reading = Callable[[Caught], str | None]
 """Reads one text of a request; None where it is not there."""
 
 
-def named(caught: Caught) -> dict[bytes, bytes]:
-    """Return the first value of each header, by its canonical name."""
+def named(caught: Caught, first: Mapping[bytes, bytes] | None = None) -> Mapping[bytes, bytes]:
+    """Return the first value of each header, by its canonical name.
+
+    Args:
+        caught: the request.
+        first: the same by its name in lower case, where it is at hand.
+    """
+    if first is not None and b"_" not in b"".join(first):
+        return first
     if not caught.headers:
         return {}
     names, values = zip(*reversed(caught.headers), strict=True)

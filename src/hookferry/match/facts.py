@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -38,24 +38,20 @@ _UNREAD: Final = _Missing()
 _decoder = msgspec.json.Decoder()
 
 
-class Facts:
-    """An event as conditions and schemas see it.
+class Facts(msgspec.Struct, eq=False):
+    """An event as conditions and schemas see it."""
 
-    Args:
-        type: its type.
-        payload: its data as JSON, byte for byte; of a caught request, its body read as JSON.
-        meta: what its publisher said beside, or the request that it was born from.
-    """
-
-    __slots__ = ("_data", "_headers", "_shared", "meta", "payload", "type")
-
-    def __init__(self, type: str, payload: bytes, meta: EventMeta) -> None:
-        self.type = type
-        self.payload = payload
-        self.meta = meta
-        self._data: Any = _UNREAD
-        self._headers: dict[bytes, bytes] | None = None
-        self._shared: Any = None
+    type: str
+    payload: bytes
+    """Its data as JSON, byte for byte; of a caught request, its body read as JSON."""
+    meta: EventMeta
+    """What its publisher said beside, or the request that it was born from."""
+    first: Mapping[bytes, bytes] | None = None
+    """The first value of each of that request's headers, by its name in lower case, where it is
+    at hand."""
+    _data: Any = _UNREAD
+    _headers: Mapping[bytes, bytes] | None = None
+    _shared: Any = None
 
     @property
     def data(self) -> Any:
@@ -83,7 +79,8 @@ class Facts:
         headers = self._headers
         if headers is None:
             caught = self.meta.caught
-            headers = self._headers = {} if caught is None else requests.named(caught)
+            headers = {} if caught is None else requests.named(caught, self.first)
+            self._headers = headers
         value = headers.get(name)
         return None if value is None else value.decode("latin-1")
 

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable
+from operator import methodcaller
 from typing import Any
 
 import msgspec
@@ -88,12 +89,10 @@ class EventTypeRule:
         if read is None:
             return self._default
         text = read(facts)
-        return (text and _as_type(self._prefix, text)) or self._default
-
-
-def _as_type(prefix: str, text: str) -> str | None:
-    # Cut first: the text may be as long as a body.
-    return _type_of(prefix, text[:MAX_TYPE_TEXT].strip())
+        if not text:
+            return self._default
+        # Cut first: the text may be as long as a body.
+        return _type_of(self._prefix, text[:MAX_TYPE_TEXT].strip()) or self._default
 
 
 @functools.lru_cache(maxsize=TYPES_REMEMBERED)
@@ -245,7 +244,7 @@ def _header(name: object, field: str) -> Text:
     if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
         raise InvalidField("a header's name is wanted, such as 'X-Request-Id'", field=field)
     wanted = canonical(name.encode())
-    return lambda facts: facts.header(wanted)
+    return methodcaller("header", wanted)
 
 
 def _headers(names: object, field: str) -> tuple[Text, ...]:

@@ -178,7 +178,7 @@ def _examined(
 ) -> tuple[str, str | None]:
     """Return a body's form, and why it is not what its headers say."""
     media = media_type(content_type)
-    coding = codings.coding_of(content_encoding)
+    coding = None if content_encoding is None else codings.coding_of(content_encoding)
     if coding is None or not body:
         return _plain(media, body)
     try:
@@ -197,8 +197,8 @@ def _examined(
 def _plain(media: MediaType, body: bytes) -> tuple[str, str | None]:
     """As ``_examined``, of a body that is not compressed."""
     kind = media.kind
-    promise = _PROMISES.get(kind)
     if not body:
+        promise = _PROMISES.get(kind)
         if promise is None or kind in (FORM, TEXT):  # which may well have nothing in them
             return EMPTY, None
         return EMPTY, f"the body is empty, and its Content-Type promises {promise}"
@@ -212,6 +212,7 @@ def _plain(media: MediaType, body: bytes) -> tuple[str, str | None]:
             return f"{codings.BOM}+{JSON}" if marked else JSON, None
     if _data(kind, media, body) is not None:
         return kind, None
+    promise = _PROMISES.get(kind)
     if promise is not None:
         why = f": {fault}" if fault is not None else ""
         promise = f"the body is not what its Content-Type promises, {promise}{why}"

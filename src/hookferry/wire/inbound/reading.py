@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from hookferry.wire.headers import values_of
 from hookferry.wire.inbound.received import Received
 from hookferry.wire.verification import Reason, VerificationFailed
 
@@ -44,7 +45,7 @@ def optional_header(request: Received, name: bytes) -> bytes:
         VerificationFailed: it is there more than once, and which of them another program reads is
             anyone's guess.
     """
-    found = request.values(name)
+    found = values_of(request.headers, name)
     if not found:
         return b""
     if len(found) > 1:
@@ -118,19 +119,21 @@ def url_variants(url: str) -> list[tuple[str, str]]:
     ]
 
 
-class Reading:
+class Reading(msgspec.Struct, eq=False):
     """One request, whose body and query are decoded when something first asks for them."""
 
-    __slots__ = ("_fields", "_form", "_json", "_query", "request", "url")
+    request: Received
+    variant: str | None = None
+    """An address that the signed content is built with in place of the request's own."""
+    _json: Any = msgspec.UNSET
+    _form: dict[str, list[str]] | None = None
+    _query: dict[str, list[str]] | None = None
+    _fields: Mapping[str, list[bytes]] = {}
 
-    def __init__(self, request: Received) -> None:
-        self.request = request
-        self.url = request.url
+    @property
+    def url(self) -> str:
         """The address that the signed content is built with; verification tries its variants."""
-        self._json: Any = msgspec.UNSET
-        self._form: dict[str, list[str]] | None = None
-        self._query: dict[str, list[str]] | None = None
-        self._fields: Mapping[str, list[bytes]] = {}
+        return self.request.url if self.variant is None else self.variant
 
     def use_fields(self, fields: Mapping[str, list[bytes]]) -> None:
         """Remember the entries of the signature header, where it is a list of them."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -45,7 +45,7 @@ MAX_PLACES = 16
 """Places that one scheme looks for signatures in."""
 
 
-class _Claim(NamedTuple):
+class _Claim(msgspec.Struct, frozen=True):
     """What a request offers to be checked."""
 
     given: tuple[bytes, ...]
@@ -105,10 +105,7 @@ class SignatureVerifier(Checking):
         claim = self._claim(reading)
         if self._digest is not None:
             _check_digest(reading, self._digest)
-        for _, content in self._contents(reading):
-            if self._matches(content, claim):
-                break
-        else:
+        if not self._signed(reading, claim):
             raise mismatch()
         timestamp: int | None = None
         if self._timestamp is not None:
@@ -154,9 +151,15 @@ class SignatureVerifier(Checking):
             return [("", self._template.render(reading))]
         contents = []
         for note, url in url_variants(reading.request.url):
-            reading.url = url
+            reading.variant = url
             contents.append((note, self._template.render(reading)))
         return contents
+
+    def _signed(self, reading: Reading, claim: _Claim) -> bool:
+        """Tell whether one of the secrets signed the request."""
+        if not self._scheme.any_port:
+            return self._matches(self._template.render(reading), claim)
+        return any(self._matches(content, claim) for _, content in self._contents(reading))
 
     def _matches(self, content: bytes, claim: _Claim) -> bool:
         for key in self._keys:  # noqa: SIM110  a generator costs as much as half the hash
