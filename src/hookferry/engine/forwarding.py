@@ -92,6 +92,56 @@ def check_forwarding(
             )
 
 
+class _Fates(dict[bytes, tuple[str, bytes | None] | None]):
+    """What becomes of headers, by their names as they came: worked out at the first, and kept.
+
+    In lower case, with the line to log where the value is masked; None of those that end here.
+
+    Args:
+        names, written, written_begins, original: as of ``Forwarding``.
+    """
+
+    __slots__ = ("_all", "_begins", "_named", "_original", "_written")
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        written: Collection[str],
+        written_begins: Sequence[str],
+        original: bool,
+    ) -> None:
+        self._all = EVERY in names
+        self._named = frozenset(name.lower() for name in names if name != EVERY)
+        self._written = frozenset(written) | _NEVER
+        self._begins = (_NEVER_BEGINS, *written_begins)
+        self._original = original
+
+    def __missing__(self, name: bytes) -> tuple[str, bytes | None] | None:
+        lowered = name.decode("latin-1").lower()
+        fate: tuple[str, bytes | None] | None = None
+        if lowered == "connection":
+            fate = _CONNECTION
+        elif self._goes(name, lowered):
+            fate = lowered, b"%b: %b\r\n" % (name, _MASK) if is_credential(lowered) else None
+        if len(self) >= MAX_FATES:
+            self.clear()
+        self[name] = fate
+        return fate
+
+    def _goes(self, name: bytes, lowered: str) -> bool:
+        if not _NAME.fullmatch(name):
+            return False
+        if lowered in _WITH_BODY:
+            return self._original
+        return (
+            (lowered in self._named or (self._all and not is_credential(lowered)))
+            and lowered not in self._written
+            and not lowered.startswith(self._begins)
+            and (self._original or _OF_BODY.fullmatch(lowered) is None)
+        )
+
+
 class Forwarding:
     """How one webhook's requests for caught events begin.
 
@@ -106,17 +156,12 @@ class Forwarding:
     """
 
     __slots__ = (
-        "_all",
-        "_begins",
         "_default_lines",
         "_defaults",
         "_fates",
         "_forwards",
         "_head",
         "_logged_head",
-        "_named",
-        "_original",
-        "_written",
     )
 
     def __init__(
@@ -130,15 +175,10 @@ class Forwarding:
         logged_head: bytes,
         defaults: Sequence[bytes],
     ) -> None:
-        self._all = EVERY in names
-        self._named = frozenset(name.lower() for name in names if name != EVERY)
-        self._written = frozenset(written) | _NEVER
-        self._begins = (_NEVER_BEGINS, *written_begins)
-        self._original = original
         self._forwards = original or bool(names)
-        self._fates: dict[bytes, tuple[str, bytes | None] | None] = {}
-        """By names as they came: in lower case, with the line to log where the value is masked;
-        None of those that end here."""
+        self._fates = _Fates(
+            names, written=written, written_begins=written_begins, original=original
+        )
         self._head = head
         self._logged_head = logged_head
         self._defaults = {
@@ -173,10 +213,7 @@ class Forwarding:
         ended = set(_TRACE) if traced else set()
         fates = self._fates
         for name, value in headers:
-            try:
-                fate = fates[name]
-            except KeyError:
-                fate = self._fate(name)
+            fate = fates[name]
             if fate is None:
                 continue
             if fate is _CONNECTION:
@@ -191,31 +228,6 @@ class Forwarding:
         if ended:  # only now: a Connection header may come behind those that it names
             going = [sent for sent in going if sent[0] not in ended]
         return going
-
-    def _fate(self, name: bytes) -> tuple[str, bytes | None] | None:
-        """Return what becomes of headers of this name, and remember it."""
-        lowered = name.decode("latin-1").lower()
-        fate: tuple[str, bytes | None] | None = None
-        if lowered == "connection":
-            fate = _CONNECTION
-        elif self._goes(name, lowered):
-            fate = lowered, b"%b: %b\r\n" % (name, _MASK) if is_credential(lowered) else None
-        if len(self._fates) >= MAX_FATES:
-            self._fates.clear()
-        self._fates[name] = fate
-        return fate
-
-    def _goes(self, name: bytes, lowered: str) -> bool:
-        if not _NAME.fullmatch(name):
-            return False
-        if lowered in _WITH_BODY:
-            return self._original
-        return (
-            (lowered in self._named or (self._all and not is_credential(lowered)))
-            and lowered not in self._written
-            and not lowered.startswith(self._begins)
-            and (self._original or _OF_BODY.fullmatch(lowered) is None)
-        )
 
 
 def _options(value: bytes) -> set[str]:
