@@ -56,9 +56,8 @@ class _Door:
         gate = self._gate
         if not gate.guarded:
             return None
-        return gate.refuses(
-            request.method.decode("latin-1"), self._caller(request), self._clock.monotonic()
-        )
+        caller = request.caller = self._proxies.caller(request.client, request.headers)
+        return gate.refuses(request.method.decode("latin-1"), caller, self._clock.monotonic())
 
     def refused(self, request: HotRequest, error: HookferryError) -> None:
         """Keep a refused request where an operator sees it."""
@@ -75,14 +74,10 @@ class _Door:
         except Unavailable as error:
             _answer(respond, unavailable(error))
 
-    def _caller(self, request: HotRequest) -> str:
-        """Return the address of whoever sent a request."""
-        caller = request.caller
-        if caller is None:
-            caller = request.caller = self._proxies.caller(request.client, request.headers)
-        return caller
-
     def _arrival(self, request: HotRequest, told: Callable[[Outcome], None]) -> Arrival:
+        caller = request.caller
+        if caller is None:  # nobody asked before
+            caller = self._proxies.caller(request.client, request.headers)
         return Arrival(
             method=request.method.decode("latin-1"),
             path=request.path,
@@ -90,7 +85,7 @@ class _Door:
             headers=request.headers,
             raw=request.raw,
             body=request.body,
-            client=self._caller(request),
+            client=caller,
             told=told,
             at_ms=self._clock.wall_ms(),
         )

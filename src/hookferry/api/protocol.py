@@ -299,15 +299,15 @@ class HookferryProtocol(HttpToolsProtocol):
             max_body=handler.max_body,
             keep_alive=keep_alive,
         )
+        first = headers.first
         refusal = handler.admit(cycle)
-        if refusal is None:
-            length = headers.first.get(b"content-length")  # the parser takes no second one
-            if length is not None and int(length) > cycle.max_body:
-                refusal = body_too_large(cycle.max_body)
+        length = first.get(b"content-length")  # the parser takes no second one
+        if length is not None and int(length) > cycle.max_body and refusal is None:
+            refusal = body_too_large(cycle.max_body)
         if refusal is not None:
             cycle.refusal = refusal
             self._stop_reading(cycle)
-        elif b"expect" in headers.first:
+        elif b"expect" in first:
             cycle.expect = _expects_continue(headers)
         self._enqueue(cycle)
 

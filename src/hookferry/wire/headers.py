@@ -19,9 +19,10 @@ class Headers(list[tuple[bytes, bytes]]):
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         super().__init__(pairs)
-        self.first: dict[bytes, bytes] = dict(reversed(self))
+        first: dict[bytes, bytes] = dict(reversed(self))
+        self.first = first
         """The first value of each name."""
-        self.repeats = len(self.first) != len(self)
+        self.repeats = len(first) != len(self)
         """Some name is there twice."""
 
     def last(self, name: bytes) -> bytes | None:
