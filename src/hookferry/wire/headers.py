@@ -36,10 +36,7 @@ def lowered(raw: Pairs) -> Headers:
     Args:
         raw: as they came.
     """
-    if not raw:
-        return Headers(())
-    names, values = zip(*raw, strict=True)
-    return Headers(zip(map(bytes.lower, names), values, strict=True))
+    return Headers([(name.lower(), value) for name, value in raw])
 
 
 def values_of(headers: Pairs, name: bytes) -> list[bytes]:
