@@ -18,7 +18,7 @@ HOT = {
     "epochs": (commit.STALE_EPOCHS.sql(64), "SEARCH shards USING INTEGER PRIMARY KEY"),
     "dedupe": (
         claims.FIND_KEYS.sql(64),
-        "k USING PRIMARY KEY (tenant_id=? AND scope=? AND key_hash=?)",
+        "k USING PRIMARY KEY (key_hash=? AND scope=? AND tenant_id=?)",
     ),
     "forget keys that are sorted in": (
         claims.DELETE_RECENT,

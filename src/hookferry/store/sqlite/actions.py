@@ -139,7 +139,7 @@ def running_jobs(connection: sqlite3.Connection) -> list[Job]:
 def claim(connection: sqlite3.Connection, key: DedupeKey, now_ms: int) -> DedupeKey | None:
     """Claim a key; the port's ``Answers.claim``."""
     connection.execute(BEGIN)
-    found = FIND_KEYS.rows(connection, [key.tenant_id, key.scope, key.key_hash])
+    found = FIND_KEYS.rows(connection, [key.key_hash, key.scope, key.tenant_id])
     first = DedupeKey(*found[0]) if found else None
     if first is not None and first.expires_at_ms > now_ms:
         connection.execute("ROLLBACK")

@@ -37,13 +37,13 @@ COUNT_RECENT: Final = "SELECT count(*) FROM dedupe_recent"
 SORT_ALL_IN: Final = (
     "INSERT OR REPLACE INTO dedupe (tenant_id, scope, key_hash, body_hash, answer, expires_at)"
     " SELECT tenant_id, scope, key_hash, body_hash, answer, expires_at FROM dedupe_recent"
-    " ORDER BY tenant_id, scope, key_hash, id"
+    " ORDER BY key_hash, scope, tenant_id, id"
 )
 NEWEST: Final = "SELECT max(id) FROM dedupe_recent"
 FIND_KEYS: Final = MultiRow(
     "SELECT k.tenant_id, k.scope, k.key_hash, k.body_hash, k.answer, k.expires_at"
-    " FROM (VALUES {rows}) AS wanted CROSS JOIN dedupe AS k ON k.tenant_id = wanted.column1"
-    " AND k.scope = wanted.column2 AND k.key_hash = wanted.column3",
+    " FROM (VALUES {rows}) AS wanted CROSS JOIN dedupe AS k ON k.key_hash = wanted.column1"
+    " AND k.scope = wanted.column2 AND k.tenant_id = wanted.column3",
     3,
 )
 APPEND_KEYS: Final = MultiRow(
@@ -61,7 +61,8 @@ DELETE_RECENT: Final = (
     " (SELECT id FROM dedupe_recent WHERE id <= ? ORDER BY id LIMIT ?)"
 )
 
-_Place = tuple[int, str, bytes]
+_Place = tuple[bytes, str, int]
+"""Where a key is in ``dedupe``: the hash comes first, so that a comparison ends with it."""
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -144,7 +145,9 @@ class Claims:
     ) -> dict[_Place, DedupeKey]:
         """Return the newest claim of each place that has one, maybe expired."""
         recent = self._recent
-        wanted = [value for place in places for value in place]
+        wanted: list[Any] = []
+        for key_hash, scope, tenant_id in places:
+            wanted += (bytearray(key_hash), scope, tenant_id)
         found = [DedupeKey(*row) for row in FIND_KEYS.rows(connection, wanted)]
         taken = {_place(key): key for key in found}
         for place in places:
@@ -179,19 +182,20 @@ def key_rows(keys: Iterable[DedupeKey]) -> list[Any]:
     """Return the values of keys, one key after the other."""
     rows: list[Any] = []
     for key in keys:
+        # A bytearray binds without the look-up of an adapter that bytes goes through.
         rows += (
             key.tenant_id,
             key.scope,
-            key.key_hash,
-            key.body_hash,
-            key.answer,
+            bytearray(key.key_hash),
+            bytearray(key.body_hash),
+            bytearray(key.answer),
             key.expires_at_ms,
         )
     return rows
 
 
 def _place(key: DedupeKey) -> _Place:
-    return key.tenant_id, key.scope, key.key_hash
+    return key.key_hash, key.scope, key.tenant_id
 
 
 def _choose(

@@ -35,6 +35,9 @@ INSERT_EVENTS: Final = MultiRow(
     "INSERT INTO events (id, tenant_id, type, state, received_at, payload) VALUES {rows}", 6
 )
 INSERT_EVENTS_WITH_META: Final = MultiRow(
+    "INSERT INTO events (id, tenant_id, type, state, received_at, meta, payload) VALUES {rows}", 7
+)
+INSERT_NAMED_EVENTS: Final = MultiRow(
     "INSERT INTO events (id, tenant_id, type, state, received_at, external_id, meta, payload)"
     " VALUES {rows}",
     8,
@@ -130,6 +133,7 @@ def _accept(
 ) -> Opened | None:
     plain: list[Any] = []
     rich: list[Any] = []
+    named: list[Any] = []
     caught: list[Acceptance] = []
     deliveries: list[Delivery] = []
     for position, acceptance in enumerate(accept):
@@ -140,32 +144,23 @@ def _accept(
         event = acceptance.event
         if event is None:
             continue
-        # A bytearray binds without the look-up of an adapter that bytes goes through.
+        # A bytearray binds without the look-up of an adapter that bytes, and None, go through.
         payload = bytearray(event.payload)
+        row = (event.id, event.tenant_id, event.type, int(event.state), event.received_at_ms)
         meta = event.meta
         if meta is NO_META or meta == NO_META:
-            plain += (
-                event.id,
-                event.tenant_id,
-                event.type,
-                int(event.state),
-                event.received_at_ms,
-                payload,
-            )
+            plain += row
+            plain.append(payload)
+        elif meta.external_id is None:
+            rich += row
+            rich += (bytearray(encode_meta(meta)), payload)
         else:
-            rich += (
-                event.id,
-                event.tenant_id,
-                event.type,
-                int(event.state),
-                event.received_at_ms,
-                meta.external_id,
-                encode_meta(meta),
-                payload,
-            )
+            named += row
+            named += (meta.external_id, bytearray(encode_meta(meta)), payload)
         deliveries += acceptance.deliveries
     INSERT_EVENTS.run(connection, plain)
     INSERT_EVENTS_WITH_META.run(connection, rich)
+    INSERT_NAMED_EVENTS.run(connection, named)
     insert_deliveries(connection, deliveries)
     return insert_requests(connection, caught, rings) if caught else None
 

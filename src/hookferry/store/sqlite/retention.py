@@ -97,7 +97,7 @@ DELETE_JOBS: Final = (
 )
 # By the hour, and in it by key: what is deleted together shares pages.
 DELETE_KEYS: Final = (
-    "DELETE FROM dedupe WHERE (tenant_id, scope, key_hash) IN (SELECT tenant_id, scope, key_hash"
+    "DELETE FROM dedupe WHERE (key_hash, scope, tenant_id) IN (SELECT key_hash, scope, tenant_id"
     " FROM dedupe INDEXED BY dedupe_expires WHERE expires_at / 3600000 < ? / 3600000 LIMIT ?)"
 )
 DELETE_VALUES: Final = (
