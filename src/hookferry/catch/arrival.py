@@ -69,6 +69,9 @@ class Arrival(msgspec.Struct, kw_only=True, eq=False):
     def __post_init__(self) -> None:
         self.raw_headers = tuple(self.raw)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"  # what it holds has no place in a log
+
     def received(self, source: Source, origin: str) -> Received:
         """Return the request as verification sees it.
 

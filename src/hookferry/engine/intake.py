@@ -136,6 +136,9 @@ class _Entry(msgspec.Struct, eq=False):
     _plan: Waiting | None = None
     _event: Event | None = None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"  # what it holds has no place in a log
+
     def build(self) -> Acceptance:
         intake = self._intake
         tenant = intake.directory.tenant_by_id(self.tenant.id)

@@ -5,7 +5,8 @@ The only place that knows PRAGMAs and SQLite's result codes.
 * ``synchronous=FULL`` in WAL mode: a commit returns after the write-ahead log is on stable
   storage.
 * The log is copied into the database (a checkpoint) when it is longer than ``CHECKPOINT_PAGES``
-  (``checkpoints``), so that a page written by many commits is copied once. Readers never hold a
+  (``checkpoints``): seldom enough that a page written by many commits is copied once, often enough
+  that a commit behind it waits some milliseconds and not tens of them. Readers never hold a
   transaction longer than one call, so checkpoints reach the log's end and it starts over.
   ``journal_size_limit`` gives back what a burst has taken.
 * No vacuum: pages freed by retention are used again, so the file stays at its high-water mark.
@@ -25,8 +26,8 @@ from hookferry.errors import HookferryError, LedgerDamaged, StartupError, Storag
 NEEDS: Final = (3, 35, 0)
 """The oldest SQLite that knows every statement used: UPDATE ... FROM and RETURNING."""
 FILE_NAME: Final = "ledger.sqlite3"
-CHECKPOINT_PAGES: Final = 4_000
-AUTOCHECKPOINT_PAGES: Final = 2 * CHECKPOINT_PAGES
+CHECKPOINT_PAGES: Final = 1_000
+AUTOCHECKPOINT_PAGES: Final = 8 * CHECKPOINT_PAGES
 """When the commit itself has to copy the log: in a migration, or after a commit of this size."""
 JOURNAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 BUSY_TIMEOUT_MS: Final = 5_000
