@@ -76,6 +76,7 @@ async def test_deliveries_are_found_by_what_is_known_of_them(house: House) -> No
     await house.publish()
     order = await house.publish(type="order.paid", data={"sum": 12})
     await until(lambda: house.engine.lanes.in_flight == 0 and len(house.transport.sent) == 3)
+    await house.engine.committer.flush()
     counts = {
         "": 3,
         f"webhook={crm['id']}": 1,

@@ -342,6 +342,7 @@ async def test_figures_and_the_last_error_tell_how_a_receiver_has_been(house: Ho
     [webhook] = house.services.directory.webhooks(house.services.directory.tenant("default").id)
     await until(lambda: health(webhook.id).total_errors == 1)
     await until(lambda: house.engine.lanes.in_flight == 0)
+    await house.engine.committer.flush()
     stats = (await house.client.get(f"{url}/stats?hours=1")).json()
     assert (stats["total_calls"], stats["consecutive_failures"]) == (1, 1)
     assert sum(stats["deliveries"].values()) == 1
