@@ -34,7 +34,7 @@ def arrival(
         path=caller.path.encode(),
         query=query,
         headers=Headers(()),
-        raw=(),
+        raw_headers=(),
         body=b"",
         client="192.0.2.1",
         told=told.append,

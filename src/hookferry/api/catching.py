@@ -83,7 +83,7 @@ class _Door:
             path=request.path,
             query=request.query,
             headers=request.headers,
-            raw=request.raw,
+            raw_headers=tuple(request.raw),
             body=request.body,
             client=caller,
             told=told,

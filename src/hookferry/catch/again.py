@@ -147,7 +147,7 @@ class Again:
             path=request.path,
             query=request.query,
             headers=lowered(request.headers),
-            raw=request.headers,
+            raw_headers=request.headers,
             body=request.body,
             client=request.client,
             told=_ignore,

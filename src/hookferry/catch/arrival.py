@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import quote
 
 import msgspec
@@ -45,8 +45,8 @@ class Arrival(msgspec.Struct, kw_only=True, eq=False):
     query: bytes
     headers: Headers
     """As received, names in lower case."""
-    raw: Sequence[tuple[bytes, bytes]]
-    """As received: order, case and repeats."""
+    raw_headers: tuple[tuple[bytes, bytes], ...]
+    """As received: order, case and repeats; the request and its event share them."""
     body: bytes
     client: str
     """The caller's address, behind trusted proxies."""
@@ -63,11 +63,6 @@ class Arrival(msgspec.Struct, kw_only=True, eq=False):
     verified_ms: int | None = None
     """When it is verified as of, where that is not when it came: a stored request is no older for
     being taken again."""
-    raw_headers: tuple[tuple[bytes, bytes], ...] = ()
-    """Those of ``raw``; the request and its event share them."""
-
-    def __post_init__(self) -> None:
-        self.raw_headers = tuple(self.raw)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"  # what it holds has no place in a log

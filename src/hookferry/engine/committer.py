@@ -179,8 +179,8 @@ class Committer:
     def _rouse(self) -> None:
         gathered = self._gathered
         if gathered is not None:
-            if self._queued() >= self._expected and not gathered.done():
-                gathered.set_result(None)
+            if self._queued() >= self._expected:
+                _done(gathered)
         elif not self._wake.is_set():
             self._quiet.clear()
             self._wake.set()

@@ -29,19 +29,13 @@ class MultiRow:
         self._text = text
         self.width = width
 
-    def run(self, connection: sqlite3.Connection, values: list[Any]) -> int:
-        """Execute for all rows; ``values`` holds them one after the other.
-
-        Returns:
-            How many rows it changed.
-        """
+    def run(self, connection: sqlite3.Connection, values: list[Any]) -> None:
+        """Execute for all rows; ``values`` holds them one after the other."""
         step = CHUNK * self.width
-        changed = 0
         for start in range(0, len(values), step):
             part = values[start : start + step]
             sql = _sql(self._text, self.width, len(part) // self.width)
-            changed += connection.execute(sql, part).rowcount
-        return changed
+            connection.execute(sql, part)
 
     def rows(
         self, connection: sqlite3.Connection, values: list[Any], *, before: tuple[Any, ...] = ()
