@@ -129,16 +129,22 @@ class Server:
         return made
 
     def cpu_us(self) -> float:
-        """Return CPU microseconds of the process so far, all threads, user and system."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * TICK_US
+        """Return CPU microseconds so far of the process and of the one that writes its ledger, all
+        threads, user and system."""
+        ticks = 0
+        for folder in self._processes():
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks * TICK_US
 
     def memory_mb(self) -> float:
-        """Return the greatest resident memory so far, in MB (10^6 bytes)."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024 / 1e6
-        raise SystemExit("bench: /proc has no VmHWM")
+        """Return the greatest resident memory so far of both together, in MB (10^6 bytes)."""
+        return sum(_most_kib(folder) for folder in self._processes()) * 1024 / 1e6
+
+    def _processes(self) -> list[Path]:
+        own = Path(f"/proc/{self.process.pid}")
+        children = " ".join(path.read_text() for path in own.glob("task/*/children"))
+        return [own, *(Path(f"/proc/{pid}") for pid in children.split())]
 
     def metric(self, name: str) -> dict[str, float]:
         """Return a metric's values by its labels as they are written."""
@@ -189,6 +195,13 @@ class Server:
         path = next(self.data.glob("*.sqlite3"))
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             return connection.execute(sql).fetchall()
+
+
+def _most_kib(folder: Path) -> int:
+    for line in (folder / "status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    raise SystemExit("bench: /proc has no VmHWM")
 
 
 def free_port() -> int:

@@ -65,6 +65,8 @@ log = structlog.get_logger(__name__)
 
 COLLECT_AFTER = (50_000, 20, 100)
 """Thresholds of the garbage collector; Python's own are 700, 10 and 10."""
+WRITER_LOST = 1
+"""The exit code when the process that writes the ledger ended unasked."""
 FIRST_KEY_NAME = "first administrator"
 SETTINGS_KEY_NAME = "given by HOOKFERRY_API_KEY"
 
@@ -97,13 +99,21 @@ class App:
         """
         settings = self.settings
         self._tracing = tracing_of(os.environ, __version__)
-        store = await SqliteStore.open(settings.data)
+        lost = self._writer_lost if settings.writer_process else None
+        store = await SqliteStore.open(settings.data, writer_lost=lost)
         try:
             sealer = Sealer.from_setting(self._master_key())
             ledger = cast(Store, NullLedger(store)) if settings.null_engine else store
             await self._serve(ledger, sealer, announce)
         finally:
             await store.aclose()
+
+    @staticmethod
+    def _writer_lost() -> None:
+        """End at once, as by a crash, which a restart recovers from: nothing can be stored any
+        more, and each further attempt would be made once again after it."""
+        log.critical("ledger_writer_lost", remedy="the process that writes the ledger was ended")
+        os._exit(WRITER_LOST)
 
     @property
     def _origin(self) -> str:
@@ -302,6 +312,7 @@ class App:
             max_waiting_bytes=settings.intake_bytes,
             payload_limit=settings.payload_limit,
             max_deliveries=settings.deliveries_per_event,
+            ledger_beside=settings.writer_process,
             event_id_s=settings.event_id_hours * 3600,
             idempotency_s=settings.idempotency_hours * 3600,
             retention_days=settings.retention_days,

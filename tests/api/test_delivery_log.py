@@ -188,7 +188,7 @@ async def test_a_forgotten_version_is_said_to_be_forgotten(house: House) -> None
     [delivery] = await settled(house, 1)
     await house.client.patch(f"/api/v1/webhooks/{made['id']}", json={"title": "new"})
     # The event is kept, as one that still owes; the version before is not.
-    await house.store._writer.run(lambda c: c.execute("DELETE FROM webhook_versions").rowcount)
+    await house.store._write(lambda c: c.execute("DELETE FROM webhook_versions").rowcount)
     assert await missing(house, delivery) == log_view.FORGOTTEN
 
 
@@ -271,7 +271,7 @@ async def test_attempts_that_spent_nothing_are_paged_without_gap_or_repeat(house
     [delivery] = await settled(house, 1)
     await tried(house, delivery, 1)
     # As a receiver's slow-downs leave it: tries that were not counted.
-    await house.store._writer.run(
+    await house.store._write(
         lambda c: (
             c.executemany(
                 "INSERT INTO attempts SELECT ?, delivery_id, document FROM attempts LIMIT 1",
@@ -415,7 +415,7 @@ async def test_what_waits_says_for_what_and_has_no_next_attempt(house: House) ->
 
 async def test_a_vetoed_delivery_is_not_resent(house: House) -> None:
     waited, _ = await store_waiting(house)
-    await house.store._writer.run(
+    await house.store._write(
         lambda c: c.execute("UPDATE deliveries SET state = 6 WHERE id = ?", (waited.id,)).rowcount
     )
     [vetoed] = (await house.client.get(f"{DELIVERIES}?state=vetoed")).json()["items"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -91,8 +91,11 @@ class Ledger(MemoryStore):
         """What was committed is told only once this is set."""
         self.tried: list[Batch] = []
 
-    async def commit(self, batch: Batch) -> Committed:
-        self.tried.append(batch)
+    def commit(self, batch: Batch) -> Awaitable[Committed]:
+        self.tried.append(batch)  # when it is asked, as by a ledger beside the event loop
+        return self._commit(batch)
+
+    async def _commit(self, batch: Batch) -> Committed:
         if self.held is not None:
             await self.held.wait()
         error = self.refuse(batch)

@@ -10,6 +10,7 @@ import pytest
 from doubles.transport import always
 from hookferry.domain.delivery import DeliveryState
 from hookferry.engine import committer
+from hookferry.engine.engine import EngineLimits
 from hookferry.engine.intake import Answer, Receipt
 from hookferry.engine.lanes import MAX_UNSETTLED
 from hookferry.engine.publication import Publication
@@ -70,6 +71,73 @@ async def test_a_commit_does_not_wait_long_for_those_that_do_not_come(rig: Rig) 
     publish(rig, 7)
     await rig.passes(2 * committer.GATHER_SECONDS)
     assert [len(batch.accept) for batch in rig.store.tried] == [8, 7]
+
+
+def publish_noting(rig: Rig, count: int) -> list[tuple[int, Answer]]:
+    """Publish without waiting; return the list for answers, each with the commits begun by then."""
+    told: list[tuple[int, Answer]] = []
+    for number in range(count):
+        data = msgspec.Raw(b"%d" % number)
+        publication = Publication(type="contact.created", data=data)
+        rig.engine.intake.publish(
+            rig.tenant, publication, lambda answer: told.append((len(rig.store.tried), answer))
+        )
+    return told
+
+
+async def test_a_ledger_beside_the_loop_has_the_next_batch_before_the_last_callers_are_told(
+    rig: Rig,
+) -> None:
+    await rig.boot(EngineLimits(ledger_beside=True))
+    rig.store.tried.clear()
+    rig.store.held = asyncio.Event()
+    first = publish_noting(rig, 8)
+    await rig.passes(0.01)
+    second = publish_noting(rig, 8)
+    rig.store.held.set()
+    await rig.passes(0)
+    assert [(n, type(answer)) for n, answer in first] == [(2, Receipt)] * 8
+    await rig.passes(1)
+    assert [(n, type(answer)) for n, answer in second] == [(2, Receipt)] * 8
+
+
+async def test_beside_a_ledger_too_nobody_is_told_before_the_commit_returned(rig: Rig) -> None:
+    await rig.boot(EngineLimits(ledger_beside=True))
+    rig.store.answered = asyncio.Event()
+    told = [publish(rig, 8)]
+    await rig.passes(0.01)
+    told.append(publish(rig, 8))
+    await rig.passes(5)
+    assert len(rig.disk.events) == 8
+    assert told == [[], []]
+    rig.store.answered.set()
+    await rig.passes(1)
+    assert [type(answer) for each in told for answer in each] == [Receipt] * 16
+
+
+async def test_what_the_last_commit_stored_is_told_although_the_next_one_fails(rig: Rig) -> None:
+    await rig.boot(EngineLimits(ledger_beside=True))
+    rig.store.held = asyncio.Event()
+    first = publish(rig, 8)
+    await rig.passes(0.01)
+    second = publish(rig, 8, "contact.deleted")
+    rig.store.refuse = lambda batch: (
+        StorageFull("the disk is full") if batch.accept[0].event.type.endswith("deleted") else None
+    )
+    rig.store.held.set()
+    await rig.passes(0.01)
+    assert [type(answer) for answer in first] == [Receipt] * 8
+    assert [type(answer) for answer in second] == [StorageFull] * 8
+
+
+async def test_a_ledger_beside_the_loop_gets_a_batch_once_some_are_there(rig: Rig) -> None:
+    await rig.boot(EngineLimits(ledger_beside=True))
+    publish(rig, 40)
+    await rig.passes(0.01)
+    rig.store.tried.clear()
+    publish(rig, 16)
+    await rig.passes(0)
+    assert [len(batch.accept) for batch in rig.store.tried] == [16]
 
 
 async def test_a_commit_is_bounded(rig: Rig) -> None:

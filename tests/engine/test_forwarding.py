@@ -446,7 +446,7 @@ async def caught_by(rig: Rig, headers: Headers, body: bytes, **meta: Any) -> Ans
     )
     told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     rig.engine.intake.catch(
-        rig.tenant, event.type, event.meta, request, (), told.set_result, waits=False
+        rig.tenant, event.type, body, event.meta, request, (), told.set_result, waits=False
     )
     return await told
 

@@ -132,7 +132,7 @@ def apply_batch(disk: Disk, batch: Batch) -> Committed:
             disk.events[acceptance.event.id] = acceptance.event
             disk.saw(acceptance.event.id)
         if acceptance.request is not None:
-            disk.requests[acceptance.request.id] = acceptance.request
+            disk.requests[acceptance.request.id] = _whole(acceptance.request, acceptance.event)
             disk.saw(acceptance.request.id)
         for delivery in acceptance.deliveries:
             disk.put(delivery)
@@ -186,6 +186,13 @@ def _trim(disk: Disk, source_id: int, ring: Ring) -> None:
         size += len(request.body)
         if count > 1 and (count > ring.count or size > ring.size):
             del disk.requests[number]
+
+
+def _whole(request: CaughtRequest, event: Event | None) -> CaughtRequest:
+    """Return a request with what its event has of it."""
+    if event is None or event.meta.caught is None:
+        return request
+    return replace(request, body=event.payload, headers=event.meta.caught.headers)
 
 
 def _put_health(disk: Disk, batch: Batch) -> None:

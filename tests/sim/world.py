@@ -108,6 +108,8 @@ class SlowStore:
                 await self._pause()
                 return result
 
+        if name == "commit" and self._world.beside:
+            return lambda batch: asyncio.create_task(call(batch))
         return call
 
     async def _pause(self) -> None:
@@ -136,6 +138,8 @@ class World:
         self.seed = seed
         self.rng = random.Random(seed)
         self.full = False
+        self.beside = seed % 2 == 1
+        """The ledger works beside the event loop: a commit begins when it is asked for."""
         self.broken: list[str] = []
         self.trace: list[str] = []
         self._store_class = store
@@ -240,6 +244,7 @@ class World:
                     lanes=LaneLimits(lane_memory=8, lane_in_flight=4, in_flight=12),
                     retention_days=3650,
                     calls=60,
+                    ledger_beside=self.beside,
                 ),
                 node=f"life-{number}",
                 number=number,

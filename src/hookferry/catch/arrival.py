@@ -115,12 +115,26 @@ class Arrival(msgspec.Struct, kw_only=True, eq=False):
         *,
         reason: str | None = None,
         detail: str | None = None,
+        born: int | None = None,
         event_id: int | None = None,
         duplicate_of: int | None = None,
         key: str | None = None,
         answer: Answer | None = None,
     ) -> CaughtRequest:
-        """Return what the ledger keeps of the request."""
+        """Return what the ledger keeps of the request.
+
+        Args:
+            request_id: its id.
+            source: where it came.
+            verdict: what was said of it.
+            reason: why it is not accepted.
+            detail: why, for a person.
+            born: the event that it becomes, which is stored with it and has its headers and body.
+            event_id: the event of the request that was first, where it is a duplicate.
+            duplicate_of: that request.
+            key: its duplicate key.
+            answer: what its caller is answered, if that is known.
+        """
         answer = answer or _UNKNOWN
         # What every record has goes by position: so many names would be put into a dict first.
         return CaughtRequest(
@@ -132,12 +146,12 @@ class Arrival(msgspec.Struct, kw_only=True, eq=False):
             self.method,
             self.path,
             self.query,
-            self.raw_headers,
-            self.body,
+            self.raw_headers if born is None else (),
+            self.body if born is None else b"",
             self.client,
             reason=reason,
             detail=detail,
-            event_id=event_id,
+            event_id=event_id if born is None else born,
             duplicate_of=duplicate_of,
             key=key,
             replay_of=self.replay_of,

@@ -275,7 +275,7 @@ class Pipeline:
             request_id,
             gate.source,
             Verdict.ACCEPTED,
-            event_id=request_id + 1,
+            born=request_id + 1,
             key=key,
             answer=answer,
         )
@@ -284,6 +284,7 @@ class Pipeline:
             self._intake.catch(
                 self._directory.tenant_by_id(request.tenant_id),
                 facts.type,
+                arrival.body,
                 facts.meta,
                 request,
                 self._claims(gate, arrival, key),

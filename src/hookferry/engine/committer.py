@@ -37,6 +37,8 @@ T = TypeVar("T")
 MAX_ACCEPTS = 500
 MAX_SETTLEMENTS = 1_000
 GATHER_SECONDS = 0.002
+_WORTH_A_COMMIT = 16
+"""As many don't wait for more where a commit goes on beside the event loop (measured)."""
 _BUSY = 4
 """A batch this large says that as many are coming soon: the next one waits to gather."""
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
@@ -102,6 +104,9 @@ class Owner(Protocol):
         ...
 
 
+_Untold = tuple[list[Entry], list[Acceptance], Committed]
+
+
 class Committer:
     """The one place that commits events and attempts.
 
@@ -111,6 +116,9 @@ class Committer:
         refresh: brings the configuration up to the ledger's.
         now_ms: tells the time that due times are measured on.
         metrics: where commits are counted.
+        beside: the ledger works beside the event loop and does not take turns with it. So it is
+            given the next batch before the callers of the last one are told, and few are enough
+            for one.
     """
 
     def __init__(
@@ -120,12 +128,16 @@ class Committer:
         refresh: Callable[[], Awaitable[None]],
         now_ms: Callable[[], int],
         metrics: Metrics,
+        *,
+        beside: bool = False,
     ) -> None:
         self._ledger = ledger
         self._version = version
         self._refresh = refresh
         self._now_ms = now_ms
         self._metrics = metrics
+        self._beside = beside
+        self._untold: _Untold | None = None
         self._owner: Owner | None = None
         self._entries: deque[Entry] = deque()
         self._settlements: deque[Settlement] = deque()
@@ -204,6 +216,8 @@ class Committer:
 
     async def _run(self) -> None:
         while True:
+            if not self._beside or self._queued() < max(self._expected, _BUSY):
+                self._tell_stored()
             if not (self._entries or self._settlements or self._resolves or self._answers):
                 self._wake.clear()
                 self._quiet.set()
@@ -220,7 +234,8 @@ class Committer:
             settlements = _take(self._settlements, MAX_SETTLEMENTS)
             resolves = _take(self._resolves, MAX_RESOLVES) if self._resolves else []
             answers = _take(self._answers, MAX_ANSWERS) if self._answers else []
-            self._expected = len(entries) + len(settlements) + len(answers)
+            taken = len(entries) + len(settlements) + len(answers)
+            self._expected = min(taken, _WORTH_A_COMMIT) if self._beside else taken
             try:
                 await self._commit(entries, settlements, resolves, answers)
             except Exception:  # a bug; without this task nothing would ever be stored again
@@ -234,7 +249,8 @@ class Committer:
                 self._resolves.clear()
 
     async def _gather(self) -> None:
-        """Wait until as much has come as was committed last, for ``GATHER_SECONDS`` at most.
+        """Wait until as much has come as was committed last, or as is worth a commit, for
+        ``GATHER_SECONDS`` at most.
 
         Callers who send again once they were answered are all back by then: to wait on would only
         hold them up.
@@ -269,18 +285,22 @@ class Committer:
                 health = owner.health_of([*settlements, *answered] if answered else settlements)
             started = time.perf_counter()
             try:
-                result = await self._ledger.commit(
-                    Batch(
-                        version,
-                        acceptances,
-                        settlements,
-                        health,
-                        self._now_ms(),
-                        resolutions,
-                        answered,
-                        [a.answer for a in answers] if answers else (),
+                try:
+                    committing = self._ledger.commit(
+                        Batch(
+                            version,
+                            acceptances,
+                            settlements,
+                            health,
+                            self._now_ms(),
+                            resolutions,
+                            answered,
+                            [a.answer for a in answers] if answers else (),
+                        )
                     )
-                )
+                finally:
+                    self._tell_stored()
+                result = await committing
             except Unavailable as error:
                 self._unavailable(entries, settlements, resolves, error)
                 _tell_all(answers, error)
@@ -298,13 +318,20 @@ class Committer:
             _tell_all(answers, None)
             settlements, answered, resolutions, resolves, answers = [], [], [], (), ()
             if not result.stale:
-                _tell(entries, acceptances, result)
+                self._untold = entries, acceptances, result
                 if result.config_version > version:
+                    self._tell_stored()
                     await self._refresh_quietly()
                 return
             self._metrics.rematched()
             await self._refresh_quietly()
         _fail(entries, StorageDown("the configuration changes faster than events can be matched"))
+
+    def _tell_stored(self) -> None:
+        """Tell the last commit's entries; nothing waits in between but the start of the next."""
+        if self._untold is not None:
+            untold, self._untold = self._untold, None
+            _tell(*untold)
 
     async def _refresh_quietly(self) -> None:
         try:

@@ -44,6 +44,8 @@ class EngineLimits(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_s: float = IDEMPOTENCY_KEY_SECONDS
     retention_days: float = 30
     request_retention_days: float = 7
+    ledger_beside: bool = False
+    """The ledger works beside the event loop; see ``Committer``."""
     calls: int = 1_000
     """Synchronous calls that publishers wait for, in all."""
     drain_timeout: float = 30.0
@@ -95,6 +97,7 @@ class Engine:
             self.directory.refresh,
             timeline.now_ms,
             metrics,
+            beside=limits.ledger_beside,
         )
         self.dispatchers = Dispatchers(HttpDispatcher(transport, clock))
         self.lanes = Lanes(

@@ -436,6 +436,7 @@ class Intake:
         self,
         tenant: Tenant,
         type: str,
+        payload: bytes,
         meta: EventMeta,
         request: CaughtRequest,
         dedupe: tuple[DedupeKey, ...],
@@ -457,8 +458,10 @@ class Intake:
         Args:
             tenant: whose source caught it.
             type: the event's type.
+            payload: the request's body.
             meta: what else is known of the event.
-            request: with the ids of both already in it; its body is the event's payload.
+            request: with the ids of both already in it, without body and headers (they are the
+                event's).
             dedupe: its duplicate key, and what else is claimed in the same commit.
             done: told what came of it.
             waits: its caller waits for synchronous webhooks.
@@ -475,9 +478,9 @@ class Intake:
                 meta, traceparent=trace.traceparent, tracestate=trace.tracestate
             )
         entry = _Entry(
-            self, tenant, type, request.body, meta, dedupe, done, waits, span, request, stored, ring
+            self, tenant, type, payload, meta, dedupe, done, waits, span, request, stored, ring
         )
-        self.hold(len(request.body))
+        self.hold(len(payload))
         self._committer.accept(entry)
 
     def cause(

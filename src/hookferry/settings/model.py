@@ -299,6 +299,12 @@ class Settings:
         4 * MB, KB, 1024 * MB, "Payload bytes of one webhook kept in memory.", "bytes"
     )
 
+    writer_process: bool = _setting(
+        True,
+        "Write the ledger in a process of its own, beside the one that serves; without it a thread "
+        "does, which takes less memory and is slower where there are two cores.",
+    )
+
     # ------------------------------------------------------------------ keeping
     retention_days: float = _setting(
         30.0,

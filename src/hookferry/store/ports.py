@@ -8,7 +8,7 @@ raised was stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -80,8 +80,8 @@ class Acceptance(msgspec.Struct, frozen=True):
     dedupe: tuple[DedupeKey, ...] = ()
     request: CaughtRequest | None = None
     """Stored in place of one with the same id (released from quarantine). Where it became the
-    event, its body is the event's payload, its headers are those of ``EventMeta.caught``, and
-    neither is stored twice."""
+    event, its body is the event's payload and its headers are those of ``EventMeta.caught``: those
+    of the request itself are not looked at, and neither is stored twice."""
     ring: Ring | None = None
     """Trimmed after the request is in."""
 
@@ -214,11 +214,12 @@ class DueBatch(msgspec.Struct, frozen=True):
 class Ledger(Protocol):
     """What the engine's hot path needs."""
 
-    async def commit(self, batch: Batch) -> Committed:
+    def commit(self, batch: Batch) -> Awaitable[Committed]:
         """Store a batch in ONE durable transaction.
 
-        Returns only after the data is on stable storage. Settling does nothing to a delivery
-        that no longer owes anything (it was cancelled meanwhile), but its attempt is kept.
+        What is returned is done only after the data is on stable storage; the commit may begin
+        before that is awaited. Settling does nothing to a delivery that no longer owes anything (it
+        was cancelled meanwhile), but its attempt is kept.
 
         Raises:
             Exception: anything but StorageFull and StorageDown means that some row of the batch

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Protocol
 
 import pytest
 
@@ -16,8 +18,23 @@ from store.conformance.books import Books, Maker
 Reopen = Callable[[], Awaitable[Store]]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-async def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Reopen]:
+class Lower(Protocol):
+    """See the fixture ``lower``."""
+
+    def __call__(self, name: str, limit: int, *modules: ModuleType) -> None: ...
+
+
+def unexpected() -> None:
+    pytest.fail("the process that writes the ledger ended unasked")
+
+
+@pytest.fixture(params=["sqlite", "sqlite apart", "memory"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def reopen(engine: str, tmp_path: Path) -> AsyncIterator[Reopen]:
     """Open the ledger; when called again, close it and open it anew, as a restart does."""
     disk = Disk()
     opened: list[Store] = []
@@ -25,11 +42,14 @@ async def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     async def open_again() -> Store:
         for store in opened:
             await store.aclose()
-        store: Store = (
-            await SqliteStore.open(tmp_path / "data")
-            if request.param == "sqlite"
-            else MemoryStore(disk)
-        )
+        store: Store
+        match engine:
+            case "sqlite":
+                store = await SqliteStore.open(tmp_path / "data")
+            case "sqlite apart":
+                store = await SqliteStore.open(tmp_path / "data", writer_lost=unexpected)
+            case _:
+                store = MemoryStore(disk)
         opened[:] = [store]
         return store
 
@@ -41,6 +61,19 @@ async def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 @pytest.fixture
 async def store(reopen: Reopen) -> Store:
     return await reopen()
+
+
+@pytest.fixture
+def lower(engine: str, monkeypatch: pytest.MonkeyPatch) -> Lower:
+    """Lower a limit, by its name, in the modules that hold it."""
+
+    def lowered(name: str, limit: int, *modules: ModuleType) -> None:
+        if engine == "sqlite apart":
+            pytest.skip("the limit is that of another process")
+        for module in modules:
+            monkeypatch.setattr(module, name, limit)
+
+    return lowered
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from hookferry.store.ports import DeliveryFilter
 from hookferry.store.sqlite import config
 from sim import disk
 from store.conformance.books import NOW, Books, Maker
-from store.conformance.conftest import Reopen
+from store.conformance.conftest import Lower, Reopen
 
 replace = msgspec.structs.replace
 
@@ -261,10 +261,9 @@ async def test_hundreds_of_versions_are_forgotten_in_one_call(books: Books) -> N
 
 
 async def test_no_more_versions_are_kept_than_the_limit_however_often_a_webhook_is_saved(
-    books: Books, monkeypatch: pytest.MonkeyPatch
+    books: Books, lower: Lower
 ) -> None:
-    for module in (config, disk):
-        monkeypatch.setattr(module, "VERSIONS_KEPT", 3)
+    lower("VERSIONS_KEPT", 3, config, disk)
     other = await books.store.save(replace(await books.webhook("other"), version=2))
     webhook = await books.webhook()
     for number in range(2, 8):

@@ -8,7 +8,7 @@ from hookferry.errors import Conflict
 from hookferry.store.sqlite import storage
 from sim import automated
 from store.conformance.books import HOUR, NOW, Books
-from store.conformance.conftest import Reopen
+from store.conformance.conftest import Lower, Reopen
 
 
 async def test_a_value_is_kept_through_a_restart(reopen: Reopen) -> None:
@@ -48,11 +48,8 @@ async def test_a_dropped_value_is_gone(books: Books) -> None:
     assert await books.store.value(1, "k", NOW) is None
 
 
-async def test_a_tenant_stores_so_many_values_and_not_one_more(
-    books: Books, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (storage, automated):
-        monkeypatch.setattr(module, "VALUES_KEPT", 3)
+async def test_a_tenant_stores_so_many_values_and_not_one_more(books: Books, lower: Lower) -> None:
+    lower("VALUES_KEPT", 3, storage, automated)
     for number in range(3):
         await books.store.put_value(1, f"k{number}", b"1", NOW + HOUR, NOW)
     with pytest.raises(Conflict):
@@ -63,11 +60,8 @@ async def test_a_tenant_stores_so_many_values_and_not_one_more(
     await books.store.put_value(1, "more", b"1", None, NOW)
 
 
-async def test_expired_values_are_not_in_the_way(
-    books: Books, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (storage, automated):
-        monkeypatch.setattr(module, "VALUES_KEPT", 2)
+async def test_expired_values_are_not_in_the_way(books: Books, lower: Lower) -> None:
+    lower("VALUES_KEPT", 2, storage, automated)
     await books.store.put_value(1, "short", b"1", NOW + 1, NOW)
     await books.store.put_value(1, "long", b"1", None, NOW)
     await books.store.put_value(1, "more", b"1", None, NOW + 1)

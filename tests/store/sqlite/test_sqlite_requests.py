@@ -301,5 +301,5 @@ async def test_a_list_that_was_not_read_to_its_end_holds_nothing_up(tmp_path: Pa
         return connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     # Nobody was busy, and all of the log was folded in.
-    assert await store._writer.run(fold_in) == (0, 0, 0)
+    assert await store._write(fold_in) == (0, 0, 0)
     await store.aclose()

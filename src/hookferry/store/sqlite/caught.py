@@ -9,11 +9,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final
 
-from hookferry.domain.event import Event
-from hookferry.domain.request import CaughtRequest
 from hookferry.store.ports import Acceptance
 from hookferry.store.sqlite.codec import request_document
-from hookferry.store.sqlite.rings import Opened, Rings
+from hookferry.store.sqlite.rings import Opened, Rings, size_of
 from hookferry.store.sqlite.statements import MultiRow
 
 # A released request takes the place of the quarantined one.
@@ -46,7 +44,7 @@ def insert_requests(
     for acceptance in accept:
         request = acceptance.request
         assert request is not None
-        is_born = _is_its_event(request, acceptance.event)
+        is_born = acceptance.event is not None
         # A bytearray binds without the look-up of an adapter that bytes goes through.
         row = (
             request.id,
@@ -55,7 +53,7 @@ def insert_requests(
             request.received_at_ms,
             int(request.verdict),
             request.status,
-            len(request.body),
+            size_of(acceptance),
             request.method,
             bytearray(request.path),
             bytearray(request.query),
@@ -74,16 +72,3 @@ def insert_requests(
     if opened is not None:
         opened.trim(connection, len(accept))
     return opened
-
-
-def _is_its_event(request: CaughtRequest, event: Event | None) -> bool:
-    """Say whether an event holds body and headers of a request (most often the same objects)."""
-    return (
-        event is not None
-        and event.id == request.event_id
-        and event.payload == request.body
-        and event.meta.caught is not None
-        and event.meta.caught.headers == request.headers
-        and request.reason is None
-        and request.duplicate_of is None
-    )

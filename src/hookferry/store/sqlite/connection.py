@@ -17,6 +17,7 @@ The only place that knows PRAGMAs and SQLite's result codes.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -122,6 +123,15 @@ def translate(error: sqlite3.Error) -> HookferryError | None:
     if code in _PASSING:
         return StorageDown(f"the ledger can't be used at the moment: {error}")
     return None
+
+
+def recover(connection: sqlite3.Connection, error: BaseException) -> BaseException:
+    """Undo what a failed call left open and say what its error means."""
+    if connection.in_transaction:
+        # SQLite has rolled back by itself after some errors; then there is nothing to undo.
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+    return translate(error) or error if isinstance(error, sqlite3.Error) else error
 
 
 REMEDY: Final = (

@@ -138,6 +138,14 @@ class Opened(msgspec.Struct, frozen=True):
             self.held[source_id].trim(connection, ring, added)
 
 
+def size_of(acceptance: Acceptance) -> int:
+    """Return the bytes of its request's body, which is its event's where it became that."""
+    event, request = acceptance.event, acceptance.request
+    if event is not None:
+        return len(event.payload)
+    return 0 if request is None else len(request.body)
+
+
 class Rings:
     """What sources with rings hold, as far as it was counted. For the writer's thread alone."""
 
@@ -152,13 +160,13 @@ class Rings:
             accept: acceptances, each with a request.
         """
         rings: dict[tuple[int, bool], Ring] = {}
-        coming: list[CaughtRequest] = []
+        coming: list[tuple[CaughtRequest, int]] = []
         for acceptance in accept:
             request, ring = acceptance.request, acceptance.ring
             assert request is not None
             if ring is not None:
                 rings[request.source_id, ring.unproven] = ring
-            coming.append(request)
+            coming.append((request, size_of(acceptance)))
         if not rings and not self._held:
             return None
         held: dict[int, Held] = {}
@@ -166,7 +174,7 @@ class Rings:
             if source_id not in held:
                 held[source_id] = self._take(connection, source_id)
             held[source_id].count(connection, ring)
-        for request in coming:
+        for request, size in coming:
             source_id = request.source_id
             if source_id not in held:
                 if source_id not in self._held:
@@ -177,9 +185,9 @@ class Rings:
                 one.newest = request.id
             else:
                 # Perhaps one that was released and takes the place of what was quarantined.
-                for size, verdict in connection.execute(IN_PLACE, (request.id,)):
-                    one.add(size, verdict, -1)
-            one.add(len(request.body), request.verdict)
+                for before, verdict in connection.execute(IN_PLACE, (request.id,)):
+                    one.add(before, verdict, -1)
+            one.add(size, request.verdict)
         return Opened(held, rings)
 
     def _take(self, connection: sqlite3.Connection, source_id: int) -> Held:

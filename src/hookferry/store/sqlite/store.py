@@ -1,19 +1,17 @@
-"""The whole ledger on SQLite: which call runs on which thread. No SQL here.
+"""The whole ledger on SQLite: which call runs where. No SQL here.
 
-One thread writes; everything that must see the newest commit reads there too. Two threads read
-for search and configuration, each call its own snapshot.
+One thread, or one process beside this one, writes; everything that must see the newest commit reads
+there too. Two threads read for search and configuration, each call its own snapshot.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
 from hookferry import ids
 from hookferry.domain.delivery import Attempt, Delivery, DeliveryState
@@ -42,45 +40,28 @@ from hookferry.store.ports import (
 from hookferry.store.sqlite import (
     actions,
     calls,
-    commit,
     config,
     due,
+    opening,
     requests,
     retention,
     runs,
-    schema,
     search,
     storage,
     upkeep,
 )
-from hookferry.store.sqlite.checkpoints import Checkpoints
-from hookferry.store.sqlite.claims import Claims
-from hookferry.store.sqlite.connection import (
-    FILE_NAME,
-    damaged,
-    means_damage,
-    open_reader,
-    open_writer,
-    require_version,
-    translate,
-)
-from hookferry.store.sqlite.inspection import inspect_ledger
+from hookferry.store.sqlite.apart import ApartWriter
 from hookferry.store.sqlite.owner import Owner
-from hookferry.store.sqlite.rings import Rings
 from hookferry.store.sqlite.worker import Worker
+from hookferry.store.sqlite.writer import Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-READERS: Final = 2
-WRITES_WAITING: Final = 1_000
-"""Calls that may wait for the writer. The engine has few under way; the rest are people's."""
 READ_SECONDS: Final = 10.0
 """How long a search may run; one that finds little in a long log would hold a thread for ever."""
 _READ_STEPS: Final = 50_000
 """SQLite's instructions between two looks at the clock: some milliseconds."""
-READS_WAITING: Final = 200
-"""Calls that may wait for a reader; more are refused with StorageDown."""
 BEYOND_IDS: Final = (1 << 63) - 1
 """No id is greater."""
 KEYS_FORGOTTEN_AT_ONCE: Final = 500
@@ -93,24 +74,25 @@ class SqliteStore:
     def __init__(
         self,
         owner: Owner,
-        writer: Worker[sqlite3.Connection],
+        writer: Worker[Writer] | ApartWriter,
         readers: Worker[sqlite3.Connection],
-        claims: Claims,
     ) -> None:
         self._owner: Owner | None = owner
         self._writer = writer
         self._readers = readers
         self._sweep = retention.Sweep()
-        self._rings = Rings()
-        self._claims = claims
-        self._write = writer.run
         self._read = readers.run
+
+    def _write(
+        self, call: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **_: P.kwargs
+    ) -> asyncio.Future[T]:
+        return self._writer.run(Writer.call, call, *args)
 
     # ------------------------------------------------------------------ the hot path
 
-    async def commit(self, batch: Batch) -> Committed:
+    def commit(self, batch: Batch) -> asyncio.Future[Committed]:
         """See ``Ledger.commit``."""
-        return await self._write(commit.commit, batch, self._rings, self._claims)
+        return self._writer.run(Writer.commit, batch)
 
     async def read_due(
         self, webhook_id: int, now_ms: int, limit: int, max_bytes: int, skip: frozenset[int]
@@ -386,8 +368,8 @@ class SqliteStore:
     ) -> int:
         forgotten = 0
         while forgotten < limit:
-            chunk = await self._write(
-                retention.forget_requests, self._rings, below, limit - forgotten, source_id, spare
+            chunk = await self._writer.run(
+                Writer.forget_requests, below, limit - forgotten, source_id, spare
             )
             if not chunk:
                 break
@@ -425,12 +407,17 @@ class SqliteStore:
     # ------------------------------------------------------------------ opening and closing
 
     @classmethod
-    async def open(cls, folder: Path, *, migrate: bool = True) -> SqliteStore:
+    async def open(
+        cls, folder: Path, *, migrate: bool = True, writer_lost: Callable[[], None] | None = None
+    ) -> Self:
         """Take ownership of a data folder and open its ledger, making both if need be.
 
         Args:
             folder: the data folder.
             migrate: bring an older schema up to date; without it an older one is refused.
+            writer_lost: have a process of its own write, and call this if it ends unasked: what
+                became of the commits that were under way is not known then, and only a restart
+                finds out. Without this a thread writes.
 
         Raises:
             LedgerOwned: another process has the folder.
@@ -438,21 +425,7 @@ class SqliteStore:
             SchemaOutdated: the schema is newer than this build, or older and ``migrate`` is off.
             StartupError: this Python's SQLite is too old.
         """
-        loop = asyncio.get_running_loop()
-        opened = await loop.run_in_executor(None, functools.partial(_open, folder, migrate))
-        owner, writer, readers, claims = opened
-        return cls(
-            owner,
-            Worker(
-                "ledger-writer",
-                [writer],
-                limit=WRITES_WAITING,
-                recover=_recover,
-                after=Checkpoints(writer).after_call,
-            ),
-            Worker("ledger-reader", readers, limit=READS_WAITING, recover=_recover),
-            claims,
-        )
+        return cls(*await opening.opened(folder, migrate, writer_lost))
 
     async def aclose(self) -> None:
         """Finish what was asked for, fold the write-ahead log into the file, let go of both."""
@@ -460,11 +433,7 @@ class SqliteStore:
             return
         owner, self._owner = self._owner, None
         await self._readers.aclose()
-        await self._writer.aclose()
-        loop = asyncio.get_running_loop()
-        for connection in (*self._readers.contexts, *self._writer.contexts):
-            # The last one to close does the checkpoint.
-            await loop.run_in_executor(None, connection.close)
+        await self._writer.aclose()  # The last one to close does the checkpoint.
         owner.release()
 
 
@@ -476,42 +445,3 @@ def _limited(connection: sqlite3.Connection, call: Callable[..., T], *args: obje
         return call(connection, *args)
     finally:
         connection.set_progress_handler(None, 0)
-
-
-def _open(
-    folder: Path, migrate: bool
-) -> tuple[Owner, sqlite3.Connection, list[sqlite3.Connection], Claims]:
-    require_version()
-    owner = Owner.take(folder)
-    connections: list[sqlite3.Connection] = []
-    try:
-        inspect_ledger(folder)
-        connections.append(open_writer(folder))
-        if migrate:
-            schema.upgrade(connections[0])
-        schema.refuse_other(connections[0])
-        claims = Claims(connections[0])
-        connections += [open_reader(folder) for _ in range(READERS)]
-    except BaseException as error:
-        for connection in connections:
-            connection.close()
-        owner.release()
-        raise _startup_error(folder, error) from error
-    return owner, connections[0], connections[1:], claims
-
-
-def _startup_error(folder: Path, error: BaseException) -> BaseException:
-    if isinstance(error, sqlite3.Error):
-        if means_damage(error):
-            return damaged(folder / FILE_NAME, error)
-        return translate(error) or error
-    return error
-
-
-def _recover(connection: sqlite3.Connection, error: BaseException) -> BaseException:
-    """Undo what a failed call left open and say what its error means."""
-    if connection.in_transaction:
-        # SQLite has rolled back by itself after some errors; then there is nothing to undo.
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-    return translate(error) or error if isinstance(error, sqlite3.Error) else error

@@ -32,6 +32,7 @@ class Worker(Generic[C]):
         limit: calls that may wait; one more is refused with StorageDown.
         recover: told of every error with the context it happened on; returns the error to raise.
         after: given the context after each call, once the result is on its way.
+        close: given each context when the threads have ended.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Worker(Generic[C]):
         limit: int,
         recover: Callable[[C, BaseException], BaseException],
         after: Callable[[C], None] | None = None,
+        close: Callable[[C], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
@@ -52,7 +54,8 @@ class Worker(Generic[C]):
         self._closed = False
         self._recover = recover
         self._after = after
-        self.contexts = contexts
+        self._close = close
+        self._contexts = contexts
         self._threads = [
             threading.Thread(target=self._work, args=(context,), name=name, daemon=True)
             for context in contexts
@@ -78,14 +81,17 @@ class Worker(Generic[C]):
         return future
 
     async def aclose(self) -> None:
-        """Finish what was asked for and end the threads."""
-        if not self._closed:
-            self._closed = True
-            for _ in self._threads:
-                self._tasks.put(None)
+        """Finish what was asked for, end the threads, close what they work on."""
+        if self._closed:
+            return
+        self._closed = True
+        for _ in self._threads:
+            self._tasks.put(None)
         for thread in self._threads:
             await self._loop.run_in_executor(None, thread.join)
         self._deliver()
+        for context in self._contexts:
+            await self._loop.run_in_executor(None, self._close, context)
 
     def _work(self, context: C) -> None:
         take = self._tasks.get
