@@ -1,5 +1,5 @@
 """An event is on the disk before its publisher hears 202, and what was caught before its sender
-hears 204: seen in the server's system calls."""
+hears 204: seen in the system calls of the server and of the process that writes its ledger."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ import pytest
 from crash import tracer
 
 Step = dict[str, Any]
+LOG = "ledger.sqlite3-wal"
 
 
+@pytest.mark.parametrize("writer", ["process", "thread"])
 @pytest.mark.parametrize("way", ["publish", "catch"])
 async def test_the_event_is_written_and_synced_to_disk_between_its_request_and_its_answer(
-    tmp_path: Path, way: str
+    tmp_path: Path, way: str, writer: str
 ) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *(tracer.__file__, str(tmp_path / "data"), way),
+        *(tracer.__file__, str(tmp_path / "data"), way, writer),
         stdout=asyncio.subprocess.PIPE,
     )
     try:
@@ -37,19 +39,20 @@ async def test_the_event_is_written_and_synced_to_disk_between_its_request_and_i
     steps: list[Step] = json.loads(output)
 
     asked = first(steps, 0, lambda s: s["call"] == "read" and s["marker"])
-    log = steps[first(steps, asked, lambda s: s["call"] == "write" and s["marker"])]["file"]
-    written = first(steps, asked, lambda s: s["file"] == log and s.get("marker", False))
-    begun = first(steps, written, lambda s: is_sync(s, log) and s["phase"] == "enter")
-    ended = first(steps, begun, lambda s: is_sync(s, log) and s["phase"] == "exit")
+    written = first(steps, asked, lambda s: s["file"] == LOG and s.get("marker", False))
+    begun = first(steps, written, lambda s: is_sync(s) and s["phase"] == "enter")
+    ended = first(steps, begun, lambda s: is_sync(s) and s["phase"] == "exit")
     answered = first(steps, 0, lambda s: s.get("accepted", False))
 
-    assert log == "ledger.sqlite3-wal"
     assert steps[ended]["ok"]
     assert asked < written < begun < ended < answered
+    assert {steps[n]["by"] for n in (asked, answered)} == {"server"}
+    writes = "writer" if writer == "process" else "server"
+    assert {steps[n]["by"] for n in (written, begun, ended)} == {writes}
 
 
-def is_sync(step: Step, file: str) -> bool:
-    return step["call"] in ("fsync", "fdatasync") and step["file"] == file
+def is_sync(step: Step) -> bool:
+    return step["call"] in ("fsync", "fdatasync") and step["file"] == LOG
 
 
 def first(steps: list[Step], start: int, wanted: Callable[[Step], bool]) -> int:

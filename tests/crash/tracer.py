@@ -1,12 +1,17 @@
 """Runs the real server under ptrace and tells, as JSON, which system calls one request led to.
 
-A process of its own: it must be the server's parent to be allowed to trace it everywhere, and
+The server and the process that writes its ledger are traced together, and a process stands still
+while one of its calls is looked at: so the calls are told in the order in which one led to another.
+
+A process of its own: it must be the server's ancestor to be allowed to trace it everywhere, and
 waiting for traced threads would take other children's exits away from the test runner.
-Its arguments: the data folder; ``publish``, or ``catch`` for a request to a source.
+Its arguments: the data folder; ``publish``, or ``catch`` for a request to a source; ``process`` or
+``thread``, for what writes the ledger.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -47,9 +52,11 @@ def post(url: str, answers: list[int], marker: bytes) -> dict[str, Any]:
     return told
 
 
-def start(data: str) -> tuple[subprocess.Popen[bytes], str]:
+def start(data: str, writer: str) -> tuple[subprocess.Popen[bytes], str]:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("HOOKFERRY_")}
     environ |= {"HOOKFERRY_DATA": data, "HOOKFERRY_PORT": "0", "HOOKFERRY_API_KEY": API_KEY}
+    if writer == "thread":  # else the default
+        environ["HOOKFERRY_WRITER_PROCESS"] = "false"
     server = subprocess.Popen(
         [sys.executable, "-m", "hookferry.cli", "serve", "--log-format", "json"],
         env=environ,
@@ -121,12 +128,24 @@ def target(pid: int, syscall: Any) -> str:
         return ""
 
 
-def trace(server: subprocess.Popen[bytes], url: str) -> list[dict[str, Any]]:
+def threads(pid: int) -> list[int]:
+    return sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+
+
+def children(pid: int) -> list[int]:
+    """Return a process's children, which any of its threads may have started."""
+    listed = [Path(f"/proc/{pid}/task/{tid}/children").read_text() for tid in threads(pid)]
+    return [int(child) for line in listed for child in line.split()]
+
+
+def trace(roles: dict[int, str], url: str) -> list[dict[str, Any]]:
+    """Have one request made; return what the processes did, each of which has a role."""
     debugger = PtraceDebugger()
     options = FunctionCallOptions()
     steps: list[dict[str, Any]] = []
-    for tid in sorted(int(name) for name in os.listdir(f"/proc/{server.pid}/task")):
-        debugger.addProcess(tid, False, is_thread=tid != server.pid)
+    belongs = {tid: pid for pid in roles for tid in threads(pid)}
+    for tid, pid in belongs.items():
+        debugger.addProcess(tid, False, is_thread=tid != pid)
     for process in debugger:
         process.syscall()
     answers: list[int] = []
@@ -141,8 +160,9 @@ def trace(server: subprocess.Popen[bytes], url: str) -> list[dict[str, Any]]:
         state = process.syscall_state
         phase = state.next_event
         syscall = state.event(options)
-        if syscall is not None and (step := note(process, syscall, server.pid, phase)):
-            steps.append(step)
+        pid = belongs[process.pid]
+        if syscall is not None and (step := note(process, syscall, pid, phase)):
+            steps.append(step | {"by": roles[pid]})
         process.syscall()
         if steps and steps[-1].get("accepted"):
             break
@@ -154,17 +174,21 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, lambda *_: sys.exit("the tracer was stopped or took too long"))
     signal.alarm(50)
-    server, url = start(sys.argv[1])
+    server, url = start(sys.argv[1], sys.argv[3])
+    roles = {server.pid: "server"}
     try:
+        roles |= dict.fromkeys(children(server.pid), "writer")
         if sys.argv[2] == "catch":
             url = post(url + "/api/v1/sources", [], b"traced")["url"]
         else:
             url += "/api/v1/events"
         post(url, [], b"warm-up")  # so that every thread there will be is there
-        steps = trace(server, url)
+        steps = trace(roles, url)
     finally:
         # Not Popen.kill: it polls first, and takes a traced process's stop for its end.
-        os.kill(server.pid, signal.SIGKILL)
+        for pid in roles:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     print(json.dumps(steps))
     sys.stdout.flush()
     os._exit(0)  # nothing is left to detach from

@@ -105,6 +105,7 @@ class Process:
             cwd=self.data.parent,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # a group of its own, as a terminal or a service manager has it
         )
         self._reading = asyncio.create_task(self._read())
 
@@ -148,11 +149,23 @@ class Process:
         return self._process.pid
 
     def memory_mb(self, *, peak: bool = False) -> float:
-        """Its resident memory now, or the most that it ever was."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
+        """Its resident memory now, or the most that it ever was, its children's with it."""
         name = "VmHWM:" if peak else "VmRSS:"
-        [line] = [line for line in status.splitlines() if line.startswith(name)]
-        return int(line.split()[1]) / 1024
+        total = 0
+        for pid in (self.pid, *self.children()):
+            status = Path(f"/proc/{pid}/status").read_text()
+            [line] = [line for line in status.splitlines() if line.startswith(name)]
+            total += int(line.split()[1])
+        return total / 1024
+
+    def children(self) -> list[int]:
+        """Its child processes."""
+        task = Path(f"/proc/{self.pid}/task")
+        return [int(n) for path in task.glob("*/children") for n in path.read_text().split()]
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to it and its children, as a terminal or a service manager does."""
+        os.killpg(self.pid, number)
 
     def terminate(self) -> None:
         self._process.terminate()

@@ -3,7 +3,7 @@ itself.
 
 The ledger's file is kept from growing by SQLite itself (``max_page_count``), which fails a
 statement exactly as a full disk does (SQLITE_FULL). The server is the whole program in this
-process, on real sockets.
+process, with its writer beside it or in it, on real sockets.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from hookferry.app import App
 from hookferry.settings import Settings
 from hookferry.store.sqlite.store import SqliteStore
 from hookferry.testing import Receiver
+from store.code import Code
 
 from .kit import Calls, api
 
@@ -39,19 +40,26 @@ class Server:
 
     async def give_pages(self, more: int) -> None:
         """Let the file grow by so many pages from now on; less than it has is what it has."""
-        run = self._store._writer.run
-        [pages] = await run(lambda c: c.execute("PRAGMA page_count").fetchone())
-        await run(lambda c: c.execute(f"PRAGMA max_page_count={pages + more}").fetchone())
+        [pages] = await self._pragma("page_count")
+        await self._pragma(f"max_page_count={pages + more}")
+
+    async def _pragma(self, text: str) -> list[int]:
+        found: list[int] = await self._store._write(
+            Code(f"lambda c: list(c.execute('PRAGMA {text}').fetchone())")
+        )
+        return found
 
 
-@pytest.fixture
-async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+@pytest.fixture(params=[True, False], ids=["process", "thread"])
+async def server(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Server]:
     opened: list[SqliteStore] = []
 
     class Kept(SqliteStore):
         @classmethod
-        async def open(cls, folder: Path) -> SqliteStore:
-            opened.append(await SqliteStore.open(folder))
+        async def open(cls, folder: Path, **options: Any) -> SqliteStore:
+            opened.append(await SqliteStore.open(folder, **options))
             return opened[0]
 
     monkeypatch.setattr(hookferry.app, "SqliteStore", Kept)
@@ -62,6 +70,7 @@ async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
             api_key=API_KEY,
             allow_http=True,
             allow_targets=(ip_network("127.0.0.0/8"),),
+            writer_process=request.param,
         )
     )
     ready = asyncio.Event()

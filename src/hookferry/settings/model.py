@@ -124,7 +124,7 @@ class Settings:
         "", "URL under which others reach this server, used in links; http://host:port if empty."
     )
     data: Path = _setting(  # noqa: RUF009 - a dataclasses.field, as all the others
-        Path("hookferry-data"), "Folder of the ledger and the generated keys; one process owns it."
+        Path("hookferry-data"), "Folder of the ledger and the generated keys; one server owns it."
     )
     database: str = _setting(
         "", "URL of a database server; empty keeps the ledger in the data folder (SQLite)."

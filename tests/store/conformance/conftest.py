@@ -24,10 +24,6 @@ class Lower(Protocol):
     def __call__(self, name: str, limit: int, *modules: ModuleType) -> None: ...
 
 
-def unexpected() -> None:
-    pytest.fail("the process that writes the ledger ended unasked")
-
-
 @pytest.fixture(params=["sqlite", "sqlite apart", "memory"])
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -38,6 +34,7 @@ async def reopen(engine: str, tmp_path: Path) -> AsyncIterator[Reopen]:
     """Open the ledger; when called again, close it and open it anew, as a restart does."""
     disk = Disk()
     opened: list[Store] = []
+    lost: list[str] = []
 
     async def open_again() -> Store:
         for store in opened:
@@ -47,7 +44,9 @@ async def reopen(engine: str, tmp_path: Path) -> AsyncIterator[Reopen]:
             case "sqlite":
                 store = await SqliteStore.open(tmp_path / "data")
             case "sqlite apart":
-                store = await SqliteStore.open(tmp_path / "data", writer_lost=unexpected)
+                store = await SqliteStore.open(
+                    tmp_path / "data", writer_lost=lambda: lost.append("it")
+                )
             case _:
                 store = MemoryStore(disk)
         opened[:] = [store]
@@ -56,6 +55,7 @@ async def reopen(engine: str, tmp_path: Path) -> AsyncIterator[Reopen]:
     yield open_again
     for store in opened:
         await store.aclose()
+    assert lost == [], "the process that writes the ledger ended unasked"
 
 
 @pytest.fixture

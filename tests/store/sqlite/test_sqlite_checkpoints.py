@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from hookferry.store.ports import Acceptance
 from hookferry.store.sqlite.checkpoints import Checkpoints
-from hookferry.store.sqlite.connection import FILE_NAME, open_writer
+from hookferry.store.sqlite.connection import CHECKPOINT_PAGES, FILE_NAME, open_writer
 from hookferry.store.sqlite.store import SqliteStore
 from hookferry.store.sqlite.worker import Worker
+from store.conformance.books import Books, Maker
 
 PAGES = 40
+EVENTS = 100
+"""Of a page each, in a commit."""
 
 
 @pytest.fixture
@@ -85,17 +89,34 @@ async def test_a_result_is_on_its_way_before_what_comes_after_it() -> None:
     def after(_: str) -> None:
         told.append("after" if future.done() or worker._waking else "too early")
 
-    worker = Worker("w", ["context"], limit=1, recover=lambda _, error: error, after=after)
+    worker = Worker(
+        "w",
+        ["context"],
+        limit=1,
+        recover=lambda _, error: error,
+        after=after,
+        close=lambda _: None,
+    )
     future = worker.run(lambda _: told.append("call"))
     await future
     await worker.aclose()
     assert told == ["call", "after"]
 
 
-async def test_the_store_copies_its_log_between_commits(tmp_path: Path) -> None:
-    store = await SqliteStore.open(tmp_path)
+@pytest.mark.parametrize("lost", [None, lambda: None], ids=["thread", "process"])
+async def test_the_store_copies_its_log_between_commits(
+    tmp_path: Path, lost: Callable[[], None] | None
+) -> None:
+    store = await SqliteStore.open(tmp_path, writer_lost=lost)
+    books = Books(store, Maker())
     try:
-        after = store._writer._after
-        assert isinstance(getattr(after, "__self__", None), Checkpoints)
+        before = pages(tmp_path)
+        # Shorter than what SQLite copies by itself, in the commit.
+        for _ in range(2 * CHECKPOINT_PAGES // EVENTS):
+            await books.accept(
+                *(Acceptance(books.make.event(payload=b"x" * 4096), ()) for _ in range(EVENTS))
+            )
+        await books.version()  # what comes after a call is done before the next
+        assert pages(tmp_path) >= before + CHECKPOINT_PAGES
     finally:
         await store.aclose()

@@ -8,6 +8,7 @@ while it writes.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import signal
 import socket
@@ -34,6 +35,9 @@ _LEFT_TO_THE_PARENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 store what it drains."""
 
 
+_PARENT_DIED = (BrokenPipeError, ConnectionResetError)
+
+
 def main(folder: Path, channel: socket.socket) -> None:
     """Write a ledger until the channel ends.
 
@@ -53,8 +57,8 @@ def main(folder: Path, channel: socket.socket) -> None:
         _send(channel, Kind.CALL, pickled(None))
         with channel.makefile("rb") as asked:
             _answer_all(writer, asked, channel)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # The parent died before it read an answer.
+    except _PARENT_DIED:
+        pass
     finally:
         writer.close()
 
@@ -65,7 +69,9 @@ def _answer_all(writer: Writer, asked: BinaryIO, channel: socket.socket) -> None
         body = asked.read(length)
         if len(body) < length:
             return  # The parent died while it asked.
-        _send(channel, *_answer(writer, Kind(kind), body))
+        answer = _answer(writer, Kind(kind), body)
+        with contextlib.suppress(*_PARENT_DIED):
+            _send(channel, *answer)
         writer.after_call()
 
 

@@ -77,6 +77,11 @@ def _locked(descriptor: int) -> bool:
 
 def _lives(pid: str) -> bool:
     try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state not in "ZX"  # killed, and only not collected by its parent yet
+    except (OSError, IndexError):
+        pass  # gone meanwhile, or a system without /proc
+    try:
         os.kill(int(pid), 0)
     except (ProcessLookupError, ValueError):
         return False
