@@ -45,7 +45,7 @@ class Plan:
 
 
 FULL = Plan(20_000, 10, 2, 1_000_000, 500_000)
-QUICK = Plan(3_000, 1, 0.5, 100_000, 25_000)
+QUICK = Plan(3_000, 1, 0.5, 200_000, 25_000)
 SMALL = 5_000
 """Attempts in the small ledger."""
 
