@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import random
 import signal
@@ -29,6 +28,7 @@ from hookferry.catch.definition import SourceLimits
 from hookferry.catch.gate import GateLimits
 from hookferry.catch.sources import Sources
 from hookferry.clock import SystemClock
+from hookferry.collector import spare_the_collector
 from hookferry.domain.webhook import RateLimit
 from hookferry.engine.credentials import Credentials
 from hookferry.engine.definition import DefinitionLimits
@@ -63,8 +63,6 @@ from hookferry.wire.client_address import Proxies
 
 log = structlog.get_logger(__name__)
 
-COLLECT_AFTER = (50_000, 20, 100)
-"""Thresholds of the garbage collector; Python's own are 700, 10 and 10."""
 WRITER_LOST = 1
 """The exit code when the process that writes the ledger ended unasked."""
 FIRST_KEY_NAME = "first administrator"
@@ -386,18 +384,6 @@ def check_master_key(directory: Directory, sealer: Sealer, now_ms: int) -> None:
     for source in directory.all_sources():
         if open_source_secrets(sealer, source, now_ms):
             break
-
-
-def spare_the_collector() -> None:
-    """Let the cyclic garbage collector leave alone what was built, and run a tenth as often.
-
-    What starting built lives as long as the process, and is most of the heap: each full collection
-    walked all of it, for tens of milliseconds in the middle of requests. Requests leave next to no
-    cycles: reference counts free them.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -356,16 +356,26 @@ async def test_a_killed_parent_leaves_every_commit_that_it_was_told_of_and_no_ch
     wait_for_end(child)
 
 
-def test_nobody_owns_a_folder_while_a_dead_owners_child_may_write(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command = [sys.executable, "-c", COMMIT_FOR_EVER, str(tmp_path)]
+@contextlib.contextmanager
+def killed_while_its_child_commits(
+    folder: Path,
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A parent that was killed, and its child, stopped; the parent is collected at the end."""
+    command = [sys.executable, "-c", COMMIT_FOR_EVER, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
         process.stdout.readline()  # it commits
         os.kill(child, signal.SIGSTOP)
         process.kill()
+        yield process, child
+
+
+def test_nobody_owns_a_folder_while_a_dead_owners_child_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with killed_while_its_child_commits(tmp_path) as (_, child):
+        pass  # and collected
     looks: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -470,13 +480,7 @@ def test_an_owner_that_lives_is_not_waited_for(
 def test_an_owner_that_was_killed_and_not_yet_collected_is_dead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = [sys.executable, "-c", COMMIT_FOR_EVER, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        child = int(process.stdout.readline())
-        process.stdout.readline()
-        os.kill(child, signal.SIGSTOP)
-        process.kill()
+    with killed_while_its_child_commits(tmp_path) as (process, child):
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # a zombie from now on
 
         def sleep(_: float) -> None:

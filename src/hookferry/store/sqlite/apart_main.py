@@ -9,13 +9,13 @@ while it writes.
 from __future__ import annotations
 
 import contextlib
-import gc
 import signal
 import socket
 import sys
 from pathlib import Path
 from typing import BinaryIO
 
+from hookferry.collector import spare_the_collector
 from hookferry.store.sqlite.frames import (
     HEAD,
     SOCKET_BYTES,
@@ -28,8 +28,6 @@ from hookferry.store.sqlite.frames import (
 )
 from hookferry.store.sqlite.writer import Writer
 
-_COLLECT_AFTER = (50_000, 20, 100)
-"""As in the parent: a batch is some thousand objects, none of them in a cycle."""
 _LEFT_TO_THE_PARENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Terminals and service managers send them to all processes of a group; the parent still has to
 store what it drains."""
@@ -43,10 +41,9 @@ def main(folder: Path, channel: socket.socket) -> None:
 
     The first answer is to nothing: None once the ledger is open, or why it is not.
     """
-    gc.freeze()
-    gc.set_threshold(*_COLLECT_AFTER)
     for number in _LEFT_TO_THE_PARENT:
         signal.signal(number, signal.SIG_IGN)
+    spare_the_collector()
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
     try:
         writer = Writer(folder)
