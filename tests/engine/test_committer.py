@@ -9,6 +9,7 @@ import pytest
 
 from doubles.transport import always
 from hookferry.domain.delivery import DeliveryState
+from hookferry.domain.event import NO_META
 from hookferry.engine import committer
 from hookferry.engine.engine import EngineLimits
 from hookferry.engine.intake import Answer, Receipt
@@ -130,14 +131,66 @@ async def test_what_the_last_commit_stored_is_told_although_the_next_one_fails(r
     assert [type(answer) for answer in second] == [StorageFull] * 8
 
 
-async def test_a_ledger_beside_the_loop_gets_a_batch_once_some_are_there(rig: Rig) -> None:
+async def test_a_ledger_beside_the_loop_gets_a_batch_while_others_still_come(rig: Rig) -> None:
     await rig.boot(EngineLimits(ledger_beside=True))
-    publish(rig, 40)
-    await rig.passes(0.01)
+    await rig.passes(0)
+    rig.store.tried.clear()
+    told = publish(rig, 40)
+    assert [len(batch.accept) for batch in rig.store.tried] == [16]
+    assert told == []
+    await rig.passes(1)
+    assert [len(batch.accept) for batch in rig.store.tried] == [16, 24]
+    assert [type(answer) for answer in told] == [Receipt] * 40
+
+
+async def test_callers_who_send_again_once_they_are_told_come_in_two_halves(rig: Rig) -> None:
+    await rig.boot(EngineLimits(ledger_beside=True))
+    await rig.passes(0)
+    rig.store.tried.clear()
+    loop = asyncio.get_running_loop()
+    told: list[Answer] = []
+
+    def call() -> None:
+        publication = Publication(type="contact.created", data=msgspec.Raw(b"1"))
+        rig.engine.intake.publish(rig.tenant, publication, again)
+
+    def again(answer: Answer) -> None:
+        told.append(answer)
+        if len(told) <= 20 * 64:
+            loop.call_soon(call)
+
+    for _ in range(64):
+        call()
+    await rig.passes(1)
+    sizes = [len(batch.accept) for batch in rig.store.tried]
+    assert set(sizes[len(sizes) // 2 : -2]) == {32}
+
+
+async def test_what_hookferry_itself_says_begins_no_commit_in_the_middle_of_a_change(
+    rig: Rig,
+) -> None:
+    await rig.boot(EngineLimits(ledger_beside=True))
+    await rig.passes(0)
     rig.store.tried.clear()
     publish(rig, 16)
+    rig.engine.intake.cause(rig.tenant, "hookferry.webhook.disabled", b"{}", NO_META)
+    assert rig.store.tried == []
     await rig.passes(0)
-    assert [len(batch.accept) for batch in rig.store.tried] == [16]
+    assert [len(batch.accept) for batch in rig.store.tried] == [17]
+
+
+async def test_a_commit_that_can_not_begin_early_fails_its_own_entries_and_nobody_elses(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.boot(EngineLimits(ledger_beside=True))
+    await rig.passes(0)
+    first = publish(rig, 16)
+    with monkeypatch.context() as broken:
+        broken.setattr(committer, "Batch", None)
+        last = publish(rig, 1)
+    await rig.passes(1)
+    assert [type(answer) for answer in first] == [StorageDown] * 16
+    assert [type(answer) for answer in last] == [Receipt]
 
 
 async def test_a_commit_is_bounded(rig: Rig) -> None:

@@ -7,13 +7,13 @@ story and plays again exactly with ``SIM_FIRST=<seed> SIM_SEEDS=1``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 import pytest
 import structlog
 
-from hookferry.engine.committer import Answered, Resolve
+from hookferry.engine.committer import _Begun, _Taken
 from hookferry.engine.engine import Engine
 from hookferry.engine.intake import Receipt
 from hookferry.engine.synchronous import Room
@@ -66,20 +66,15 @@ class ForgetsEpochs(MemoryStore):
 def acknowledge_early(engine: Engine) -> None:
     """The planted bug "acknowledge before commit"."""
     committer = engine.committer
-    commit = committer._commit
+    begin = committer._begin
 
-    async def hasty(
-        entries: list,
-        settlements: list,
-        resolves: Sequence[Resolve] = (),
-        answers: Sequence[Answered] = (),
-    ) -> None:
-        for entry in entries:
+    def hasty(taken: _Taken) -> _Begun | None:
+        for entry in taken.entries:
             acceptance = entry.build()
             entry.done(Receipt(acceptance.event.id, len(acceptance.deliveries)))
-        await commit(entries, settlements, resolves, answers)
+        return begin(taken)
 
-    committer._commit = hasty  # type: ignore[method-assign]
+    committer._begin = hasty  # type: ignore[method-assign]
 
 
 def never_rematch(engine: Engine) -> None:

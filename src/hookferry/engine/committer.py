@@ -38,7 +38,7 @@ MAX_ACCEPTS = 500
 MAX_SETTLEMENTS = 1_000
 GATHER_SECONDS = 0.002
 _WORTH_A_COMMIT = 16
-"""As many don't wait for more where a commit goes on beside the event loop (measured)."""
+"""As many are worth a commit of their own where it goes on beside the event loop (measured)."""
 _BUSY = 4
 """A batch this large says that as many are coming soon: the next one waits to gather."""
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0)
@@ -104,6 +104,29 @@ class Owner(Protocol):
         ...
 
 
+class _Taken(msgspec.Struct, eq=False):
+    """What goes into one commit."""
+
+    entries: list[Entry]
+    settlements: list[Settlement]
+    resolves: Sequence[Resolve] = ()
+    answers: Sequence[Answered] = ()
+
+    def __len__(self) -> int:
+        return len(self.entries) + len(self.settlements) + len(self.answers)
+
+
+class _Begun(msgspec.Struct, eq=False):
+    """A commit that the ledger has been given."""
+
+    taken: _Taken
+    """Without the entries that were refused."""
+    acceptances: list[Acceptance]
+    version: int
+    started: float
+    committing: Awaitable[Committed]
+
+
 _Untold = tuple[list[Entry], list[Acceptance], Committed]
 
 
@@ -117,8 +140,9 @@ class Committer:
         now_ms: tells the time that due times are measured on.
         metrics: where commits are counted.
         beside: the ledger works beside the event loop and does not take turns with it. So it is
-            given the next batch before the callers of the last one are told, and few are enough
-            for one.
+            given the next batch before the callers of the last one are told, and as soon as half
+            of all callers are back: it stores their entries while the loop is busy with the
+            others.
     """
 
     def __init__(
@@ -138,6 +162,10 @@ class Committer:
         self._metrics = metrics
         self._beside = beside
         self._untold: _Untold | None = None
+        self._begun: _Begun | None = None
+        """Begun while entries came, and not yet waited for."""
+        self._callers = 0
+        """How many entries are under way at once, about."""
         self._owner: Owner | None = None
         self._entries: deque[Entry] = deque()
         self._settlements: deque[Settlement] = deque()
@@ -149,6 +177,8 @@ class Committer:
         self._gathered: asyncio.Future[None] | None = None
         """Done once a batch is worth its commit; there only while the committer waits for that."""
         self._expected = 0
+        self._waiting = False
+        """Nothing is under way, and the committer waits for entries."""
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._failures = 0
@@ -168,8 +198,21 @@ class Committer:
         self._owner = owner
         self._task = asyncio.get_running_loop().create_task(self._run(), name="committer")
 
-    def accept(self, entry: Entry) -> None:
-        """Queue an entry for the next commit. The caller bounds how many wait."""
+    def accept(self, entry: Entry, *, early: bool = True) -> None:
+        """Queue an entry for the next commit. The caller bounds how many wait.
+
+        Args:
+            entry: told later what became of it.
+            early: those before it may be committed, or refused, before this returns: the caller
+                is not in the middle of changing what a batch is made of.
+        """
+        if (
+            self._waiting
+            and early
+            and self._beside
+            and len(self._entries) >= max(self._expected, _WORTH_A_COMMIT)
+        ):
+            self._begin_early()
         self._entries.append(entry)
         self._rouse()
 
@@ -223,30 +266,57 @@ class Committer:
                 self._quiet.set()
                 if self._stopping:
                     return
+                self._waiting = True
                 await self._wake.wait()
-            if self._stopping:
+                self._waiting = False
+            if self._begun is not None or self._stopping:
                 pass
             elif self._failures and not self._entries and not self._answers:
                 await asyncio.sleep(_RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS)) - 1])
             elif self._expected >= _BUSY and self._queued() < self._expected:
+                self._waiting = True
                 await self._gather()
-            entries = _take(self._entries, MAX_ACCEPTS)
-            settlements = _take(self._settlements, MAX_SETTLEMENTS)
-            resolves = _take(self._resolves, MAX_RESOLVES) if self._resolves else []
-            answers = _take(self._answers, MAX_ANSWERS) if self._answers else []
-            taken = len(entries) + len(settlements) + len(answers)
-            self._expected = min(taken, _WORTH_A_COMMIT) if self._beside else taken
+                self._waiting = False
+            begun, self._begun = self._begun, None
+            taken = self._take() if begun is None else begun.taken
             try:
-                await self._commit(entries, settlements, resolves, answers)
+                await self._commit(taken, begun)
             except Exception:  # a bug; without this task nothing would ever be stored again
-                log.exception("commit_loop_failed")
-                _fail(entries, StorageDown("storing this event failed; see the server's log"))
+                _give_up(taken)
             if self._stopping and self._failures and (self._settlements or self._resolves):
                 log.warning(
                     "settlements_given_up", count=len(self._settlements) + len(self._resolves)
                 )
                 self._settlements.clear()
                 self._resolves.clear()
+
+    def _begin_early(self) -> None:
+        """Begin the next commit at once, and not when the event loop comes to the committer.
+
+        All callers of a batch are told at once and are back at once, so the loop reads what all of
+        them send before it comes to anything else. The ledger would have nothing to do meanwhile.
+        """
+        self._waiting = False
+        taken = self._take()
+        try:
+            self._begun = self._begin(taken)
+        except Exception:
+            _give_up(taken)
+
+    def _take(self) -> _Taken:
+        """Take what goes into the next commit, and decide what the one after it waits for."""
+        taken = _Taken(
+            _first(self._entries, MAX_ACCEPTS),
+            _first(self._settlements, MAX_SETTLEMENTS),
+            _first(self._resolves, MAX_RESOLVES) if self._resolves else (),
+            _first(self._answers, MAX_ANSWERS) if self._answers else (),
+        )
+        self._expected = len(taken)
+        if self._beside:
+            seen = len(taken) + (0 if self._untold is None else len(self._untold[0]))
+            self._callers = max(seen, self._callers * 7 // 8)
+            self._expected = min(len(taken), max(_WORTH_A_COMMIT, self._callers // 2))
+        return taken
 
     async def _gather(self) -> None:
         """Wait until as much has come as was committed last, or as is worth a commit, for
@@ -264,68 +334,88 @@ class Committer:
             timer.cancel()
             self._gathered = None
 
-    async def _commit(
-        self,
-        entries: list[Entry],
-        settlements: list[Settlement],
-        resolves: Sequence[Resolve] = (),
-        answers: Sequence[Answered] = (),
-    ) -> None:
+    def _begin(self, taken: _Taken) -> _Begun | None:
+        """Give the ledger a batch; None if there is nothing in it, all entries having been refused.
+
+        What the ledger raises comes when the commit is waited for.
+        """
         owner = self._owner
         assert owner is not None
+        settlements, resolves = taken.settlements, taken.resolves
         answered = [s for r in resolves for s in r.settlements]
-        resolutions = [r.resolution for r in resolves if r.resolution is not None]
+        version = self._version()
+        taken.entries, acceptances = _build(taken.entries)
+        if not (acceptances or settlements or resolves or taken.answers):
+            return None
+        health: list[HealthChange] = []
+        if settlements or answered:
+            health = owner.health_of([*settlements, *answered] if answered else settlements)
+        started = time.perf_counter()
+        batch = Batch(
+            version,
+            acceptances,
+            settlements,
+            health,
+            self._now_ms(),
+            [r.resolution for r in resolves if r.resolution is not None],
+            answered,
+            [a.answer for a in taken.answers],
+        )
+        try:
+            committing = self._ledger.commit(batch)
+        except Exception as error:
+            committing = _raising(error)
+        return _Begun(taken, acceptances, version, started, committing)
+
+    async def _commit(self, taken: _Taken, begun: _Begun | None = None) -> None:
+        """See a commit through.
+
+        Args:
+            taken: what goes into it.
+            begun: it, if it has begun.
+        """
+        owner = self._owner
+        assert owner is not None
         for _ in range(_STALE_ROUNDS):
-            version = self._version()
-            entries, acceptances = _build(entries)
-            if not (acceptances or settlements or resolves or answers):
-                return
-            health: list[HealthChange] = []
-            if settlements or answered:
-                health = owner.health_of([*settlements, *answered] if answered else settlements)
-            started = time.perf_counter()
             try:
-                try:
-                    committing = self._ledger.commit(
-                        Batch(
-                            version,
-                            acceptances,
-                            settlements,
-                            health,
-                            self._now_ms(),
-                            resolutions,
-                            answered,
-                            [a.answer for a in answers] if answers else (),
-                        )
-                    )
-                finally:
-                    self._tell_stored()
-                result = await committing
+                begun = begun or self._begin(taken)
+            finally:
+                self._tell_stored()
+            if begun is None:
+                return
+            settlements, resolves, answers = taken.settlements, taken.resolves, taken.answers
+            try:
+                result = await begun.committing
             except Unavailable as error:
-                self._unavailable(entries, settlements, resolves, error)
-                _tell_all(answers, error)
+                self._unavailable(taken, error)
                 return
             except Exception as error:
-                await self._split(entries, settlements, resolves, answers, error)
+                await self._split(taken, error)
                 return
             self._failures = 0
-            self._metrics.commit(time.perf_counter() - started, len(acceptances) + len(settlements))
+            self._metrics.commit(
+                time.perf_counter() - begun.started, len(begun.acceptances) + len(settlements)
+            )
             if settlements:
                 owner.settled(settlements, result.refused)
             for resolve in resolves:
                 ended = any(s.delivery_id in result.refused for s in resolve.settlements)
                 _tell_one(resolve, CallEnded(_ENDED) if ended else None)
             _tell_all(answers, None)
-            settlements, answered, resolutions, resolves, answers = [], [], [], (), ()
+            taken = _Taken(taken.entries, [])
             if not result.stale:
-                self._untold = entries, acceptances, result
-                if result.config_version > version:
+                self._untold = taken.entries, begun.acceptances, result
+                if result.config_version > begun.version:
                     self._tell_stored()
                     await self._refresh_quietly()
                 return
             self._metrics.rematched()
             await self._refresh_quietly()
-        _fail(entries, StorageDown("the configuration changes faster than events can be matched"))
+            begun = None
+        _fail(
+            taken.entries,
+            StorageDown("the configuration changes faster than events can be matched"),
+        )
 
     def _tell_stored(self) -> None:
         """Tell the last commit's entries; nothing waits in between but the start of the next."""
@@ -340,46 +430,36 @@ class Committer:
             log.warning("configuration_unreadable", error=error.detail)
             await asyncio.sleep(_RETRY_SECONDS[0])
 
-    def _unavailable(
-        self,
-        entries: list[Entry],
-        settlements: list[Settlement],
-        resolves: Sequence[Resolve],
-        error: Unavailable,
-    ) -> None:
+    def _unavailable(self, taken: _Taken, error: Unavailable) -> None:
         if not self._failures:
             log.error("ledger_unavailable", code=error.code, error=error.detail)
         self._failures += 1
         self._metrics.commit_failed(error.code)
-        self._settlements.extendleft(reversed(settlements))
-        self._resolves.extendleft(reversed(resolves))
-        for resolve in resolves:  # it is stored later; whether anybody waits for that is theirs
+        self._settlements.extendleft(reversed(taken.settlements))
+        self._resolves.extendleft(reversed(taken.resolves))
+        for resolve in taken.resolves:  # stored later; whether anybody waits for that is theirs
             _tell_one(resolve, error)
-        _fail(entries, error)
+        _fail(taken.entries, error)
+        _tell_all(taken.answers, error)
 
-    async def _split(
-        self,
-        entries: list[Entry],
-        settlements: list[Settlement],
-        resolves: Sequence[Resolve],
-        answers: Sequence[Answered],
-        error: Exception,
-    ) -> None:
+    async def _split(self, taken: _Taken, error: Exception) -> None:
         """Find the row that can't be stored: it fails alone."""
+        entries, settlements, resolves = taken.entries, taken.settlements, taken.resolves
+        answers = taken.answers
         if answers:
             if len(answers) > 1 or entries or settlements or resolves:
-                await self._commit(entries, settlements, resolves)
+                await self._commit(_Taken(entries, settlements, resolves))
                 for one in answers:
-                    await self._commit([], [], (), [one])
+                    await self._commit(_Taken([], [], (), [one]))
                 return
             log.error("row_refused_by_ledger", error_type=type(error).__name__)
             _tell_all(answers, StorageDown("the ledger can't store this; see the server's log"))
             return
         if resolves:
             if len(resolves) > 1 or entries or settlements:
-                await self._commit(entries, settlements)
+                await self._commit(_Taken(entries, settlements))
                 for resolve in resolves:
-                    await self._commit([], [], [resolve])
+                    await self._commit(_Taken([], [], [resolve]))
                 return
             log.error("row_refused_by_ledger", error_type=type(error).__name__)
             _tell_one(resolves[0], StorageDown("the ledger can't store this; see the server's log"))
@@ -390,21 +470,31 @@ class Committer:
             _fail(entries, StorageDown("the ledger can't store this event; see the server's log"))
             if settlements and settlements[0].attempt is not None:
                 # What a receiver answered must not keep its delivery from being settled.
-                await self._commit([], [msgspec.structs.replace(settlements[0], attempt=None)])
+                bare = msgspec.structs.replace(settlements[0], attempt=None)
+                await self._commit(_Taken([], [bare]))
             # What can't be settled at all stays held in memory and owing in the ledger: it is
             # not sent again before the next start.
             return
         if entries and settlements:
-            await self._commit([], settlements)
-            await self._commit(entries, [])
+            await self._commit(_Taken([], settlements))
+            await self._commit(_Taken(entries, []))
         elif entries:
             middle = len(entries) // 2
-            await self._commit(entries[:middle], [])
-            await self._commit(entries[middle:], [])
+            await self._commit(_Taken(entries[:middle], []))
+            await self._commit(_Taken(entries[middle:], []))
         else:
             middle = len(settlements) // 2
-            await self._commit([], settlements[:middle])
-            await self._commit([], settlements[middle:])
+            await self._commit(_Taken([], settlements[:middle]))
+            await self._commit(_Taken([], settlements[middle:]))
+
+
+async def _raising(error: Exception) -> Committed:
+    raise error
+
+
+def _give_up(taken: _Taken) -> None:
+    log.exception("commit_loop_failed")
+    _fail(taken.entries, StorageDown("storing this event failed; see the server's log"))
 
 
 def _done(future: asyncio.Future[None]) -> None:
@@ -412,7 +502,7 @@ def _done(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _take(queue: deque[T], limit: int) -> list[T]:
+def _first(queue: deque[T], limit: int) -> list[T]:
     if len(queue) <= limit:
         taken = list(queue)
         queue.clear()

@@ -514,7 +514,7 @@ class Intake:
             self, tenant, type, payload, meta, (), done, False, None, _own=True, _disabled=disabled
         )
         self.hold(len(payload))
-        self._committer.accept(entry)
+        self._committer.accept(entry, early=False)  # a webhook's state is being changed
 
     def _entry(
         self,
