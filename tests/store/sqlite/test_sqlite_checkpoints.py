@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from hookferry.store.ports import Acceptance
-from hookferry.store.sqlite.checkpoints import Checkpoints
+from hookferry.store.sqlite.checkpoints import Checkpoints, Copier
 from hookferry.store.sqlite.connection import CHECKPOINT_PAGES, FILE_NAME, open_writer
 from hookferry.store.sqlite.store import SqliteStore
 from hookferry.store.sqlite.worker import Worker
@@ -40,6 +44,20 @@ def commit(writer: sqlite3.Connection, rows: int = 1) -> None:
 def pages(folder: Path) -> int:
     """Pages in the database's file: those that only the log has are not."""
     return (folder / FILE_NAME).stat().st_size // 4096
+
+
+@pytest.fixture
+def copier(writer: sqlite3.Connection, tmp_path: Path) -> Iterator[Copier]:
+    copier = Copier(tmp_path)
+    yield copier
+    copier.stop()
+    writer.close()
+    copier.close()
+
+
+def log_pages(folder: Path) -> int:
+    """Pages that the log's file has room for: as many as were in it when it was longest."""
+    return (folder / f"{FILE_NAME}-wal").stat().st_size // 4120
 
 
 def test_the_log_is_copied_once_it_is_long(writer: sqlite3.Connection, tmp_path: Path) -> None:
@@ -81,6 +99,94 @@ def test_what_a_reader_holds_is_copied_later(writer: sqlite3.Connection, tmp_pat
     commit(writer, PAGES)
     checkpoints.after_call(writer)
     assert pages(tmp_path) >= before + 2 * PAGES
+
+
+def test_most_of_the_log_is_copied_while_commits_go_on(
+    writer: sqlite3.Connection, copier: Copier, tmp_path: Path
+) -> None:
+    checkpoints = Checkpoints(writer, PAGES, copier)
+    before = pages(tmp_path)
+    commit(writer, PAGES)
+    writer.execute("BEGIN")
+    writer.execute("INSERT INTO t VALUES (1)")
+    copier.begin().result()
+    writer.execute("COMMIT")
+    assert pages(tmp_path) >= before + PAGES
+    checkpoints.after_call(writer)
+
+
+def test_the_writer_copies_what_was_committed_meanwhile_and_the_log_begins_anew(
+    writer: sqlite3.Connection,
+    copier: Copier,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin = copier.begin
+    reader = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+
+    def begin_with_a_commit_meanwhile() -> Future[int]:
+        reader.execute("BEGIN")  # keeps the copy from going on to what comes now
+        reader.execute("SELECT * FROM t").fetchone()
+        commit(writer, 3)
+        copying = begin()
+        copying.result()
+        reader.execute("COMMIT")
+        return copying
+
+    monkeypatch.setattr(copier, "begin", begin_with_a_commit_meanwhile)
+    checkpoints = Checkpoints(writer, PAGES, copier)
+    for _ in range(5):
+        commit(writer, PAGES)
+        checkpoints.after_call(writer)  # copies all but three pages
+        checkpoints.after_call(writer)
+    reader.close()
+    assert log_pages(tmp_path) < 2 * PAGES
+
+
+def test_a_copy_is_on_stable_storage_before_the_writer_copies_the_rest(
+    writer: sqlite3.Connection, copier: Copier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[int, int]] = []
+
+    def sync(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, pages(tmp_path)))
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    before = pages(tmp_path)
+    commit(writer, PAGES)
+    copier.begin().result()
+    [(inode, then)] = synced
+    assert inode == (tmp_path / FILE_NAME).stat().st_ino
+    assert then >= before + PAGES
+
+
+def test_a_copier_leaves_the_locks_of_the_ledger_alone(
+    writer: sqlite3.Connection, copier: Copier, tmp_path: Path
+) -> None:
+    commit(writer, PAGES)
+    copier.begin().result()
+    # Who closes a ledger last takes its log away, and locks tell who is the last.
+    visit = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM t').close()"
+    subprocess.run([sys.executable, "-c", visit, str(tmp_path / FILE_NAME)], check=True)
+    assert (tmp_path / f"{FILE_NAME}-wal").exists()
+    commit(writer)
+
+
+def test_a_copy_that_fails_is_left_to_the_writer(
+    writer: sqlite3.Connection, copier: Copier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fails)
+    checkpoints = Checkpoints(writer, PAGES, copier)
+    commit(writer, PAGES)
+    checkpoints.after_call(writer)
+    copier.begin().result()
+    commit(writer)
+    checkpoints.after_call(writer)
+    commit(writer, PAGES)
+    assert log_pages(tmp_path) < 2 * PAGES
 
 
 async def test_a_result_is_on_its_way_before_what_comes_after_it() -> None:

@@ -46,7 +46,7 @@ def main(folder: Path, channel: socket.socket) -> None:
     spare_the_collector()
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
     try:
-        writer = Writer(folder)
+        writer = Writer(folder, apart=True)
     except Exception as error:
         _send(channel, Kind.RAISED, pickled(error))
         return

@@ -6,7 +6,7 @@ The only place that knows PRAGMAs and SQLite's result codes.
   storage.
 * The log is copied into the database (a checkpoint) when it is longer than ``CHECKPOINT_PAGES``
   (``checkpoints``): seldom enough that a page written by many commits is copied once, often enough
-  that a commit behind it waits some milliseconds and not tens of them. Readers never hold a
+  that a commit behind or beside it takes some milliseconds longer and not tens of them. Readers never hold a
   transaction longer than one call, so checkpoints reach the log's end and it starts over.
   ``journal_size_limit`` gives back what a burst has taken.
 * No vacuum: pages freed by retention are used again, so the file stays at its high-water mark.
@@ -81,6 +81,14 @@ def open_reader(folder: Path) -> sqlite3.Connection:
     connection = _connect(folder, "rw")
     connection.execute("PRAGMA query_only=ON")
     connection.execute(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
+    return connection
+
+
+def open_copier(folder: Path) -> sqlite3.Connection:
+    """Open a connection that copies the log and writes nothing else."""
+    connection = _connect(folder, "rw")
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute("PRAGMA synchronous=FULL")  # the log is on stable storage before its copy
     return connection
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from hookferry.store.ports import Batch, Committed
 from hookferry.store.sqlite import commit, retention
-from hookferry.store.sqlite.checkpoints import Checkpoints
+from hookferry.store.sqlite.checkpoints import Checkpoints, Copier
 from hookferry.store.sqlite.claims import Claims
 from hookferry.store.sqlite.connection import open_writer, recover
 from hookferry.store.sqlite.rings import Rings
@@ -24,20 +24,25 @@ class Writer:
 
     Args:
         folder: the data folder; its ledger has this build's schema.
+        apart: nothing else in this process uses the ledger, so that most of the log can be copied
+            while commits go on.
 
     Raises:
         sqlite3.Error: it can't be opened.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, apart: bool = False) -> None:
         self.connection = open_writer(folder)
+        self._copier: Copier | None = None
         try:
             self._claims = Claims(self.connection)
+            if apart:
+                self._copier = Copier(folder)
         except BaseException:
             self.connection.close()
             raise
         self._rings = Rings()
-        self._checkpoints = Checkpoints(self.connection)
+        self._checkpoints = Checkpoints(self.connection, copier=self._copier)
 
     def commit(self, batch: Batch) -> Committed:
         """See ``Ledger.commit``."""
@@ -65,4 +70,8 @@ class Writer:
 
     def close(self) -> None:
         """Let go of the file; the last connection to do so folds in the log."""
+        if self._copier is not None:
+            self._copier.stop()
         self.connection.close()
+        if self._copier is not None:
+            self._copier.close()
