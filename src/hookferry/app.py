@@ -51,6 +51,7 @@ from hookferry.settings import Settings
 from hookferry.settings.model import MB
 from hookferry.store.null import NullLedger
 from hookferry.store.ports import Ring, Store
+from hookferry.store.sqlite.child import Child
 from hookferry.store.sqlite.store import SqliteStore
 from hookferry.telemetry import Metrics
 from hookferry.tracing import Tracing, tracing_of
@@ -74,14 +75,16 @@ class App:
 
     Args:
         settings: what it is told.
+        child: the process that writes the ledger, if it has been started.
 
     Attributes:
         url: where it answers, once ``start`` has returned.
         new_api_key: the first API key, when this start made it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, child: Child | None = None) -> None:
         self.settings = settings
+        self._child = child
         self.url = ""
         self.new_api_key: str | None = None
         self.metrics = Metrics()
@@ -98,7 +101,7 @@ class App:
         settings = self.settings
         self._tracing = tracing_of(os.environ, __version__)
         lost = self._writer_lost if settings.writer_process else None
-        store = await SqliteStore.open(settings.data, writer_lost=lost)
+        store = await SqliteStore.open(settings.data, writer_lost=lost, child=self._child)
         try:
             sealer = Sealer.from_setting(self._master_key())
             ledger = cast(Store, NullLedger(store)) if settings.null_engine else store
@@ -396,6 +399,6 @@ def write_private(path: Path, text: str) -> None:
         os.fsync(descriptor)
 
 
-def run(settings: Settings, announce: Callable[[App], None]) -> None:
+def run(settings: Settings, announce: Callable[[App], None], child: Child | None) -> None:
     """Run a server until SIGTERM or SIGINT."""
-    uvloop.run(App(settings).serve(announce))
+    uvloop.run(App(settings, child).serve(announce))

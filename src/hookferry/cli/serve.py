@@ -24,10 +24,14 @@ def serve(*, config: ConfigFlag = None, flags: SettingFlags = None) -> None:
     settings = settings_from(flags, config)
     logs.configure(settings.log_level, settings.log_format)
     raise_limit(settings)
-    # Late, because it loads the whole server, and `hookferry serve --help` needs none of it.
+    # Late, because `hookferry serve --help` needs none of it; and the process that writes the
+    # ledger first, which loads what it needs while this one loads the whole server.
+    from hookferry.store.sqlite.child import Child
+
+    child = Child() if settings.writer_process else None
     from hookferry.app import run
 
-    run(settings, announce)
+    run(settings, announce, child)
 
 
 def announce(app: App) -> None:

@@ -23,6 +23,7 @@ from hookferry.errors import HookferryError, LedgerOwned, NameTaken, StorageDown
 from hookferry.store.ports import Acceptance, EventFilter
 from hookferry.store.sqlite import SqliteStore, owner
 from hookferry.store.sqlite.apart import ApartWriter
+from hookferry.store.sqlite.child import Child
 from hookferry.store.sqlite.connection import FILE_NAME
 from hookferry.store.sqlite.frames import pickled, unpickled
 from hookferry.store.sqlite.owner import FINISH_SECONDS, LOCK_NAME, Owner
@@ -301,11 +302,31 @@ async def test_a_child_that_ends_at_once_is_told_as_such(
     tmp_path: Path, lost: Lost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Owner.take(tmp_path)
-    monkeypatch.setattr("hookferry.store.sqlite.apart._MAIN", "this")  # prints, and ends
+    monkeypatch.setattr("hookferry.store.sqlite.child._MAIN", "this")  # prints, and ends
     with pytest.raises(StorageDown, match="has ended"):
         await ApartWriter.open(tmp_path, held.descriptor, limit=3, lost=lost)
     assert not lost.told
     held.release()
+
+
+async def test_a_child_that_was_started_ahead_writes_the_ledger_it_is_given(
+    tmp_path: Path, lost: Lost
+) -> None:
+    child = await asyncio.to_thread(Child)
+    store = await SqliteStore.open(tmp_path, writer_lost=lost, child=child)
+    books = Books(store, Maker())
+    event = books.make.event()
+    await books.accept(Acceptance(event, ()))
+    assert await store.event(1, event.id) == event
+    assert children() == {child_of(store)} == {child.process.pid}
+    await store.aclose()
+    assert not lost.told
+
+
+async def test_a_child_that_is_never_given_a_ledger_ends_with_its_parents_channel() -> None:
+    child = await asyncio.to_thread(Child)
+    child.channel.close()
+    assert await asyncio.to_thread(child.process.wait, PATIENCE) == 0
 
 
 # --------------------------------------------------------------------------- the parent's death

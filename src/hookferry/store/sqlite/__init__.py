@@ -2,9 +2,9 @@
 
 ``opening`` starts it: ``owner`` locks the data folder, ``inspection`` and ``schema`` look at the
 file before it is used, ``connection`` sets connections up. ``writer`` writes, on a thread
-(``worker``) or in a process of its own (``apart``, ``apart_main``, ``frames``). ``commit``,
-``caught``, ``claims`` and ``due`` hold the hot statements, written by hand; the rest is compiled by
-SQLAlchemy.
+(``worker``) or in a process of its own (``child``, ``apart``, ``apart_main``, ``frames``).
+``commit``, ``caught``, ``claims`` and ``due`` hold the hot statements, written by hand; the rest is
+compiled by SQLAlchemy.
 """
 
 from hookferry.store.sqlite.store import SqliteStore

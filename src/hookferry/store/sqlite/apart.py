@@ -9,19 +9,16 @@ it, because what became of the commits that were under way is not known.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from hookferry.errors import StorageDown
+from hookferry.store.sqlite.child import Child
 from hookferry.store.sqlite.frames import (
     HEAD,
-    SOCKET_BYTES,
     Kind,
     decode_committed,
     encode_batch,
@@ -33,8 +30,6 @@ from hookferry.store.sqlite.writer import Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_MAIN = "hookferry.store.sqlite.apart_main"
 
 
 class ApartWriter(asyncio.Protocol):
@@ -61,23 +56,34 @@ class ApartWriter(asyncio.Protocol):
         self._asked: deque[asyncio.Future[Any]] = deque([self._ready])
 
     @classmethod
-    async def open(cls, folder: Path, lock: int, *, limit: int, lost: Callable[[], None]) -> Self:
-        """Start the process and wait until it has the ledger.
+    async def open(
+        cls,
+        folder: Path,
+        lock: int,
+        *,
+        limit: int,
+        lost: Callable[[], None],
+        child: Child | None = None,
+    ) -> Self:
+        """Have the process open a ledger, and wait until it has.
 
         Args:
             folder: the data folder; its ledger has this build's schema.
             lock: the descriptor of the folder's lock, which the child holds too.
             limit: calls that may wait.
             lost: called when the child ended unasked.
+            child: the process, if it has been started.
 
         Raises:
             sqlite3.Error: it can't open the ledger.
             StorageDown: it ended at once.
         """
         loop = asyncio.get_running_loop()
-        process, channel = await loop.run_in_executor(None, _start, folder, lock)
-        self = cls(process, limit, lost)
-        await loop.create_connection(lambda: self, sock=channel)
+        if child is None:
+            child = await loop.run_in_executor(None, Child)
+        child.give(folder, lock)
+        self = cls(child.process, limit, lost)
+        await loop.create_connection(lambda: self, sock=child.channel)
         try:
             await self._ready
         except BaseException:
@@ -165,18 +171,3 @@ class ApartWriter(asyncio.Protocol):
         self._ended.set_result(None)
         if unasked and self._ready.done() and not self._ready.exception():
             self._lost()
-
-
-def _start(folder: Path, lock: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
-        process = subprocess.Popen(  # noqa: S603 - this Python, this package
-            [sys.executable, "-P", "-m", _MAIN, str(folder.absolute()), str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            # No key that the parent was given is any business of its child's.
-            env={k: v for k, v in os.environ.items() if not k.startswith("HOOKFERRY_")},
-            pass_fds=(theirs.fileno(), lock),
-        )
-    return process, ours

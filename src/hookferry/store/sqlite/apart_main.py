@@ -1,9 +1,9 @@
-"""The process that writes a ledger: ``python -m hookferry.store.sqlite.apart_main FOLDER SOCKET``.
+"""The process that writes a ledger: ``python -m hookferry.store.sqlite.apart_main SOCKET``.
 
-``apart`` starts it. It does one call after the other, in the order asked, and ends once nobody can
-ask any more: its parent closed the socket, or died. What was asked by then is done first. It holds
-the folder's lock as well, by a descriptor that it was given, so that nobody else owns the folder
-while it writes.
+``child`` starts it, ``apart`` asks it. It does one call after the other, in the order asked, and
+ends once nobody can ask any more: its parent closed the socket, or died. What was asked by then is
+done first. It holds the folder's lock as well, by a descriptor that it was given, so that nobody
+else owns the folder while it writes.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import contextlib
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import BinaryIO
 
 from hookferry.collector import spare_the_collector
+from hookferry.store.sqlite.child import taken
 from hookferry.store.sqlite.frames import (
     HEAD,
     SOCKET_BYTES,
@@ -36,8 +36,8 @@ store what it drains."""
 _PARENT_DIED = (BrokenPipeError, ConnectionResetError)
 
 
-def main(folder: Path, channel: socket.socket) -> None:
-    """Write a ledger until the channel ends.
+def main(channel: socket.socket) -> None:
+    """Write the ledger that the parent gives, until the channel ends.
 
     The first answer is to nothing: None once the ledger is open, or why it is not.
     """
@@ -45,6 +45,9 @@ def main(folder: Path, channel: socket.socket) -> None:
         signal.signal(number, signal.SIG_IGN)
     spare_the_collector()
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
+    folder = taken(channel)
+    if folder is None:
+        return
     try:
         writer = Writer(folder, apart=True)
     except Exception as error:
@@ -91,4 +94,4 @@ def _send(channel: socket.socket, kind: Kind, body: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), socket.socket(fileno=int(sys.argv[2])))
+    main(socket.socket(fileno=int(sys.argv[1])))

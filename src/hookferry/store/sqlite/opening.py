@@ -11,6 +11,7 @@ from typing import Final
 
 from hookferry.store.sqlite import schema
 from hookferry.store.sqlite.apart import ApartWriter
+from hookferry.store.sqlite.child import Child
 from hookferry.store.sqlite.connection import (
     FILE_NAME,
     damaged,
@@ -35,12 +36,14 @@ READS_WAITING: Final = 200
 Opened = tuple[Owner, Worker[Writer] | ApartWriter, Worker[sqlite3.Connection]]
 
 
-async def opened(folder: Path, migrate: bool, writer_lost: Callable[[], None] | None) -> Opened:
+async def opened(
+    folder: Path, migrate: bool, writer_lost: Callable[[], None] | None, child: Child | None
+) -> Opened:
     """Return a ledger's owner, writer and readers; see ``SqliteStore.open``."""
     loop = asyncio.get_running_loop()
     owner = await loop.run_in_executor(None, _prepare, folder, migrate)
     try:
-        writer = await _writer(folder, owner, writer_lost)
+        writer = await _writer(folder, owner, writer_lost, child)
         try:
             readers = await loop.run_in_executor(None, _open_readers, folder)
         except BaseException:
@@ -79,10 +82,12 @@ def _prepare(folder: Path, migrate: bool) -> Owner:
 
 
 async def _writer(
-    folder: Path, owner: Owner, lost: Callable[[], None] | None
+    folder: Path, owner: Owner, lost: Callable[[], None] | None, child: Child | None
 ) -> Worker[Writer] | ApartWriter:
     if lost is not None:
-        return await ApartWriter.open(folder, owner.descriptor, limit=WRITES_WAITING, lost=lost)
+        return await ApartWriter.open(
+            folder, owner.descriptor, limit=WRITES_WAITING, lost=lost, child=child
+        )
     loop = asyncio.get_running_loop()
     writer = await loop.run_in_executor(None, Writer, folder)
     return Worker(

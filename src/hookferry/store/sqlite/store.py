@@ -51,6 +51,7 @@ from hookferry.store.sqlite import (
     upkeep,
 )
 from hookferry.store.sqlite.apart import ApartWriter
+from hookferry.store.sqlite.child import Child
 from hookferry.store.sqlite.owner import Owner
 from hookferry.store.sqlite.worker import Worker
 from hookferry.store.sqlite.writer import Writer
@@ -408,7 +409,12 @@ class SqliteStore:
 
     @classmethod
     async def open(
-        cls, folder: Path, *, migrate: bool = True, writer_lost: Callable[[], None] | None = None
+        cls,
+        folder: Path,
+        *,
+        migrate: bool = True,
+        writer_lost: Callable[[], None] | None = None,
+        child: Child | None = None,
     ) -> Self:
         """Take ownership of a data folder and open its ledger, making both if need be.
 
@@ -418,6 +424,7 @@ class SqliteStore:
             writer_lost: have a process of its own write, and call this if it ends unasked: what
                 became of the commits that were under way is not known then, and only a restart
                 finds out. Without this a thread writes.
+            child: that process, if it has been started.
 
         Raises:
             LedgerOwned: another process has the folder.
@@ -425,7 +432,7 @@ class SqliteStore:
             SchemaOutdated: the schema is newer than this build, or older and ``migrate`` is off.
             StartupError: this Python's SQLite is too old.
         """
-        return cls(*await opening.opened(folder, migrate, writer_lost))
+        return cls(*await opening.opened(folder, migrate, writer_lost, child))
 
     async def aclose(self) -> None:
         """Finish what was asked for, fold the write-ahead log into the file, let go of both."""
