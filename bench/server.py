@@ -64,6 +64,8 @@ class Server:
     def start(self) -> None:
         """Start the process; ``started_ns`` is when."""
         environ = {k: v for k, v in os.environ.items() if not k.startswith("HOOKFERRY_")}
+        # An installed program has its bytecode; from source it compiles itself with each start.
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)
         environ |= {
             "HOOKFERRY_PORT": str(self.port),
             "HOOKFERRY_DATA": str(self.data),

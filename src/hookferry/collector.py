@@ -9,6 +9,12 @@ _COLLECT_AFTER: Final = (50_000, 20, 100)
 """Thresholds; Python's own are 700, 10 and 10."""
 
 
+def load_without_the_collector() -> None:
+    """Switch the collector off until ``spare_the_collector``: of what loading builds, nothing is
+    garbage, and walking it takes a tenth of a server's start."""
+    gc.disable()
+
+
 def spare_the_collector() -> None:
     """Let the cyclic garbage collector leave alone what was built, and run a tenth as often.
 
@@ -19,3 +25,4 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECT_AFTER)
+    gc.enable()

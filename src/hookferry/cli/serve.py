@@ -11,6 +11,7 @@ from hookferry import logs
 from hookferry.cli.descriptors import raise_limit
 from hookferry.cli.flags import ConfigFlag, SettingFlags, settings_from
 from hookferry.cli.terminal import err
+from hookferry.collector import load_without_the_collector
 
 if TYPE_CHECKING:
     from hookferry.app import App
@@ -29,6 +30,7 @@ def serve(*, config: ConfigFlag = None, flags: SettingFlags = None) -> None:
     from hookferry.store.sqlite.child import Child
 
     child = Child() if settings.writer_process else None
+    load_without_the_collector()
     from hookferry.app import run
 
     run(settings, announce, child)
