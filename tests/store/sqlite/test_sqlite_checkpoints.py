@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hookferry.store.ports import Acceptance
+from hookferry.store.sqlite import checkpoints
 from hookferry.store.sqlite.checkpoints import Checkpoints, Copier
 from hookferry.store.sqlite.connection import CHECKPOINT_PAGES, FILE_NAME, open_writer
 from hookferry.store.sqlite.store import SqliteStore
@@ -151,7 +152,7 @@ def test_a_copy_is_on_stable_storage_before_the_writer_copies_the_rest(
     def sync(descriptor: int) -> None:
         synced.append((os.fstat(descriptor).st_ino, pages(tmp_path)))
 
-    monkeypatch.setattr(os, "fdatasync", sync)
+    monkeypatch.setattr(checkpoints, "_sync", sync)
     before = pages(tmp_path)
     commit(writer, PAGES)
     copier.begin().result()
@@ -178,13 +179,13 @@ def test_a_copy_that_fails_is_left_to_the_writer(
     def fails(_: int) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(os, "fdatasync", fails)
-    checkpoints = Checkpoints(writer, PAGES, copier)
+    monkeypatch.setattr(checkpoints, "_sync", fails)
+    due = Checkpoints(writer, PAGES, copier)
     commit(writer, PAGES)
-    checkpoints.after_call(writer)
+    due.after_call(writer)
     copier.begin().result()
     commit(writer)
-    checkpoints.after_call(writer)
+    due.after_call(writer)
     commit(writer, PAGES)
     assert log_pages(tmp_path) < 2 * PAGES
 

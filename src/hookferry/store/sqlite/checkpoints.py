@@ -22,6 +22,7 @@ from typing import Final
 from hookferry.store.sqlite.connection import CHECKPOINT_PAGES, FILE_NAME, open_copier
 
 CHECKPOINT: Final = "PRAGMA wal_checkpoint(PASSIVE)"
+_sync: Final = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 _LEAST_PAGES_EACH: Final = 0.1
 """Pages of the log for a changed row, at least: rows that share pages may be followed by others."""
 
@@ -52,7 +53,7 @@ class Copier:
         pages: int = 0
         with contextlib.suppress(sqlite3.Error, OSError):  # whoever copies the last piece finds out
             _, pages, _ = self._connection.execute(CHECKPOINT).fetchone()
-            os.fdatasync(self._descriptor)
+            _sync(self._descriptor)
         return pages
 
     def stop(self) -> None:
