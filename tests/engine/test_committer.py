@@ -143,6 +143,20 @@ async def test_a_ledger_beside_the_loop_gets_a_batch_while_others_still_come(rig
     assert [type(answer) for answer in told] == [Receipt] * 40
 
 
+async def test_sixteen_do_not_wait_for_more_of_them_with_a_ledger_beside_the_loop(
+    rig: Rig,
+) -> None:
+    await rig.boot(EngineLimits(ledger_beside=True))
+    await rig.passes(0)
+    rig.store.tried.clear()
+    publish(rig, 80)
+    await rig.passes(0.01)
+    assert [len(batch.accept) for batch in rig.store.tried] == [16, 40, 24]
+    publish(rig, 16)
+    await rig.passes(0)
+    assert [len(batch.accept) for batch in rig.store.tried] == [16, 40, 24, 16]
+
+
 async def test_callers_who_send_again_once_they_are_told_come_in_two_halves(rig: Rig) -> None:
     await rig.boot(EngineLimits(ledger_beside=True))
     await rig.passes(0)

@@ -105,7 +105,6 @@ def test_what_a_reader_holds_is_copied_later(writer: sqlite3.Connection, tmp_pat
 def test_most_of_the_log_is_copied_while_commits_go_on(
     writer: sqlite3.Connection, copier: Copier, tmp_path: Path
 ) -> None:
-    checkpoints = Checkpoints(writer, PAGES, copier)
     before = pages(tmp_path)
     commit(writer, PAGES)
     writer.execute("BEGIN")
@@ -113,7 +112,6 @@ def test_most_of_the_log_is_copied_while_commits_go_on(
     copier.begin().result()
     writer.execute("COMMIT")
     assert pages(tmp_path) >= before + PAGES
-    checkpoints.after_call(writer)
 
 
 def test_the_writer_copies_what_was_committed_meanwhile_and_the_log_begins_anew(

@@ -8,8 +8,7 @@ The only place that knows PRAGMAs and SQLite's result codes.
   (``checkpoints``): seldom enough that a page written by many commits is copied once, often enough
   that a commit behind or beside it takes some milliseconds longer and not tens of them. Readers
   never hold a transaction longer than one call, so checkpoints reach the log's end and it starts
-  over.
-  ``journal_size_limit`` gives back what a burst has taken.
+  over. ``journal_size_limit`` gives back what a burst has taken.
 * No vacuum: pages freed by retention are used again, so the file stays at its high-water mark.
   Incremental vacuum would write pointer-map pages with every event to save space that the next
   day needs again.
